@@ -15,7 +15,7 @@ pub(crate) struct LoadResult {
     /// Number of completed operations; the latency of only some of them may have been sampled.
     pub(crate) count: u32,
     pub(crate) latencies: Latencies,
-    /// From the first request to the last response.
+    /// The time from the first request to the last response.
     pub(crate) elapsed: Duration,
 }
 

@@ -15,7 +15,7 @@ use common::text::Text;
 use http::HeaderValue;
 use testkit::app::users::Signer;
 use testkit::fleet::keys::Keys;
-use testkit::fleet::options::{FleetOptions, sibling_binaries_dir};
+use testkit::fleet::options::{FleetOptions, current_binary_dir};
 use testkit::fleet::{Fleet, SERVICES};
 
 use crate::catalogue;
@@ -58,7 +58,7 @@ pub(crate) struct Order {
 impl TestBed {
     /// Starts a fleet of the programs in the directory of this one, with empty databases on the disk.
     pub(crate) async fn start() -> Result<Self> {
-        let programs = sibling_binaries_dir();
+        let programs = current_binary_dir();
         let home = programs.parent().unwrap_or(&programs).join("bench");
         let _ = fs::remove_dir_all(&home);
         let options = FleetOptions { programs: programs.clone(), ..FleetOptions::new(&home) }
@@ -66,7 +66,7 @@ impl TestBed {
             .without_rate_limits()
             .env("SIGNUPS_PER_MINUTE", "1000000")
             .env("SIGNINS_PER_MINUTE", "1000000")
-            // Expired holds and announcements must not disturb a measurement.
+            // Neither expired holds nor snapshots of unchanged entities may disturb a measurement.
             .env("ORDER_TTL", "2h")
             .env("ANNOUNCE_AFTER", "2h")
             // A few hundred buyers hold all tickets.

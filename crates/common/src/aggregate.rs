@@ -28,14 +28,15 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     /// The collection's shard key.
     const SHARD_KEY: ShardKey = ShardKey::ID;
     /// The settled statuses, by their stored name in `state.status.name`, that a command can still change, such as a
-    /// listing that is for sale. The scan visits them as often as those that are not settled.
+    /// listing that is for sale. The scan, which slowly publishes snapshots of all entities, treats them like statuses
+    /// that are not settled.
     const CHANGEABLE_STATUSES: &'static [&'static str] = &[];
     /// The document's `_id`.
     fn id(&self) -> String;
     /// The payload of an event at this state.
     fn payload(&self) -> Self::Payload;
-    /// The change that is published if this state is written again at a higher version, such as after a restore. It is
-    /// the one that usually leads to this state.
+    /// The change that is published if this state is raised, which means written again at a higher version after a
+    /// restore. It is the one that usually leads to this state.
     fn present_change(&self) -> ChangeOf<Self>;
     /// The aggregate that has this payload. `None` if payloads do not contain its whole state, so that a replica can't
     /// restore it.
@@ -47,16 +48,15 @@ pub trait Aggregate: Serialize + DeserializeOwned + Clone + PartialEq + Send + S
     fn is_changed_since(&self, _replicated: &Self) -> bool {
         false
     }
-    /// Whether `replicated`, a state from replicas, differs from this one in what never changes, such as an order's
-    /// buyer. Called only for aggregates with [`Aggregate::from_payload`].
+    /// Whether `replicated`, a state from replicas, has another value of an immutable field, such as an order's buyer.
+    /// Called only for aggregates with [`Aggregate::from_payload`].
     fn contradicts(&self, _replicated: &Self) -> bool {
         false
     }
-    /// Whether nothing in progress will change the entity; a command still may. Unchanged state is announced again at
-    /// growing intervals, for consumers that missed the event; settled state only once.
+    /// Whether nothing in progress will change the entity; a command still may. An unchanged state is announced
+    /// (published as a snapshot) at growing intervals, for consumers that missed its event; a settled state only once.
     fn is_settled(&self) -> bool;
-    /// Whether the current state may be announced, which means published as a snapshot. If not, the announcer, the scan
-    /// and resyncs skip it.
+    /// Whether the current state may be announced. If not, the announcer, the scan and resyncs skip it.
     fn is_announced(&self) -> bool {
         true
     }

@@ -35,7 +35,7 @@ try {
         }
         console.log(place);
       } catch (error) {
-        // A page that fails does not prevent the screenshots of the others.
+        // A page that fails does not prevent the screenshots of other pages.
         failed.push(place);
         console.error(`${place}: ${error.message}`);
       } finally {

@@ -88,7 +88,7 @@ pub(crate) struct Response {
 #[derive(Debug)]
 pub(crate) struct Entity {
     pub(crate) id: Option<String>,
-    /// From the `ETag`, or else from the body.
+    /// The version in the `ETag`, or else in the body.
     pub(crate) version: Option<u64>,
     pub(crate) status: Option<String>,
 }
@@ -98,7 +98,7 @@ impl Response {
         let status = response.status();
         let version = version_of(response.headers());
         let body = response.text().await?;
-        // Parsed field by field, so that a malformed one does not lose the others.
+        // Parsed field by field, so that a malformed field does not hide the well-formed ones.
         let json: Value = serde_json::from_str(&body).unwrap_or_default();
         let text = |field: &str| json[field].as_str().map(ToOwned::to_owned);
         let entity =

@@ -31,7 +31,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum number of sales in progress, which bounds the load on slow machines.
 const MAX_CONCURRENT_SALES: usize = 40;
 
-/// Starts sales until it is stopped.
+/// Generates load: starts sales until it is stopped.
 pub struct LoadGenerator {
     stopping: Arc<AtomicBool>,
     finished: Arc<AtomicUsize>,
@@ -42,12 +42,12 @@ pub struct LoadGenerator {
 pub type OutcomeCounts = BTreeMap<&'static str, usize>;
 
 impl LoadGenerator {
-    /// Starts ten sales a second, until it is stopped and at least `min_sales` have started.
+    /// Starts ten sales a second, until the generator is stopped and at least `min_sales` have started.
     #[expect(clippy::disallowed_methods, reason = "the test that started it awaits its end")]
     pub fn start(fleet: &TestFleet, min_sales: usize) -> Result<Self> {
         let sellers = (0..3).map(|_| fleet.token_user()).collect::<Result<Vec<_>>>()?;
         let buyers = (0..10).map(|_| Ok((fleet.token_user()?, fleet.token_user()?))).collect::<Result<Vec<_>>>()?;
-        let fakestripe = fleet.processes.fakestripe().url();
+        let fakestripe_url = fleet.processes.fakestripe().url();
         let (stopping, finished) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let sales = tokio::spawn({
             let (stopping, finished) = (Arc::clone(&stopping), Arc::clone(&finished));
@@ -63,9 +63,9 @@ impl LoadGenerator {
                     }
                     interval.tick().await;
                     let permit = Arc::clone(&semaphore).acquire_owned().await?;
-                    let (finished, fakestripe) = (Arc::clone(&finished), fakestripe.clone());
+                    let (finished, fakestripe_url) = (Arc::clone(&finished), fakestripe_url.clone());
                     sales.spawn(async move {
-                        let sale = Sale { n, seller, buyer, other, fakestripe };
+                        let sale = Sale { n, seller, buyer, other, fakestripe_url };
                         let outcome = sale.run().await.with_context(|| format!("sale {n}"));
                         finished.fetch_add(1, Ordering::SeqCst);
                         drop(permit);
@@ -96,28 +96,59 @@ impl LoadGenerator {
 
 /// A ticket's way from its listing to the end of its order.
 pub(crate) struct Sale {
-    /// Selects one of the [`SCENARIOS`], and the price.
+    /// The number of the sale, which determines its [`Scenario`] and its price.
     pub(crate) n: usize,
     pub(crate) seller: UserClient,
     pub(crate) buyer: UserClient,
-    /// Buys the ticket after the buyer has cancelled.
+    /// The user who buys the ticket after the buyer has cancelled.
     pub(crate) other: UserClient,
-    /// URL of fakestripe.
-    pub(crate) fakestripe: String,
+    pub(crate) fakestripe_url: String,
 }
 
-/// Number of ways to sell a ticket.
-pub(crate) const SCENARIOS: usize = 10;
+/// What happens in a sale.
+#[derive(Clone, Copy)]
+enum Scenario {
+    /// The buyer pays.
+    Payment,
+    /// The seller changes the price while the buyer orders; then the buyer pays.
+    PriceChange,
+    /// The buyer's first card is declined, and the second one is not.
+    DeclinedCard,
+    /// The buyer cancels, and another user buys the ticket.
+    Cancellation,
+    /// Nobody pays, so the hold expires.
+    Expiry,
+    /// The buyer's card asks for 3-D Secure.
+    ThreeDSecure,
+    /// The buyer pays and cancels at the same time.
+    PaymentAndCancellation,
+}
+
+/// Number of consecutive sales in which every scenario occurs.
+pub(crate) const SCENARIO_CYCLE: usize = 10;
+
+impl Scenario {
+    fn of_sale(n: usize) -> Self {
+        match n % SCENARIO_CYCLE {
+            4 => Self::PriceChange,
+            5 => Self::DeclinedCard,
+            6 => Self::Cancellation,
+            7 => Self::Expiry,
+            8 => Self::ThreeDSecure,
+            9 => Self::PaymentAndCancellation,
+            _ => Self::Payment,
+        }
+    }
+}
 
 impl Sale {
-    /// Lists a ticket and sells it in the way that the number selects; returns the outcome.
+    /// Lists a ticket and sells it in the scenario of this sale; returns the outcome.
     pub(crate) async fn run(&self) -> Result<&'static str> {
         let mut terms = listing(&format!("Night {}", self.n), 1_000 + i64::try_from(self.n)?);
         let request = CreateListing { body: terms.clone() };
         let ticket = self.seller.send_until_definitive(&request, Some(&key())).await?.body.id;
-        let scenario = self.n % SCENARIOS;
-        let order = if scenario == 4 {
-            // The price changes while the buyer orders.
+        let scenario = Scenario::of_sale(self.n);
+        let order = if matches!(scenario, Scenario::PriceChange) {
             terms.price.amount = 5_000;
             let edit = ReplaceListing { id: ticket, body: terms };
             tokio::join!(create_order(&self.buyer, ticket), self.seller.send(&edit)).0?
@@ -125,21 +156,20 @@ impl Sale {
             create_order(&self.buyer, ticket).await?
         };
         match scenario {
-            0..=4 => _ = pay(&self.buyer, order, "pm_card_visa").await?,
-            5 => {
+            Scenario::Payment | Scenario::PriceChange => _ = pay(&self.buyer, order, "pm_card_visa").await?,
+            Scenario::DeclinedCard => {
                 pay(&self.buyer, order, "pm_card_visa_chargeDeclined").await?;
                 pay(&self.buyer, order, "pm_card_visa").await?;
             }
-            6 => {
+            Scenario::Cancellation => {
                 self.cancel(order).await?;
                 let order = create_order(&self.other, ticket).await?;
                 pay(&self.other, order, "pm_card_visa").await?;
                 return outcome(&self.other, order).await;
             }
-            // The hold expires.
-            7 => {}
-            8 => self.pay_with_3ds(order).await?,
-            _ => {
+            Scenario::Expiry => {}
+            Scenario::ThreeDSecure => self.pay_with_3ds(order).await?,
+            Scenario::PaymentAndCancellation => {
                 let (paid, cancelled) = tokio::join!(pay(&self.buyer, order, "pm_card_visa"), self.cancel(order));
                 paid?;
                 cancelled?;
@@ -152,9 +182,10 @@ impl Sale {
         let payment = pay(&self.buyer, order, "pm_card_authenticationRequired").await?;
         if let Some(Payment { id, status: PaymentStatus::RequiresAction, provider_ref, .. }) = payment {
             let intent = provider_ref.unwrap_or_default();
-            let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.fakestripe);
+            let url = format!("{}/_fake/payment_intents/{intent}/authenticate", self.fakestripe_url);
             reqwest::Client::new().post(url).json(&Challenge { outcome: ChallengeResult::Succeed }).send().await?;
-            // Half of the clients refresh the payment; the webhook or the reconciler completes the others.
+            // In half of these sales the buyer refreshes the payment; otherwise the webhook or the reconciler completes
+            // it.
             if self.n.is_multiple_of(4) {
                 ignore_problem(self.buyer.send_until_definitive(&RefreshPayment { id }, Some(&key())).await)?;
             }

@@ -41,7 +41,7 @@ pub(crate) struct Acknowledged {
     pub(crate) status: Option<String>,
 }
 
-/// By idempotency key: status code (`None` without a response) and entity id of every response.
+/// The status code (`None` without a response) and the entity id of every response, by idempotency key.
 pub(crate) type KeyResponses = BTreeMap<String, Vec<(Option<u16>, String)>>;
 
 impl ResponseLog {

@@ -19,7 +19,7 @@ use testkit::fleet::options::FleetOptions;
 use testkit::servers::scratch::ScratchDir;
 use testkit::tools::{progress, workspace_root};
 
-use crate::dashboard::Dashboard;
+use crate::fakestripe_client::FakestripeClient;
 use crate::response_log::ResponseLog;
 use crate::user_client::UserClient;
 
@@ -34,8 +34,8 @@ pub struct TestFleet {
     pub logs: PathBuf,
     /// The responses that all clients received.
     pub responses: Arc<ResponseLog>,
-    /// The card network, as seen by the marketplace's staff and by cardholders.
-    pub dashboard: Dashboard,
+    /// Controls fakestripe, the stand-in for the card network.
+    pub fakestripe: FakestripeClient,
     signer: Signer,
     _logs: KeepLogs,
     _scratch: ScratchDir,
@@ -97,10 +97,10 @@ impl TestFleet {
         let processes = Fleet::start(&options).await?;
         let keys = Keys::load_or_create(&options.data.join("keys"))?;
         let signer = Signer { jwks: keys.jwks, pem: keys.jwt_private_keys };
-        let dashboard = Dashboard::new(processes.fakestripe().url(), keys.stripe_key);
+        let fakestripe = FakestripeClient::new(processes.fakestripe().url(), keys.stripe_key);
         let logs = options.logs;
         let responses = Arc::default();
-        Ok(Self { processes, _logs: KeepLogs(logs.clone()), logs, responses, dashboard, signer, _scratch: scratch })
+        Ok(Self { processes, _logs: KeepLogs(logs.clone()), logs, responses, fakestripe, signer, _scratch: scratch })
     }
 
     /// The gateway's URL.
@@ -122,13 +122,13 @@ impl TestFleet {
         Ok(client)
     }
 
-    /// A user with a token signed by the key of `auth`, without the cost of hashing a password.
+    /// A user without an account: only a token signed by the key of `auth`. No password has to be hashed.
     pub fn token_user(&self) -> Result<UserClient> {
         let claims = Claims { iss: self.url(), ..Signer::claims(UserId::new()) };
         UserClient::new(self.url(), Some(self.signer.sign(&claims)), Arc::clone(&self.responses))
     }
 
-    /// JetStream, through whichever NATS member responds.
+    /// A JetStream client, connected to any NATS member that responds.
     pub async fn jetstream(&self) -> Result<jetstream::Context> {
         let members = self.processes.servers().nats_members();
         let urls: Vec<_> = members.iter().map(|server| server.url()).collect();
@@ -136,8 +136,8 @@ impl TestFleet {
     }
 
     /// The whole state of fakestripe.
-    pub async fn card_network(&self) -> Result<Value> {
-        self.dashboard.state().await
+    pub async fn fakestripe_state(&self) -> Result<Value> {
+        self.fakestripe.state().await
     }
 }
 

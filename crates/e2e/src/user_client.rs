@@ -34,7 +34,7 @@ pub struct UserClient {
 }
 
 impl Debug for UserClient {
-    /// Without the token.
+    /// Omits the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UserClient").field("number", &self.number).finish_non_exhaustive()
     }

@@ -65,7 +65,7 @@ impl TestCard {
         self.number.get(start..).unwrap_or_default()
     }
 
-    /// The same for every use of a number, as at Stripe.
+    /// The fingerprint, which is the same for every use of a card number, as at Stripe.
     pub(crate) fn fingerprint(&self) -> String {
         format!("Fake{:0>12}", self.number.get(4..).unwrap_or_default())
     }

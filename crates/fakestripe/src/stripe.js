@@ -44,7 +44,7 @@
       this.root.innerHTML = field('number', 'Card number', '4242 4242 4242 4242', '13rem', 'cc-number')
         + field('expiry', 'Expiry', 'MM / YY', '5rem', 'cc-exp')
         + field('cvc', 'CVC', '123', '4rem', 'cc-csc');
-      // Not as attributes: a page's Content-Security-Policy may block those.
+      // Set the styles by script: a page's Content-Security-Policy may block style attributes.
       this.root.querySelectorAll('label').forEach((label) => {
         Object.assign(label.style, { display: 'inline-block', margin: '0 .5rem .5rem 0' });
       });

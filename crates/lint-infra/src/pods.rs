@@ -40,7 +40,7 @@ impl<'a> Pod<'a> {
         format!("{}: {what}", display(self.owner))
     }
 
-    /// Init containers, then the others.
+    /// All containers, the init containers first.
     pub(crate) fn containers(&self) -> Vec<&'a Value> {
         [each(self.spec, "/initContainers/*"), each(self.spec, "/containers/*")].concat()
     }

@@ -107,7 +107,7 @@ impl App {
         self.indexes(replica.name(), ShardKey::ID, indexes)
     }
 
-    /// Adds the claims of requests with an `Idempotency-Key`.
+    /// Adds the collection of claims, which are the stored records of idempotency keys.
     #[must_use]
     pub fn claims(self) -> Self {
         self.indexes(claims::COLLECTION, ShardKey::ID, claims::indexes())
@@ -144,8 +144,8 @@ impl App {
         self
     }
 
-    /// Sets how the service reconciles the entity that it owns with its replicas, for changes that the platform makes:
-    /// [`RAISE`](common::api::admin::RAISE).
+    /// Sets how the service reconciles an entity that it owns with its replicas after the platform has written the
+    /// entity again, at the request of an operator ([`RAISE`](common::api::admin::RAISE)).
     #[must_use]
     pub fn reconcile<S, I, R>(mut self, state: &S, reconcile: fn(S, I) -> R) -> Self
     where
@@ -183,7 +183,8 @@ impl App {
         self
     }
 
-    /// Adds a background task, started once the indexes exist. It ends after [`stop`](crate::lifecycle::Tasks::stop).
+    /// Adds a background task, started once the indexes exist. It ends once
+    /// [`Tasks::stop_token`](crate::lifecycle::Tasks::stop_token) is cancelled.
     #[must_use]
     pub fn task(mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Self {
         self.tasks.push((name, Box::pin(task)));
@@ -311,7 +312,7 @@ pub struct ManualApp {
 }
 
 impl ManualApp {
-    /// Runs the announcer once. Returns the number of announced states.
+    /// Runs the announcer once, which publishes snapshots of states that are due. Returns their number.
     pub fn announce_due(&self) -> BoxFuture<'static, Result<usize, StoreError>> {
         let (stores, clock) = (Arc::clone(&self.stores), Arc::clone(&self.clock));
         Box::pin(async move {

@@ -57,7 +57,7 @@ pub struct Config {
     #[arg(long, env = "NATS_REPLICAS", default_value_t = 1)]
     pub nats_replicas: usize,
     /// Maximum size of the service's stream in bytes; for `orders`, also of the stream of all dead letters. Beyond it
-    /// the oldest events are dropped; announcements of current states replace them.
+    /// the oldest events are dropped; snapshots of current states replace them.
     #[arg(long, env = "STREAM_MAX_BYTES", default_value_t = 4 << 30)]
     pub stream_max_bytes: i64,
     /// Addresses or networks of proxies whose X-Forwarded-For is trusted, comma-separated.
@@ -100,11 +100,13 @@ pub struct Config {
     /// How often the gauges at /metrics are updated.
     #[arg(long, env = "GAUGE_INTERVAL", default_value = "5s", value_parser = duration)]
     pub gauge_interval: Duration,
-    /// How long after its last change the state of an entity is announced; the interval then doubles up to an hour.
+    /// How long after its last change the state of an entity is announced, which means published again as a snapshot;
+    /// the interval then doubles up to an hour.
     #[arg(long, env = "ANNOUNCE_AFTER", default_value = "60s", value_parser = duration)]
     pub announce_after: Duration,
-    /// Maximum number of entities per second that all instances together announce by the scan; 0 disables the scan. The
-    /// rate is reduced to fill at most a twentieth of `STREAM_MAX_BYTES` per day.
+    /// Maximum number of entities per second that all instances together announce by the scan, which goes through all
+    /// entities slowly; 0 disables the scan. The rate is reduced to fill at most a twentieth of `STREAM_MAX_BYTES` per
+    /// day.
     #[arg(long, env = "ANNOUNCE_PER_SECOND", default_value_t = 10)]
     pub announce_per_second: u32,
     /// How often expired data is removed, such as payments that were declined 90 days ago.

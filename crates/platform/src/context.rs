@@ -110,7 +110,7 @@ impl Context {
         Replica::new(self.batched(collection))
     }
 
-    /// The claims of the requests that create this service's entities.
+    /// The claims of the requests that create this service's entities: the stored records of their idempotency keys.
     pub fn claims<I, A>(&self) -> Claims<I, A>
     where
         I: Display + Serialize + DeserializeOwned + Send + Sync,
@@ -119,7 +119,7 @@ impl Context {
         Claims::new(self.batched(claims::COLLECTION), Arc::clone(&self.clock))
     }
 
-    /// The turns by which this service's instances share periodic work.
+    /// The turns by which this service's instances share periodic work: each batch is done by one of them.
     pub fn turns(&self) -> Turns {
         Turns::new(&self.database)
     }

@@ -29,7 +29,7 @@ pub(crate) struct Gauge {
 
 /// Updates all gauges until shutdown.
 pub(crate) async fn run(context: Context, gauges: Vec<Gauge>, subscriptions: Vec<Subscription>) {
-    let stop = context.tasks.stop().clone();
+    let stop = context.tasks.stop_token().clone();
     let backlog = |subscription| Backlog { subscription, stall: None };
     let mut backlogs: Vec<_> = subscriptions.into_iter().map(backlog).collect();
     loop {

@@ -43,12 +43,12 @@ impl Tasks {
         (Self { main: Phase::default(), last: Phase::default(), failed }, failures)
     }
 
-    /// The token that is cancelled at shutdown: tasks then finish their current work and end.
-    pub fn stop(&self) -> &CancellationToken {
+    /// The token that is cancelled at the start of the shutdown: tasks then finish their current work and end.
+    pub fn stop_token(&self) -> &CancellationToken {
         &self.main.stop
     }
 
-    /// Runs a task, which ends after [`Tasks::stop`]. If it ends earlier, the process ends.
+    /// Runs a task, which ends once [`Tasks::stop_token`] is cancelled. If it ends earlier, the process ends.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.watch(&self.main, name, task);
     }

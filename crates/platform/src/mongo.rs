@@ -17,7 +17,7 @@ pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<D
         .await
         .map_err(|error| anyhow::anyhow!("{service}: MONGODB_URL is wrong: {}", error.kind))?;
     options.app_name.get_or_insert_with(|| service.to_owned());
-    // Long enough for a machine under heavy load, short enough to detect an outage.
+    // These timeouts are long enough for a machine under heavy load, and short enough to detect an outage.
     options.server_selection_timeout.get_or_insert(Duration::from_secs(5));
     options.connect_timeout.get_or_insert(Duration::from_secs(5));
     // The server commits journaled writes in groups, so more writes in flight mean more writes per second.

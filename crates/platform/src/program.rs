@@ -77,6 +77,7 @@ where
     let delay = config.drain_delay;
     let timeouts =
         ConnectionTimeouts { head: config.header_timeout, idle: config.idle_timeout, write: config.request_timeout };
+    // Nonzero only in tests of clock skew.
     let clock = ShiftedClock::by_millis(i64::try_from(config.clock_offset.as_millis()).unwrap_or(0));
     let (context, queue) = Context::new(service, config, Arc::new(clock), tasks.clone()).await?;
     let running = build(settings, &context)?.start(&context, queue);
@@ -87,8 +88,8 @@ where
         server.await;
         server_ended.send(()).ok();
     });
-    tasks.detach(server::serve(admin, running.admin, timeouts, tasks.stop().clone()));
-    tasks.detach(server::serve(metrics, running.metrics, timeouts, tasks.stop().clone()));
+    tasks.detach(server::serve(admin, running.admin, timeouts, tasks.stop_token().clone()));
+    tasks.detach(server::serve(metrics, running.metrics, timeouts, tasks.stop_token().clone()));
     tracing::info!(service, "started");
     let failed = tokio::select! {
         () = lifecycle::shutdown_signal() => None,
@@ -105,8 +106,8 @@ where
         tokio::time::sleep(delay).await;
     }
     closing.cancel();
-    // First the requests, so that the relay still publishes their events; then the tasks, in the rest of the grace
-    // period.
+    // The requests end first, so that the relay still publishes their events; then the tasks end, in the rest of the
+    // grace period.
     let started = tokio::time::Instant::now();
     if failed.is_none() && tokio::time::timeout(grace, ended).await.is_err() {
         tracing::warn!("requests were still open at the end of the grace period");

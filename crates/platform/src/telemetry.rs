@@ -33,7 +33,8 @@ pub fn start(service: &'static str, config: &Config) -> anyhow::Result<Option<Sd
     };
     let provider = config.otlp_endpoint.as_deref().map(|endpoint| tracer(service, endpoint)).transpose()?;
     let traces = provider.as_ref().map(|provider| {
-        // Without the spans of the exporter itself: exporting them would create further ones without end.
+        // The spans of the exporter itself are not exported, because exporting them would create further spans
+        // endlessly.
         let spans = EnvFilter::new("info,tower=off,h2=off,hyper=off,tonic=off");
         tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(spans)
     });

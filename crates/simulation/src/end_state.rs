@@ -58,7 +58,7 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
     for timer in sorted(data, "timers") {
         lines.push(format!("timer of {}: {}", names[timer.id.as_str()], timer.state["status"]["name"]));
     }
-    let intents = data.card_network["paymentIntents"].as_array().cloned().unwrap_or_default();
+    let intents = data.fakestripe_state["paymentIntents"].as_array().cloned().unwrap_or_default();
     // A payment that failed because of an error of the provider is omitted, since the buyer then made another payment.
     let failed = |payment: &&Entity| payment.state["status"]["reason"] == "provider_error";
     for payment in sorted(data, "payments").into_iter().filter(|payment| !failed(payment)) {

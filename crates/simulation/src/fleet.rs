@@ -29,17 +29,17 @@ use crate::clock::ManualClock;
 pub(crate) const ORDER_TTL: Duration = Duration::from_secs(100 * 3600);
 /// How long failed captures are retried: far longer than any hold.
 pub(crate) const CAPTURE_RETRY_WINDOW: Duration = Duration::from_secs(1000 * 3600);
-/// Upper bound of the interval after which an unchanged entity is announced again: one hour, plus 20 % jitter.
+/// Upper bound of the interval at which snapshots of an unchanged entity are published: one hour, plus 20 % jitter.
 pub(crate) const MAX_ANNOUNCE_INTERVAL: Duration = Duration::from_secs(3600 * 6 / 5);
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_simulation";
 
 /// All services, with a simulated clock and a simulated card network.
 pub struct SimulatedFleet {
     pub(crate) clock: ManualClock,
-    /// In the order of [`SERVICES`].
+    /// The services in the order of [`SERVICES`].
     pub(crate) services: Vec<Service>,
     pub(crate) card_network: Arc<CardNetwork>,
-    /// The state of each instance of `payments`, for the reconciler and the sweep of orphans.
+    /// The state of each instance of `payments`, for the reconciler and the search for orphaned intents.
     pub(crate) payments: Vec<payments::state::AppState>,
     /// The state of each instance of `expiration`, for firing timers.
     pub(crate) expiration: Vec<expiration::state::AppState>,

@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 use common::clock::Clock;
 use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
-use e2e::invariants::databases::{Databases, entities, owned_entities};
+use e2e::invariants::databases::{Databases, StoredReplicas, entities, owned_entities};
 use e2e::invariants::fleet_data::FleetData;
 use e2e::invariants::names::{ACKNOWLEDGED, HOLD_EXPIRY};
 use serde_json::Value;
-use ticketctl::audit::entity::{Entity, REPLICATED_ENTITIES};
+use ticketctl::audit::entity::{Entity, EntityKind, REPLICATED_ENTITIES};
 
 use crate::fleet::SimulatedFleet;
 use crate::network::Network;
@@ -19,7 +19,7 @@ use crate::users::SimContext;
 /// Reads the state at the end of a schedule.
 pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<FleetData> {
     let mut owned = BTreeMap::new();
-    for (service, collection, _) in REPLICATED_ENTITIES {
+    for EntityKind { service, collection, .. } in REPLICATED_ENTITIES {
         owned.insert(collection, owned_entities(&fleet.service(service).database, collection).await?);
     }
     owned.insert("timers", entities(&fleet.service(expiration::NAME).database, "timers").await?);
@@ -30,7 +30,8 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Fl
             let is_stored = subscription.entity != "expiration" && service.name != expiration::NAME;
             if is_stored && subscription.source != service.name {
                 let stored = entities(&service.database, &format!("replica_{}", subscription.entity)).await?;
-                replicas.push((service.name.to_owned(), subscription.entity.to_owned(), stored));
+                let (database, entity) = (service.name.to_owned(), subscription.entity.to_owned());
+                replicas.push(StoredReplicas { database, entity, replicas: stored });
             }
         }
     }
@@ -41,7 +42,7 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Fl
         published_at: BTreeMap::new(),
         backlogs: Vec::new(),
         dead_letters: 0,
-        card_network: fleet.card_network.state().await,
+        fakestripe_state: fleet.card_network.state().await,
     })
 }
 

@@ -81,7 +81,7 @@ const PURE_PATHS: [&str; 14] = [
 /// Returns the paths in a domain module that lead out of the domain, other than to `common` and pure code.
 fn forbidden_paths(module: &str, code: &str) -> Vec<String> {
     let paths = paths(&tokens(code));
-    // What paths import, other paths may begin with: `fmt::Formatter`. Types begin with a capital.
+    // A path may begin with a name that another path imports, as in `fmt::Formatter`. Types begin with a capital.
     let last_name = |path: &Vec<&'_ str>| path.iter().rfind(|word| **word != "self").map(|word| (*word).to_owned());
     let imported: BTreeSet<_> = paths.iter().filter_map(last_name).collect();
     let is_outside = |path: &&Vec<&str>| {

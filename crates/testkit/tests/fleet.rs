@@ -147,7 +147,7 @@ async fn crash_is_reported_and_drop_kills_all_processes() {
     drop(fleet);
     assert_eq!(all.into_iter().filter(|pid| is_alive(*pid)).count(), 0);
 
-    // The same data on other ports.
+    // A fleet can start with the same data on other ports.
     let restarted = Fleet::start(&options).await.unwrap();
     restarted.stop().await.unwrap();
 }

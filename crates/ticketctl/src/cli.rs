@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use common::timestamp::Timestamp;
 
-use crate::audit::{self, AuditOptions, Sources, periodic};
+use crate::audit::{self, AuditOptions, Connections, periodic};
 use crate::backup::{self, Backups};
 use crate::dead_letters::{self, DeadLetters};
 use crate::durations::interval;
@@ -179,17 +179,17 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Role(command) => roles::run(command, &services, output).await?,
         Command::Audit(AuditArgs { options, repair, every, metrics_bind }) => {
             let fleet = Fleet::connect(fleet).await?;
-            let sources = Sources::of(&fleet);
+            let connections = Connections::of(&fleet);
             if repair {
                 let report = repair::run(&fleet, &services, &options, yes).await?;
                 output.print(&report)?;
                 return Ok(outcome_of(Some(report.last_audit())));
             }
             if let Some(every) = every {
-                periodic::run(sources, &options, every, metrics_bind, output).await?;
+                periodic::run(connections, &options, every, metrics_bind, output).await?;
                 return Ok(Outcome::Done);
             }
-            let report = audit::run(sources, &options).await?;
+            let report = audit::run(connections, &options).await?;
             output.print(&report)?;
             return Ok(outcome_of(Some(&report)));
         }
@@ -235,7 +235,7 @@ async fn run_restore(
 }
 
 fn outcome_of(audit: Option<&AuditReport>) -> Outcome {
-    if audit.is_some_and(|report| !report.violations.is_empty()) { Outcome::Violated } else { Outcome::Done }
+    if audit.is_some_and(|report| !report.findings.is_empty()) { Outcome::Violated } else { Outcome::Done }
 }
 
 #[cfg(test)]

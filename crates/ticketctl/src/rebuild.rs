@@ -53,7 +53,8 @@ pub(crate) async fn run(args: RebuildArgs, services: &Services, output: Output, 
     output.print(&ReadModel { live, abandoned: args.abandon })
 }
 
-/// Fills a new generation and waits until it is live. Returns the live generation.
+/// Fills a new generation (a complete set of the read model's collections) and waits until it is live. Returns the
+/// number of the live generation.
 async fn fill(service: &str, services: &Services, timeout: Duration) -> Result<i64> {
     let RebuildStarted { filling: generation } = services.send(Method::POST, service, REBUILD).await?;
     eprintln!("generation {generation} is being filled");

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::fleet::SERVICES;
 
-/// Timeout of a request; announcing all entities takes long.
+/// Timeout of a request. A service that publishes snapshots of all its entities takes long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// Period in which failed connections are retried.

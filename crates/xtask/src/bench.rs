@@ -26,7 +26,7 @@ pub(crate) async fn run(args: BenchArgs) -> Result<()> {
 
 async fn build_and_measure(args: &BenchArgs) -> Result<()> {
     npm::install(npm::WEB).await?;
-    // For Lighthouse.
+    // Lighthouse needs a browser.
     let chromium = chromium::prepare().await?;
     cargo::build(&["fakestripe", "bench"], true).await?;
     let mut bench = Command::new(cargo::binaries(true).join("bench"));

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use testkit::fleet::SERVICES;
-use testkit::fleet::options::sibling_binaries_dir;
+use testkit::fleet::options::current_binary_dir;
 use testkit::tools::{progress, workspace_root};
 use tokio::process::Command;
 
@@ -57,7 +57,7 @@ pub(crate) fn build_arguments<'a>(packages: &[&'a str], release: bool) -> Vec<&'
 
 /// Returns the folder of the binaries of one profile.
 pub(crate) fn binaries(release: bool) -> PathBuf {
-    sibling_binaries_dir().with_file_name(profile(release))
+    current_binary_dir().with_file_name(profile(release))
 }
 
 fn profile(release: bool) -> &'static str {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use lint_infra::Programs;
-use testkit::fleet::options::sibling_binaries_dir;
+use testkit::fleet::options::current_binary_dir;
 use testkit::tools::python::Environment;
 use testkit::tools::{progress, workspace_root};
 
@@ -26,7 +26,7 @@ pub(crate) async fn check() -> Result<()> {
         let python = Environment::install("infra/dev/requirements-infra.txt")?;
         progress("Checking", "infra/");
         let schemas = std::env::var_os("SCHEMAS_DIR").map(PathBuf::from).filter(|folder| folder.is_dir());
-        let programs = Programs { python: &python, promtool: &promtool, fleet: &sibling_binaries_dir() };
+        let programs = Programs { python: &python, promtool: &promtool, fleet: &current_binary_dir() };
         lint_infra::check(&workspace_root(), &programs, schemas.as_deref())
     };
     let problems = tokio::task::spawn_blocking(check).await??;

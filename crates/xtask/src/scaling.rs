@@ -8,8 +8,8 @@ use crate::signals::StopSignals;
 use crate::{cargo, npm};
 
 /// Measures fleets with different numbers of instances of each service, without load and while a few tickets a second
-/// are sold: connections, memory, queries, turns of periodic tasks, consumers. Prints Markdown tables, and fails if the
-/// usage of one instance, or the usage that all instances share, grows with the number of instances.
+/// are sold: connections, memory, queries, batches of periodic tasks, consumers. Prints Markdown tables, and fails if
+/// the usage of one instance, or the usage that all instances share, grows with the number of instances.
 #[derive(Debug, Args)]
 pub(crate) struct ScalingArgs {
     /// Numbers of instances of each service, separated by commas, ascending.

@@ -25,7 +25,7 @@ use crate::pass_signer::PassSigner;
 pub struct AppState {
     /// The orders.
     pub orders: Store<Order>,
-    /// The claims of the requests that place orders.
+    /// The claims of the requests that place orders: the stored records of their idempotency keys.
     pub claims: Claims<OrderId>,
     /// Replica of the listings of `tickets`.
     pub tickets: Replica<TicketState>,

@@ -10,8 +10,8 @@ use platform::telemetry;
 
 use crate::state::AppState;
 
-/// Archives payments in rounds until the service stops. Every instance runs this task, but only one of them does each
-/// round.
+/// Archives payments periodically until the service stops. Every instance runs this task, but only one of them archives
+/// in each interval.
 pub async fn run(state: AppState, context: Context) {
     let (tasks, turns, interval) = (&context.tasks, context.turns(), context.config.cleanup_interval);
     while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
@@ -25,7 +25,7 @@ async fn run_round(state: &AppState, tasks: &Tasks, turns: &Turns, interval: Dur
     if !turns.take_round("archive declined payments", state.clock.now(), interval).await? {
         return Ok(());
     }
-    while !tasks.stop().is_cancelled() {
+    while !tasks.stop_token().is_cancelled() {
         match state.declined_archive.archive_batch(state.clock.now()).await? {
             0 => break,
             count => tracing::info!(count, "archived declined payments"),

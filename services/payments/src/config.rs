@@ -33,7 +33,7 @@ pub struct Config {
     /// Maximum number of payments of one order. Each payment method that the buyer tries is a payment of its own.
     #[arg(long, env = "PAYMENT_ATTEMPTS", default_value = "10")]
     pub payment_attempts: NonZeroU32,
-    /// Interval of the sweep that compares the provider's intents of the last two days with the payments.
+    /// Interval at which the provider's intents of the last two days are compared with the payments.
     #[arg(long, env = "PROVIDER_SWEEP_INTERVAL", default_value = "10m", value_parser = platform::parsers::duration)]
     pub provider_sweep_interval: Duration,
 }

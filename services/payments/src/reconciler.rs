@@ -61,7 +61,7 @@ pub async fn run_once(state: &AppState, tasks: &Tasks, idle_time: Duration) -> R
         looked_up += items.len();
         sync_all(state, tasks, items.iter().collect(), &failed).await;
         page.before = items.last().filter(|_| next_cursor.is_some()).map(|last| last.id.as_uuid());
-        if page.before.is_none() || tasks.stop().is_cancelled() {
+        if page.before.is_none() || tasks.stop_token().is_cancelled() {
             break;
         }
     }
@@ -80,7 +80,7 @@ pub async fn run_once(state: &AppState, tasks: &Tasks, idle_time: Duration) -> R
 async fn sync_all(state: &AppState, tasks: &Tasks, payments: Vec<&Versioned<Payment>>, failed: &AtomicUsize) {
     stream::iter(payments)
         .for_each_concurrent(CONCURRENCY, async |payment| {
-            if tasks.stop().is_cancelled() {
+            if tasks.stop_token().is_cancelled() {
                 failed.fetch_add(1, Ordering::Relaxed);
                 return;
             }

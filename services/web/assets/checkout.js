@@ -110,7 +110,7 @@ function follow() {
 
 if (form) {
   form.hidden = false;
-  document.addEventListener('shop:live', follow);
+  document.addEventListener('shop:reloaded', follow);
   follow();
   if (window.Stripe) start();
   else showError('The card form could not be loaded. Check what blocks scripts, then load the page again.');

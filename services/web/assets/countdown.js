@@ -15,7 +15,7 @@ const tick = (element) => {
   if (element.hasAttribute('data-announce') && (left % 60 === 0 || left === 30)) {
     say(left ? `The hold ends in ${left >= 60 ? `${left / 60} min` : `${left} seconds`}.` : 'The hold has ended.');
   }
-  if (left === 0) document.dispatchEvent(new CustomEvent('shop:over', { detail: element }));
+  if (left === 0) document.dispatchEvent(new CustomEvent('shop:countdown-ended', { detail: element }));
 };
 
 export const countDown = () => {

@@ -44,9 +44,9 @@ export const reload = async () => {
     window.htmx?.process(fresh);
     if (focused) document.getElementById(focused)?.focus();
     if (announcement) say(announcement);
-    document.dispatchEvent(new CustomEvent('shop:live'));
+    document.dispatchEvent(new CustomEvent('shop:reloaded'));
   } catch {
-    // Offline: the next connection repeats it.
+    // Offline: the next connection updates the page.
   } finally {
     // Requests made meanwhile cause one more reload, after a pause because the server may lag behind.
     setTimeout(() => {
@@ -58,13 +58,13 @@ export const reload = async () => {
 
 // A change of a listing on the page of its show. One that the page lacks appears after a moment, which differs from page
 // to page, so that they do not all reload at once.
-const inList = ({ topic, open, list, revision }) => shown(list).forEach((element) => {
+const inList = ({ topic, isForSale, list, revision }) => shown(list).forEach((element) => {
   element.dataset.version = Math.max(element.dataset.version, revision);
-  if (open && !shown(topic).length) setTimeout(reload, 300 + Math.random() * 1000);
+  if (isForSale && !shown(topic).length) setTimeout(reload, 300 + Math.random() * 1000);
 });
 
 const apply = (message) => {
-  const { topic, version, html, open, text, price, list, show } = message;
+  const { topic, version, html, isForSale, text, price, list, show } = message;
   if (topic === 'me') { document.body.dispatchEvent(new CustomEvent('bell')); return; }
   if (list) inList(message);
   shown(topic).forEach((element) => {
@@ -77,15 +77,15 @@ const apply = (message) => {
       element.querySelectorAll('[data-live-offer]').forEach((offer) => { offer.innerHTML = html; });
       return;
     }
-    const was = element.querySelector('[data-live-price]')?.textContent;
+    const previousPrice = element.querySelector('[data-live-price]')?.textContent;
     element.querySelectorAll('[data-live-status]').forEach((status) => { status.innerHTML = html; });
     element.querySelectorAll('[data-live-price]').forEach((part) => { part.textContent = price; });
-    element.querySelectorAll('[data-live-agreed]').forEach((part) => {
+    element.querySelectorAll('[data-live-agreed-price]').forEach((part) => {
       // A user who clicks at this moment has not seen the new price yet.
       setTimeout(() => { part.value = price; }, 1500);
     });
-    element.querySelectorAll('[data-live-open]').forEach((part) => { part.hidden = !open; });
-    if (element.id === 'live') say(was === price ? text : `The price is now ${price}. ${text}`);
+    element.querySelectorAll('[data-live-for-sale]').forEach((part) => { part.hidden = !isForSale; });
+    if (element.id === 'live') say(previousPrice === price ? text : `The price is now ${price}. ${text}`);
   });
 };
 
@@ -112,8 +112,9 @@ export const listen = () => {
   setInterval(send, REPORT_INTERVAL);
   // Report content loaded by htmx too.
   document.addEventListener('htmx:afterSettle', send);
-  document.addEventListener('shop:live', send);
-  document.addEventListener('shop:over', ({ detail }) => setTimeout(() => {
+  document.addEventListener('shop:reloaded', send);
+  // The server may end the hold slightly later than the countdown.
+  document.addEventListener('shop:countdown-ended', ({ detail }) => setTimeout(() => {
     if (detail.isConnected && detail.closest('#live')) reload();
   }, 1500));
 };

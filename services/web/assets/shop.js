@@ -40,7 +40,7 @@ addEventListener('pageshow', () => {
 });
 
 // The hold in the bar is over: the bar disappears, or shows the next hold.
-document.addEventListener('shop:over', ({ detail }) => {
+document.addEventListener('shop:countdown-ended', ({ detail }) => {
   const bar = detail.closest('#hold');
   if (!bar) return;
   bar.hidden = true;

@@ -62,7 +62,7 @@ pub(crate) fn text(name: &str) -> &'static str {
 pub(crate) fn import_map() -> &'static str {
     static MAP: LazyLock<String> = LazyLock::new(|| {
         let mut map = String::from(r#"{"imports":{"#);
-        // Without htmx: it is a classic script, which no module imports.
+        // The import map omits htmx, a classic script, which no module imports.
         let scripts = ASSETS.iter().filter(|asset| asset.split().1 == "js" && asset.name != "htmx.js");
         for (index, script) in scripts.enumerate() {
             let comma = if index == 0 { "" } else { "," };

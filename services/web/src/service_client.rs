@@ -39,7 +39,7 @@ pub(crate) struct RequestOptions {
 }
 
 impl RequestOptions {
-    /// With the idempotency key of a form, unless it is empty. Fails if the key can't be the value of a header.
+    /// Options with the idempotency key of a form, unless it is empty. Fails if the key can't be the value of a header.
     pub(crate) fn with_idempotency_key(key: &str) -> Result<Self, Error> {
         let key = HeaderValue::from_str(key).map_err(|_| Error::field("key", "must have visible ASCII characters"))?;
         Ok(Self { idempotency_key: Some(key).filter(|key| !key.is_empty()), if_match: None })

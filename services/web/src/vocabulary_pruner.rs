@@ -12,7 +12,7 @@ use crate::store::model::ReadModel;
 pub(crate) async fn run(model: ReadModel, tasks: Tasks, interval: Duration) {
     while tasks.sleep_unless_stopping(lifecycle::jittered(interval)).await {
         let mut after = Some(String::new());
-        while let Some(last) = after.take().filter(|_| !tasks.stop().is_cancelled()) {
+        while let Some(last) = after.take().filter(|_| !tasks.stop_token().is_cancelled()) {
             match model.prune_vocabulary(&last).await {
                 Ok(next) => after = next,
                 Err(error) => {

@@ -20,10 +20,11 @@ use crate::text::Text;
 use crate::timestamp::Timestamp;
 use crate::validate::invalid_part;
 
-/// All services: POST publishes snapshots of the selected entities. Body: [`Resync`]; response: [`ResyncResult`].
+/// All services: POST announces the selected entities, which means that it publishes snapshots of them. Body:
+/// [`Resync`]; response: [`ResyncResult`].
 pub const RESYNC: &str = "/resync";
-/// All services: POST writes an entity again at a version above the one that its replicas have. Body: [`Raise`];
-/// response: [`Raised`].
+/// All services: POST writes an entity again, at a version above that of its replicas, after its owner was restored to
+/// an earlier moment. Body: [`Raise`]; response: [`Raised`].
 pub const RAISE: &str = "/raise";
 /// `payments`: POST voids or refunds a payment that its order no longer needs (the order is cancelled, or authorised by
 /// another payment), or whose order is lost. Body: [`Void`]; response: [`Voided`].
@@ -263,7 +264,8 @@ pub struct Staff {
 /// The rebuild that was started or was already running.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RebuildStarted {
-    /// The generation under construction. It may already be live if there was nothing to wait for.
+    /// The number of the generation (a complete set of the read model's collections) that is being filled. It may
+    /// already be live if there was nothing to wait for.
     pub filling: i64,
 }
 

@@ -99,7 +99,7 @@ fn cached_tokens_still_expire_and_do_not_mix() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let verifier = verifier(&[&key], &clock);
     let first = key.sign(&claims(&clock));
-    // Several times as many tokens as fit into the cache. The first token is used now and then in the first half only.
+    // These are several times as many tokens as fit into the cache. The first token is used only in the first half.
     for n in 0..10_000 {
         let token = key.sign(&with(&claims(&clock), "iat", json!(n)));
         assert!(verifier.verify(&token).is_some_and(|claims| claims.iat == n), "each token has its own claims");
@@ -196,7 +196,7 @@ fn keys_can_be_rotated() {
     assert!(both.verify(&by_old).is_some() && both.verify(&by_new).is_some());
     let after = verifier(&[&new], &clock);
     assert!(after.verify(&by_old).is_none() && after.verify(&by_new).is_some());
-    // A signature of one key with the id of the other is invalid.
+    // A signature of one key with the id of another key is invalid.
     assert!(both.verify(&old.sign_as(Some("k2"), &claims(&clock))).is_none());
 }
 

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use testkit::fleet::options::sibling_binaries_dir;
+use testkit::fleet::options::current_binary_dir;
 use ticketctl::reports::AuditReport;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -21,19 +21,19 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// Returns the violations that `ticketctl audit` reports. If the audit fails, its error is returned as a violation.
 pub(super) async fn violations(fleet: &TestFleet) -> Vec<String> {
     match run(fleet).await {
-        Ok(report) => report.violations,
+        Ok(report) => report.findings.iter().map(ToString::to_string).collect(),
         Err(error) => vec![format!("the audit failed: {error:#}")],
     }
 }
 
 async fn run(fleet: &TestFleet) -> Result<AuditReport> {
     let servers = fleet.processes.servers();
-    let mut audit = Command::new(sibling_binaries_dir().join("ticketctl"));
+    let mut audit = Command::new(current_binary_dir().join("ticketctl"));
     audit
         .args(["--output", "json", "audit", "--wait", "0"])
         .env("MONGODB_URL", servers.mongodb_url())
         .env("NATS_URL", servers.nats.url())
-        .envs(fleet.dashboard.settings())
+        .envs(fleet.fakestripe.settings())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output =

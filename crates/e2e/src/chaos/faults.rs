@@ -8,7 +8,7 @@ use fakestripe::faults::Faults;
 use fakestripe::faults::Trigger::Probability;
 use nix::sys::signal::Signal;
 use testkit::fleet::instance::Instance;
-use testkit::fleet::options::sibling_binaries_dir;
+use testkit::fleet::options::current_binary_dir;
 use testkit::proxy::Link;
 use testkit::servers::Server;
 use tokio::time::sleep;
@@ -68,9 +68,9 @@ pub(super) async fn inject(
         }
         Fault::Flush => flush(fleet).await,
         Fault::Provider(fault) => {
-            fleet.dashboard.set_faults(&provider_faults(fault)).await?;
+            fleet.fakestripe.set_faults(&provider_faults(fault)).await?;
             sleep(lasts).await;
-            fleet.dashboard.set_faults(&Faults::default()).await
+            fleet.fakestripe.set_faults(&Faults::default()).await
         }
         Fault::WrongClock(service, index, offset) => {
             let instance = &fleet.processes.instances(service)[index];
@@ -84,7 +84,7 @@ pub(super) async fn inject(
         Fault::RollingRestart(service) => {
             let instances = fleet.processes.instances(service);
             let programs = next_release.filter(|next| instances.iter().any(|instance| instance.programs() != *next));
-            let programs = programs.map_or_else(sibling_binaries_dir, Path::to_path_buf);
+            let programs = programs.map_or_else(current_binary_dir, Path::to_path_buf);
             for (index, instance) in instances.iter().enumerate() {
                 report_exit(fleet, timeline, Target::Service(service, index));
                 instance.stop().await?;
@@ -115,7 +115,7 @@ pub(super) async fn heal(fleet: &TestFleet, timeline: &Timeline, shape: Shape) -
     for target in [Target::Mongodb(0), Target::Nats(0)] {
         wait_for_majority(fleet, target).await?;
     }
-    fleet.dashboard.set_faults(&Faults::default()).await
+    fleet.fakestripe.set_faults(&Faults::default()).await
 }
 
 /// The instance, if the target is one.
@@ -276,8 +276,8 @@ fn provider_faults(fault: ProviderFault) -> Faults {
     }
 }
 
-/// Suspends the other members, so that MongoDB's primary takes writes that none of them receives. Then the primary
-/// crashes, and the others elect a new one.
+/// Suspends the other members, so that MongoDB's primary takes writes that none of them receives. Then the primary is
+/// killed, and the other members are restarted and elect a new one.
 async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration) -> Result<()> {
     let servers = fleet.processes.servers();
     for index in 0..servers.mongodb_members().len() {

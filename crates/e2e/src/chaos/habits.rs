@@ -15,7 +15,7 @@ use fakestripe::control::ChallengeResult;
 use tokio::time::{sleep, timeout};
 
 use super::HOLD;
-use crate::dashboard::Dashboard;
+use crate::fakestripe_client::FakestripeClient;
 use crate::load::{self, ignore_problem, key, outcome, pay};
 use crate::test_fleet::{PASSWORD, listing};
 use crate::user_client::{Page, TimedOut, UserClient};
@@ -93,14 +93,14 @@ impl Habit {
     }
 }
 
-/// The users of a journey, and the dashboard of the card network.
+/// The users of a journey, and fakestripe, the stand-in for the card network.
 #[derive(Clone)]
 pub(super) struct Journey {
     pub(super) seller: UserClient,
     pub(super) buyer: UserClient,
     /// Competes with the buyer.
     pub(super) other: UserClient,
-    pub(super) dashboard: Dashboard,
+    pub(super) fakestripe: FakestripeClient,
 }
 
 impl Journey {
@@ -144,14 +144,14 @@ impl Journey {
                 let intent = self.start_challenge(order).await?;
                 sleep(HOLD + Duration::from_secs(2)).await;
                 if let Some(intent) = intent {
-                    self.dashboard.authenticate(&intent, ChallengeResult::Succeed).await?;
+                    self.fakestripe.authenticate(&intent, ChallengeResult::Succeed).await?;
                 }
             }
             Habit::UnfinishedChallenge => drop(self.start_challenge(order).await?),
             Habit::DashboardCancellation => {
                 let payment = pay(&self.buyer, order, CARD).await?;
                 if let Some(intent) = payment.and_then(|payment| payment.provider_ref) {
-                    self.dashboard.cancel(&intent).await?;
+                    self.fakestripe.cancel(&intent).await?;
                 }
             }
             _ => _ = pay(&self.buyer, order, CARD).await?,
@@ -198,7 +198,7 @@ impl Journey {
         let (one, two) =
             tokio::join!(submit_hold(&self.buyer, ticket, &tabs.0), submit_hold(&self.buyer, ticket, &tabs.1));
         let (one, two) = (one?, two?);
-        // They differ if the first hold ended before the second tab's request was processed.
+        // The two orders differ if the first hold ended before the second tab's request was processed.
         if let (Some(one), Some(two)) = (one, two)
             && one != two
             && outcome(&self.buyer, one).await? == COMPLETED

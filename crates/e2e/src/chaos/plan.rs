@@ -175,7 +175,7 @@ impl Fault {
             Self::Link(..) => 2_000..=10_000,
             Self::Provider(_) => 3_000..=10_000,
             Self::WrongClock(..) => 5_000..=15_000,
-            // Longer than the delay of the outbox sweep, and shorter than the election timeout.
+            // Longer than the time until the sweeper finds an unpublished event, and shorter than the election timeout.
             Self::IsolatePrimary => 6_000..=6_000,
             Self::LoseDisk(_) | Self::Flush | Self::RollingRestart(_) => 0..=0,
         }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::habits::{Habit, Journey, Violation};
-use crate::load::{SCENARIOS, Sale};
+use crate::load::{SCENARIO_CYCLE, Sale};
 use crate::test_fleet::TestFleet;
 use crate::user_client::TimedOut;
 
@@ -79,11 +79,11 @@ impl Visitors {
                 seller: fleet.token_user()?,
                 buyer: fleet.token_user()?,
                 other: fleet.token_user()?,
-                dashboard: fleet.dashboard.clone(),
+                fakestripe: fleet.fakestripe.clone(),
             };
             let rng = StdRng::from_rng(&mut seeds);
-            let fakestripe = fleet.processes.fakestripe().url();
-            tasks.spawn(Visitor { rng, journey, fakestripe }.shop(Arc::clone(&stopping)));
+            let fakestripe_url = fleet.processes.fakestripe().url();
+            tasks.spawn(Visitor { rng, journey, fakestripe_url }.shop(Arc::clone(&stopping)));
         }
         Ok(Self { stopping, tasks })
     }
@@ -102,8 +102,7 @@ impl Visitors {
 struct Visitor {
     rng: StdRng,
     journey: Journey,
-    /// URL of fakestripe.
-    fakestripe: String,
+    fakestripe_url: String,
 }
 
 impl Visitor {
@@ -126,6 +125,7 @@ impl Visitor {
     /// A sale in one of the scenarios of the load generator.
     fn sale(&mut self) -> Sale {
         let Journey { seller, buyer, other, .. } = self.journey.clone();
-        Sale { n: self.rng.random_range(0..100 * SCENARIOS), seller, buyer, other, fakestripe: self.fakestripe.clone() }
+        let n = self.rng.random_range(0..100 * SCENARIO_CYCLE);
+        Sale { n, seller, buyer, other, fakestripe_url: self.fakestripe_url.clone() }
     }
 }

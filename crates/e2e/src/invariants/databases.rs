@@ -10,7 +10,7 @@ use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::Document;
 use mongodb::{Client, Database};
-use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
+use ticketctl::audit::entity::{Entity, EntityKind, REPLICATED_ENTITIES, TIMERS, text};
 use ticketctl::audit::finding::Finding;
 use ticketctl::audit::{checks, money, replicas, sales, shows};
 
@@ -24,21 +24,33 @@ pub struct Databases {
     pub now: Timestamp,
     /// The entities by the collection of their owner: users, tickets, orders, payments, shows, timers.
     pub owned: BTreeMap<&'static str, Vec<Entity>>,
-    /// For each collection of replicas: its database, the name of the entity, and the replicas.
-    pub replicas: Vec<(String, String, Vec<Entity>)>,
+    /// The replicas by collection.
+    pub replicas: Vec<StoredReplicas>,
+}
+
+/// The contents of one collection of replicas.
+#[derive(Debug)]
+pub struct StoredReplicas {
+    /// The database, which is named like its service.
+    pub database: String,
+    /// The name of the replicated entity.
+    pub entity: String,
+    /// The replicas.
+    pub replicas: Vec<Entity>,
 }
 
 impl Databases {
     /// Reads all databases, one after the other.
     pub async fn read(client: &Client) -> Result<Self> {
         let mut owned = BTreeMap::new();
-        for (database, collection, _) in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
-            owned.insert(collection, owned_entities(&client.database(database), collection).await?);
+        for EntityKind { service, collection, .. } in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
+            owned.insert(collection, owned_entities(&client.database(service), collection).await?);
         }
         let mut replicas = Vec::new();
         for replica in checks::replica_collections(client).await? {
             let stored = entities(&client.database(replica.database), &replica.collection).await?;
-            replicas.push((replica.database.to_owned(), replica.entity, stored));
+            let (database, entity) = (replica.database.to_owned(), replica.entity);
+            replicas.push(StoredReplicas { database, entity, replicas: stored });
         }
         Ok(Self { now: SystemClock.now(), owned, replicas })
     }
@@ -81,23 +93,22 @@ impl Databases {
     /// Appends the violations of replicas and outboxes.
     pub(super) fn check_replicas(&self, violations: &mut Vec<String>) {
         let mut found = Vec::new();
-        for owned in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
-            let unpublished = self.owned(owned.1).iter().filter(|owner| owner.unpublished > 0);
-            found.extend(unpublished.map(|owner| replicas::unpublished(owned, &owner.id)));
+        for kind in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
+            let unpublished = self.owned(kind.collection).iter().filter(|owner| owner.unpublished > 0);
+            found.extend(unpublished.map(|owner| replicas::unpublished_events(kind, &owner.id)));
         }
-        for owned in REPLICATED_ENTITIES {
-            let (_, _, entity) = owned;
-            for (database, _, stored) in self.replicas.iter().filter(|(_, replicated, _)| replicated == entity) {
-                self.compare(owned, database, stored, &mut found);
+        for kind in REPLICATED_ENTITIES {
+            for stored in self.replicas.iter().filter(|stored| stored.entity == kind.entity) {
+                self.compare(kind, &stored.database, &stored.replicas, &mut found);
             }
         }
         violations.extend(found.iter().map(ToString::to_string));
     }
 
-    fn compare(&self, owned: Owned, database: &str, stored: &[Entity], found: &mut Vec<Finding>) {
+    fn compare(&self, kind: EntityKind, database: &str, stored: &[Entity], found: &mut Vec<Finding>) {
         let stored = by_key(stored.iter(), |replica| &replica.id);
-        for (id, owner, replicas) in joined(self.owned(owned.1), &stored) {
-            replicas::check_replica(owned, id, owner, (database, replicas.first().copied()), self.now, found);
+        for (id, owner, replicas) in joined(self.owned(kind.collection), &stored) {
+            replicas::check_replica(kind, id, owner, (database, replicas.first().copied()), self.now, found);
         }
     }
 }
@@ -115,7 +126,7 @@ fn by_key<'a>(
 }
 
 /// A full outer join of owned entities, by id, with other entities, by key. Returns each id or key with the owned
-/// entity, if there is one, and the others.
+/// entity, if there is one, and the other entities with this key.
 fn joined<'a>(
     owned: &'a [Entity],
     keyed: &'a BTreeMap<&'a str, Vec<&'a Entity>>,

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use ticketctl::audit::entity::{Owned, REPLICATED_ENTITIES, text};
+use ticketctl::audit::entity::{EntityKind, REPLICATED_ENTITIES, text};
 use ticketctl::audit::history::{self, Coverage, Step};
 
 use super::fleet_data::{FleetData, subject_and_version};
 use super::names::{NO_BACKLOG, ONE_EVENT, REPLICAS};
 
 pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
-    for owned in REPLICATED_ENTITIES {
-        check_changes(owned, data, violations);
+    for kind in REPLICATED_ENTITIES {
+        check_changes(kind, data, violations);
     }
     check_current(data, violations);
 }
@@ -20,8 +20,8 @@ pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
 /// a backlog.
 pub(super) fn check_current(data: &FleetData, violations: &mut Vec<String>) {
     data.databases.check_replicas(violations);
-    for (_, _, entity) in REPLICATED_ENTITIES {
-        check_replicas(data, entity, violations);
+    for kind in REPLICATED_ENTITIES {
+        check_replicas(data, kind.entity, violations);
     }
     for (consumer, count) in data.backlogs.iter().filter(|(_, count)| *count > 0) {
         violations.push(format!("{NO_BACKLOG}: {consumer} has {count} pending messages"));
@@ -32,8 +32,8 @@ pub(super) fn check_current(data: &FleetData, violations: &mut Vec<String>) {
 }
 
 /// Checks the events of an entity type: each id has one payload, and the changes of each entity agree with its owner.
-fn check_changes(owned: Owned, data: &FleetData, violations: &mut Vec<String>) {
-    let (_, collection, entity) = owned;
+fn check_changes(kind: EntityKind, data: &FleetData, violations: &mut Vec<String>) {
+    let EntityKind { collection, entity, .. } = kind;
     let mut payloads: BTreeMap<&str, &Value> = BTreeMap::new();
     let mut changes: BTreeMap<&str, Vec<Step<'_>>> = BTreeMap::new();
     for event in data.published(entity) {
@@ -56,18 +56,19 @@ fn check_changes(owned: Owned, data: &FleetData, violations: &mut Vec<String>) {
     for id in ids {
         let steps = changes.entry(id).or_default();
         steps.sort_by_key(|step| step.version);
-        history::check(owned, id, owners.get(id).copied(), steps, &Coverage::default(), &mut found);
+        history::check(kind, id, owners.get(id).copied(), steps, &Coverage::default(), &mut found);
     }
     violations.extend(found.iter().map(ToString::to_string));
 }
 
 fn check_replicas(data: &FleetData, entity: &str, violations: &mut Vec<String>) {
     let published = data.histories(entity);
-    for (database, _, replicas) in data.databases.replicas.iter().filter(|(_, of, _)| of == entity) {
-        for replica in replicas {
+    for stored in data.databases.replicas.iter().filter(|stored| stored.entity == entity) {
+        for replica in &stored.replicas {
             let state = published.get(replica.id.as_str()).and_then(|history| history.get(&replica.version));
             if state.is_some_and(|state| **state != replica.state) {
-                violations.push(format!("{REPLICAS}: {database} has another state of {entity} {}", replica.id));
+                let (id, database) = (&replica.id, &stored.database);
+                violations.push(format!("{REPLICAS}: {entity} {id} in {database} differs from the published state"));
             }
         }
     }

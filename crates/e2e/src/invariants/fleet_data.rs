@@ -30,7 +30,7 @@ pub struct FleetData {
     /// Number of dead letters.
     pub dead_letters: u64,
     /// The whole state of fakestripe.
-    pub card_network: Value,
+    pub fakestripe_state: Value,
 }
 
 impl FleetData {
@@ -74,8 +74,8 @@ impl FleetData {
                 events.entry(entity.to_owned()).or_default().push(event);
             }
         }
-        let card_network = fleet.card_network().await?;
-        Ok(Self { databases, missing_indexes, events, published_at, backlogs, dead_letters, card_network })
+        let fakestripe_state = fleet.fakestripe_state().await?;
+        Ok(Self { databases, missing_indexes, events, published_at, backlogs, dead_letters, fakestripe_state })
     }
 
     pub(super) fn by_id(&self, collection: &str) -> BTreeMap<&str, &Entity> {

@@ -117,9 +117,9 @@ pub async fn assert_never_published(fleet: &TestFleet, orders: &BTreeSet<String>
     let data = FleetData::read(fleet).await?;
     let mut texts: Vec<String> = data.events.values().flatten().map(ToString::to_string).collect();
     let owned = data.databases.owned.values().flatten();
-    let replicas = data.databases.replicas.iter().flat_map(|(.., replicas)| replicas);
+    let replicas = data.databases.replicas.iter().flat_map(|stored| &stored.replicas);
     texts.extend(owned.chain(replicas).map(|entity| format!("{} {}", entity.id, entity.state)));
-    texts.push(data.card_network.to_string());
+    texts.push(data.fakestripe_state.to_string());
     for order in orders {
         ensure!(
             !texts.iter().any(|text| text.contains(order)),

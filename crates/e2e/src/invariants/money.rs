@@ -14,11 +14,11 @@ use super::names::PROVIDER;
 pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
     let payments = data.by_id("payments");
     let mut refunds: BTreeMap<&str, i64> = BTreeMap::new();
-    for refund in data.card_network["refunds"].as_array().into_iter().flatten() {
+    for refund in data.fakestripe_state["refunds"].as_array().into_iter().flatten() {
         *refunds.entry(text(&refund["payment_intent"])).or_default() += refund["amount"].as_i64().unwrap_or(0);
     }
     let mut intents: BTreeMap<&str, usize> = BTreeMap::new();
-    for intent in data.card_network["paymentIntents"].as_array().into_iter().flatten() {
+    for intent in data.fakestripe_state["paymentIntents"].as_array().into_iter().flatten() {
         let (id, status) = (text(&intent["metadata"]["payment_id"]), text(&intent["status"]));
         *intents.entry(id).or_default() += 1;
         let Some(payment) = payments.get(id) else {

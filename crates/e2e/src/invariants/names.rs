@@ -28,5 +28,5 @@ pub const NO_BACKLOG: Invariant = names::NO_BACKLOG;
 pub const MONOTONIC_READS: &str = "15 monotonic-reads";
 /// No log and no event contains a secret.
 pub const NO_SECRETS: &str = "17 no-secrets";
-/// Nothing waits any more.
+/// No entity waits for a change that is to come.
 pub const AT_REST: &str = "18 at-rest";

@@ -123,7 +123,8 @@ async fn observe(
     Ok((usage, result))
 }
 
-/// Number of turns of periodic tasks that all instances have taken since the fleet's start.
+/// Number of turns (batches of a periodic task, each for one instance) that all instances have taken since the fleet's
+/// start.
 async fn count_turns(client: &Client) -> Result<i64> {
     let mut count = 0;
     for service in SERVICES {

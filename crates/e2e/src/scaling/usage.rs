@@ -1,5 +1,5 @@
-//! What a fleet used: each instance, and all of them together. Compares fleets to find what must not grow with the
-//! number of instances.
+//! The resources that a fleet used: of each instance, and of all instances together. Compares fleets of different
+//! sizes, because some resources must not grow with the number of instances.
 
 use std::fmt::{self, Write as _};
 
@@ -58,7 +58,8 @@ pub struct Usage {
     pub reads_per_second: f64,
     /// Documents that all instances wrote per second.
     pub written_per_second: f64,
-    /// Turns of periodic tasks that all instances took.
+    /// Number of turns that all instances took. One turn is one batch of a periodic task, such as the outbox sweep; the
+    /// instance that takes it processes the batch.
     pub turns: i64,
     /// Durable consumers of all services.
     pub consumers: usize,

@@ -10,10 +10,16 @@ use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 use ticketctl::audit::entity::text;
+use ticketctl::audit::names::{NO_BACKLOG, ONE_EVENT, OWNED, PROVIDER, REPLICAS, TERMS, TRANSITIONS};
 use ticketctl::reports::AuditReport;
 
 use crate::audit::{Found, Sold, audit, found};
 use crate::operator::Operator;
+
+/// Versions of an order: when it was created, confirmed and completed.
+const CREATED: u64 = 0;
+const CONFIRMED: u64 = 1;
+const COMPLETED: u64 = 3;
 
 /// The change event of an entity at this version.
 async fn event(jetstream: &jetstream::Context, stream: &str, id: &str, version: u64) -> Value {
@@ -49,7 +55,7 @@ async fn consumers(jetstream: &jetstream::Context) -> Vec<String> {
 /// What an audit finds, except backlogs: the services are stopped, so no consumer handles what a test publishes.
 async fn audit_without_backlogs(operator: &Operator) -> Vec<Found> {
     let mut all = audit(operator).await;
-    all.retain(|(invariant, ..)| *invariant != 14);
+    all.retain(|(invariant, ..)| *invariant != NO_BACKLOG.number);
     all
 }
 
@@ -57,34 +63,34 @@ async fn audit_without_backlogs(operator: &Operator) -> Vec<Found> {
 async fn each_manipulated_stream_is_reported_with_its_ids() {
     let sold = Sold::start().await;
     let Sold { fleet, ticket, order, hold, .. } = &sold;
-    let operator = Operator::for_fleet(fleet).with_card_network(fleet);
+    let operator = Operator::for_fleet(fleet).with_fakestripe(fleet);
     let jetstream = fleet.jetstream().await.unwrap();
     let before = consumers(&jetstream).await;
     let report: AuditReport = operator.report(&["audit", "--wait", "0"]).await;
     assert_eq!((report.findings.len(), report.unchecked.len()), (0, 0), "{report:?}");
     assert_eq!(consumers(&jetstream).await, before, "the audit leaves no consumer");
 
-    // The repeated event is no violation by itself. It only stays in the backlogs, since the services are stopped.
-    let confirmed = event(&jetstream, "ticketing-orders", order, 1).await;
+    // A repeated event is no violation by itself. Only the backlogs are reported, because the services are stopped.
+    let confirmed = event(&jetstream, "ticketing-orders", order, CONFIRMED).await;
     publish(&jetstream, &confirmed).await;
     let stuck = ["expiration", "payments", "tickets", "web"];
-    let stuck = stuck.map(|service| found(14, service, &[&format!("{service}-order")]));
+    let stuck = stuck.map(|service| found(NO_BACKLOG, service, &[&format!("{service}-order")]));
     assert_eq!(audit(&operator).await, stuck);
 
-    // The same event with another price.
+    // The same event with another price has two payloads, and terms that no listing was reserved at.
     let mut other = confirmed.clone();
     other["data"]["price"]["amount"] = json!(1);
     publish(&jetstream, &other).await;
-    let repeated = found(8, "orders", &[order, text(&confirmed["id"])]);
-    let unreserved = found(13, "orders", &[order, ticket]);
-    assert_eq!(audit_without_backlogs(&operator).await, [repeated.clone(), unreserved.clone()]);
+    let repeated = found(ONE_EVENT, "orders", &[order, text(&confirmed["id"])]);
+    let terms_changed = found(TERMS, "orders", &[order, ticket]);
+    assert_eq!(audit_without_backlogs(&operator).await, [repeated.clone(), terms_changed.clone()]);
 
     // A cancellation of a completed order, with a version that the owner does not have; an event of an order that does
     // not exist.
-    let mut cancelled = event(&jetstream, "ticketing-orders", order, 3).await;
-    let mut stray = event(&jetstream, "ticketing-orders", hold, 0).await;
+    let mut cancelled = event(&jetstream, "ticketing-orders", order, COMPLETED).await;
+    let mut stray = event(&jetstream, "ticketing-orders", hold, CREATED).await;
     cancelled["id"] = json!(common::id::EventId::new().to_string());
-    cancelled["entityversion"] = json!(4);
+    cancelled["entityversion"] = json!(COMPLETED + 1);
     cancelled["data"]["status"] = json!("cancelled");
     publish(&jetstream, &cancelled).await;
     let id = OrderId::new().to_string();
@@ -94,10 +100,10 @@ async fn each_manipulated_stream_is_reported_with_its_ids() {
     publish(&jetstream, &stray).await;
     let mut expected = vec![
         repeated,
-        found(11, "orders", &[order]),
-        unreserved,
-        found(16, "orders", &[order]),
-        found(16, "orders", &[&id]),
+        found(TRANSITIONS, "orders", &[order]),
+        terms_changed,
+        found(OWNED, "orders", &[order]),
+        found(OWNED, "orders", &[&id]),
     ];
     expected.sort();
     assert_eq!(audit_without_backlogs(&operator).await, expected);
@@ -107,7 +113,7 @@ async fn each_manipulated_stream_is_reported_with_its_ids() {
 async fn lost_event_and_dead_letter_are_reported() {
     let sold = Sold::start().await;
     let Sold { fleet, client, hold, .. } = &sold;
-    let operator = Operator::for_fleet(fleet).with_card_network(fleet);
+    let operator = Operator::for_fleet(fleet).with_fakestripe(fleet);
     let jetstream = fleet.jetstream().await.unwrap();
 
     // The owner and all replicas have a newer version than the last published event, as if an event had been lost.
@@ -117,14 +123,14 @@ async fn lost_event_and_dead_letter_are_reported() {
         let documents = client.database(database).collection::<Document>(collection);
         documents.update_one(doc! { "_id": hold }, doc! { "$inc": { "version": 1_i64 } }).await.unwrap();
     }
-    assert_eq!(audit(&operator).await, [found(8, "orders", &[hold])]);
+    assert_eq!(audit(&operator).await, [found(ONE_EVENT, "orders", &[hold])]);
 
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("dead-letter-consumer", "web-order");
     headers.insert("dead-letter-reason", "not a known event");
     let subject = "ticketing.dead-letter.web.order";
     jetstream.publish_with_headers(subject, headers, "poison".into()).await.unwrap().await.unwrap();
-    let mut expected = vec![found(8, "orders", &[hold]), found(14, "web", &["1"])];
+    let mut expected = vec![found(ONE_EVENT, "orders", &[hold]), found(NO_BACKLOG, "web", &["1"])];
     expected.sort();
     assert_eq!(audit(&operator).await, expected);
 }
@@ -133,29 +139,29 @@ async fn lost_event_and_dead_letter_are_reported() {
 async fn stray_and_missing_intents_are_reported() {
     let sold = Sold::start().await;
     let Sold { fleet, client, payment, .. } = &sold;
-    let operator = Operator::for_fleet(fleet).with_card_network(fleet);
+    let operator = Operator::for_fleet(fleet).with_fakestripe(fleet);
     let intents = async || {
-        let state = fleet.card_network().await.unwrap();
+        let state = fleet.fakestripe_state().await.unwrap();
         let intents = state["paymentIntents"].as_array().unwrap().iter();
         intents.map(|intent| text(&intent["id"]).to_owned()).collect::<Vec<_>>()
     };
     let recorded = intents().await.remove(0);
 
-    fleet.dashboard.charge(700).await.unwrap();
+    fleet.fakestripe.charge(700).await.unwrap();
     let stray = intents().await.into_iter().find(|intent| *intent != recorded).unwrap();
-    assert_eq!(audit(&operator).await, [found(12, "payments", &[&stray])]);
+    assert_eq!(audit(&operator).await, [found(PROVIDER, "payments", &[&stray])]);
 
     // The payment names an intent that does not exist, so no payment accounts for its real one.
     let payments = client.database("payments").collection::<Document>("payments");
     let update = doc! { "$set": { "state.providerRef": "pi_lost" } };
     payments.update_one(doc! { "_id": payment }, update).await.unwrap();
-    let lost: Vec<Found> = [found(9, "orders", &[payment]), found(9, "web", &[payment])].into();
+    let lost: Vec<Found> = [found(REPLICAS, "orders", &[payment]), found(REPLICAS, "web", &[payment])].into();
     let mut expected = [
         lost,
         vec![
-            found(12, "payments", &[&stray]),
-            found(12, "payments", &[payment, &recorded]),
-            found(12, "payments", &[payment, "pi_lost"]),
+            found(PROVIDER, "payments", &[&stray]),
+            found(PROVIDER, "payments", &[payment, &recorded]),
+            found(PROVIDER, "payments", &[payment, "pi_lost"]),
         ],
     ]
     .concat();
@@ -178,13 +184,13 @@ async fn audits_at_the_same_time_do_not_disturb_each_other() {
     for number in 0..20 {
         seller.create_listing(listing(&format!("Night {number}"), 2_000)).await.unwrap();
     }
-    // The consumer of an audit that was killed while it read.
+    // The consumer that an audit left when it was killed.
     let jetstream = fleet.jetstream().await.unwrap();
     let stream = jetstream.get_stream("ticketing-tickets").await.unwrap();
     let name = Some("audit".to_owned());
     let inactive_threshold = std::time::Duration::from_secs(3);
     stream.create_consumer(pull::Config { name, inactive_threshold, ..pull::Config::default() }).await.unwrap();
-    let operator = Operator::for_fleet(&fleet).with_card_network(&fleet);
+    let operator = Operator::for_fleet(&fleet).with_fakestripe(&fleet);
     let arguments = ["audit", "--wait", "5"];
     let (one, other) = tokio::join!(operator.run_ok(&arguments), operator.run_ok(&arguments));
     for report in [one, other] {

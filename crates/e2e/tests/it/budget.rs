@@ -1,5 +1,5 @@
 //! How many reads a purchase makes and how many documents it writes, counted by MongoDB. Counts, unlike times, are the
-//! same on every machine. docs/performance.md says what each is for.
+//! same on every machine. docs/performance.md says what each read and each write is for.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use futures::StreamExt;
 use mongodb::Client;
 use serde_json::Value;
 
-/// Disables periodic work during the test: sweeps and announcements.
+/// Disables periodic work during the test, such as the search for unpublished events and the announcer.
 const QUIET: [(&str, &str); 9] = [
     ("OUTBOX_SWEEP_INTERVAL", "1h"),
     ("GAUGE_INTERVAL", "1h"),

@@ -61,7 +61,7 @@ async fn staff_cancels_a_show_and_gives_back_what_was_paid() {
     let listed = to_refund(&staff).await;
     assert_eq!(listed.iter().map(|item| (item.order.id, item.payment_id)).collect::<Vec<_>>(), [(paid.id, payment.id)]);
     assert_eq!(listed[0].provider_ref, payment.provider_ref);
-    fleet.dashboard.refund(listed[0].provider_ref.as_deref().unwrap()).await.unwrap();
+    fleet.fakestripe.refund(listed[0].provider_ref.as_deref().unwrap()).await.unwrap();
     eventually("the refund", async || to_refund(&staff).await.is_empty()).await;
 
     // Without the role, and without the sessions.

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use mongodb::bson::Document;
 use mongodb::{Client, IndexModel};
 
-/// Few enough visitors for a debug build.
+/// Number of visitors that a debug build can serve.
 const VISITORS: usize = 25;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +56,7 @@ async fn a_stray_capture_is_found() {
     let options = short_run(17);
     let report = chaos::run_with(&options, async |fleet: &TestFleet| {
         // A fault of fakestripe may be active.
-        while fleet.dashboard.charge(4_200).await.is_err() {
+        while fleet.fakestripe.charge(4_200).await.is_err() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         Ok(())

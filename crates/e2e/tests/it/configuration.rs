@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use testkit::fleet::SERVICES;
-use testkit::fleet::options::sibling_binaries_dir;
+use testkit::fleet::options::current_binary_dir;
 
 /// Settings that every service parses; each test changes one of them. The servers do not exist, and the key for passes
 /// is a placeholder, since it is read only after all settings are parsed.
@@ -28,7 +28,7 @@ const VALID: [(&str, &str); 17] = [
 ];
 
 fn run_with(service: &str, arguments: &[&str], overrides: &[(&str, Option<&str>)]) -> Output {
-    let mut command = Command::new(sibling_binaries_dir().join(service));
+    let mut command = Command::new(current_binary_dir().join(service));
     command.args(arguments).env_clear().envs(VALID);
     for (name, value) in overrides {
         match value {

@@ -66,7 +66,7 @@ async fn order_paid_five_times_concurrently_is_charged_once() {
         assert_eq!(paid, [201, 409, 409, 409, 409]);
         buyer.wait_for_order(order, OrderStatus::Completed).await.unwrap();
     }
-    let state = fleet.card_network().await.unwrap();
+    let state = fleet.fakestripe_state().await.unwrap();
     let charges = state["charges"].as_array().unwrap();
     assert_eq!(charges.iter().filter(|charge| charge["captured"] == true).count(), 10);
     invariants::assert_eventually(&fleet).await.unwrap();

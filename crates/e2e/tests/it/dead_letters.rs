@@ -34,8 +34,9 @@ fn consumers(letters: &[DeadLetter]) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_messages_are_dead_lettered_and_valid_ones_replayed() {
-    // Anti-entropy is off, so that nothing heals by itself during the test.
-    let fleet = TestFleet::start_two_instances(&[("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "1h")]).await.unwrap();
+    // The announcer and the scan are off, so that nothing heals by itself during the test.
+    let settings = [("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "1h"), ("ANNOUNCE_PER_SECOND", "0")];
+    let fleet = TestFleet::start_two_instances(&settings).await.unwrap();
     let operator = Operator::for_fleet(&fleet);
     let nats = async_nats::connect(fleet.processes.servers().nats.url()).await.unwrap();
     let jetstream = async_nats::jetstream::new(nats);

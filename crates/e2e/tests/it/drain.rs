@@ -17,11 +17,11 @@ async fn every_service_drains_and_resumes() {
         let ticket = seller.create_listing(listing(service, 2_000)).await.unwrap();
         let order = buyer.create_order(ticket).await.unwrap().id;
         assert_eq!(buyer.pay(order, "pm_card_visa").await.unwrap().status, 201);
-        // While events are in flight.
+        // The instance stops while events are in flight.
         let instance = fleet.processes.service(service).unwrap();
         let began = Instant::now();
         assert_eq!(instance.stop().await.unwrap(), Some(0), "{service}");
-        // Less than SHUTDOWN_GRACE (25 s by default), so nothing was cut off.
+        // The drain took less than SHUTDOWN_GRACE (25 s by default), so nothing was cut off.
         assert!(began.elapsed() < Duration::from_secs(25), "{service} took {:?}", began.elapsed());
         instance.restart().await.unwrap();
         instance.ready().await.unwrap();

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::faults::{SALES, finish_and_check, wait_for_sales};
 
-/// Holds that outlast an election, and short intervals for repairs.
+/// Settings with holds that outlast an election, and short intervals for repairs.
 const SETTINGS: [(&str, &str); 3] = [("ORDER_TTL", "30s"), ("RECONCILE_AFTER", "2s"), ("ANNOUNCE_AFTER", "10s")];
 
 /// How many orders without an idempotency key are sent to an isolated primary.
@@ -162,13 +162,14 @@ async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
     for other in &others {
         other.signal(Signal::SIGSTOP);
     }
-    // With an idempotency key, as the load uses it, no order is inserted before a majority has the key's claim.
+    // These requests have no idempotency key. With one, as the load sends it, no order would be inserted before a
+    // majority has stored the key.
     for ticket in tickets {
         let buyer = fleet.token_user().unwrap();
         tokio::spawn(async move { buyer.create_order(ticket).await.ok() });
     }
-    // Longer than the delay of the outbox sweep and shorter than the election timeout: an event that was read with
-    // local read concern would have been published by now.
+    // The pause is longer than the time until the sweeper finds an unpublished event, and shorter than the election
+    // timeout: an event that was read with local read concern would have been published by now.
     tokio::time::sleep(Duration::from_secs(6)).await;
     let orders = orders_at(&primary.url()).await;
     let local = order_ids(&orders, ReadConcern::local()).await;
@@ -176,7 +177,7 @@ async fn writes_of_an_isolated_primary_are_rolled_back_and_never_published() {
     let unconfirmed: BTreeSet<_> = local.difference(&majority).cloned().collect();
     assert!(!unconfirmed.is_empty(), "there is nothing to roll back among {} orders", local.len());
     primary.kill().unwrap();
-    // Killed, not continued: their sockets contain what the primary has already sent to them.
+    // The members are killed, not continued, because their sockets contain what the primary has already sent to them.
     for other in &others {
         other.kill().unwrap();
     }
@@ -225,7 +226,7 @@ async fn compare_read_concerns(url: &str) {
     let orders = Client::with_uri_str(url).await.unwrap().database("orders").collection::<Document>("orders");
     let id = orders.find_one(doc! {}).await.unwrap().expect("an order").get_str("_id").unwrap().to_owned();
     let (mut local, mut majority) = (Vec::new(), Vec::new());
-    // Alternating, so that other load affects both alike.
+    // The two reads alternate, so that other load affects both alike.
     for _ in 0..READS {
         for (concern, took) in [(ReadConcern::local(), &mut local), (ReadConcern::majority(), &mut majority)] {
             let began = Instant::now();
@@ -255,7 +256,7 @@ struct ConsistencyProbe {
 struct ProbeResult {
     /// The longest time between two acknowledged writes.
     outage: Duration,
-    /// From the first read that was older than an acknowledged write to the next fresh one.
+    /// The time from the first read that was older than an acknowledged write to the next fresh read.
     stale: Duration,
     fresh_since: Instant,
 }
@@ -283,7 +284,7 @@ impl ConsistencyProbe {
                         read = counts.find_one(doc! { "_id": 1 }) => read,
                         () = stop.notified() => break,
                     };
-                    // Unavailable: no sample.
+                    // The primary is unavailable, so there is no sample.
                     let Ok(found) = read else { continue };
                     let is_stale = found.and_then(|found| found.get_i64("count").ok()).unwrap_or(-1) < acknowledged;
                     match (is_stale, stale_since) {

@@ -110,7 +110,7 @@ async fn redis_is_flushed_stopped_and_killed() {
     redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await.unwrap();
     wait_for_sales(&load, 30).await;
     fleet.processes.servers().redis.stop().await.unwrap();
-    // Long enough for holds to be created and to expire during the outage.
+    // The outage is long enough for holds to be created and to expire.
     tokio::time::sleep(Duration::from_secs(25)).await;
     fleet.processes.servers().redis.restart().await.unwrap();
     wait_for_sales(&load, 30).await;
@@ -134,15 +134,15 @@ async fn the_card_network_is_slow_fails_and_duplicates_or_drops_webhooks() {
             error429: Probability(0.2),
             ..Faults::default()
         },
-        // Longer than the request timeout of `payments`, which finds out the result afterwards.
+        // The latency exceeds the request timeout of `payments`, which looks the result up afterwards.
         Faults { latency_after_ms: 9_000, paths: vec!["/capture".to_owned()], ..Faults::default() },
         Faults { webhook_duplicates: 3, webhook_delay_ms: 1_000, webhook_jitter_ms: 3_000, ..Faults::default() },
         Faults { drop_webhooks: true, ..Faults::default() },
     ] {
-        fleet.dashboard.set_faults(&faults).await.unwrap();
+        fleet.fakestripe.set_faults(&faults).await.unwrap();
         wait_for_sales(&load, 50).await;
     }
-    fleet.dashboard.set_faults(&Faults::default()).await.unwrap();
+    fleet.fakestripe.set_faults(&Faults::default()).await.unwrap();
     finish_and_check(&fleet, load).await;
 }
 

@@ -19,7 +19,7 @@ async fn ticket_is_sold_and_a_hold_expires_although_redis_is_flushed() {
         seller.create_listing(listing("Tosca", 4_500)).await.unwrap(),
     );
 
-    // Paid: the payment is captured, the order completed, the ticket sold; nobody else gets it.
+    // This order is paid: the payment is captured, the order completed, the ticket sold; nobody else gets it.
     let order = buyer.create_order(sold).await.unwrap();
     assert_eq!(other.send(&CreateOrder { body: NewOrder { ticket_id: sold } }).await.unwrap_err().status(), Some(409));
     assert_eq!(buyer.pay(order.id, "pm_card_visa_chargeDeclined").await.unwrap_err().status(), Some(402));
@@ -30,7 +30,7 @@ async fn ticket_is_sold_and_a_hold_expires_although_redis_is_flushed() {
     seller.wait_for_ticket(sold, TicketStatus::Sold).await.unwrap();
     assert_eq!(other.send(&ReadOrder { id: order.id }).await.unwrap_err().status(), Some(404));
 
-    // Not paid: the timer is lost in Redis, but not in MongoDB.
+    // This order is not paid. Its timer is lost in Redis, but not in MongoDB.
     let order = other.create_order(unpaid).await.unwrap();
     let began = Instant::now();
     seller.wait_for_ticket(unpaid, TicketStatus::Reserved).await.unwrap();

@@ -24,7 +24,7 @@ const LIMITS: [(&str, &str); 6] = [
     ("WRITES_PER_MINUTE", "300"),
     ("ORDERS_PER_MINUTE", "60"),
     ("PAYMENTS_PER_MINUTE", "30"),
-    // So that a busy machine does not fall back to counting per instance.
+    // A long timeout, so that the services of a busy machine do not fall back to counting per instance.
     ("LIMIT_REDIS_TIMEOUT", "10s"),
 ];
 
@@ -82,7 +82,7 @@ async fn users_behind_one_address_are_not_limited_but_one_account_is() {
 async fn payments_of_one_account_are_limited_even_if_all_are_rejected() {
     let fleet = TestFleet::start(&LIMITS).await.unwrap();
     let busy = fleet.token_user().unwrap();
-    // At once, since each waits for the unknown order.
+    // The payments are made at once, since each waits for the unknown order.
     let payments =
         join_all((0..31).map(async |_| status(busy.pay(OrderId::new(), "pm_card_visa").await).unwrap())).await;
     let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();

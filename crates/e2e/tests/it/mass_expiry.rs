@@ -26,8 +26,8 @@ const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn holds_expiring_in_one_second_are_released_within_a_minute() {
-    // No announcements: one during the edit below would carry an expiry that does not match the edited documents, and
-    // `expiration` would rightly reschedule the timer.
+    // The announcer and the scan are off: a snapshot during the edit below would carry an expiry that does not match
+    // the edited documents, and `expiration` would rightly reschedule the timer.
     let settings = [("ORDER_TTL", "1h"), ("ANNOUNCE_PER_SECOND", "0"), ("ANNOUNCE_AFTER", "1h")];
     let fleet = TestFleet::start_two_instances(&settings).await.unwrap();
     let mongodb = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
@@ -68,7 +68,7 @@ async fn holds_expiring_in_one_second_are_released_within_a_minute() {
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 
-/// Polls until the condition is true; an error at the deadline.
+/// Polls until the condition is true. Returns an error at the deadline.
 async fn poll_until(deadline: Instant, mut condition: impl AsyncFnMut() -> bool) -> Result<(), &'static str> {
     while !condition().await {
         if Instant::now() > deadline {
@@ -79,7 +79,7 @@ async fn poll_until(deadline: Instant, mut condition: impl AsyncFnMut() -> bool)
     Ok(())
 }
 
-/// Creates one hold through the API and clones the others from it: documents with their events in the outbox, as a
+/// Creates one hold through the API and clones all other holds from it: documents with their events in the outbox, as a
 /// crash right before publication leaves them.
 async fn create_holds(fleet: &TestFleet, mongodb: &Client) {
     let (seller, buyer) = (fleet.token_user().unwrap(), fleet.token_user().unwrap());

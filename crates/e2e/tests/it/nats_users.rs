@@ -21,8 +21,9 @@ fn nats_violations(fleet: &TestFleet) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn service_users_can_do_only_what_they_need() {
-    // The sweep would be too late for the hold that expires, so a wake-up has to pass through Redis. An announcement of
-    // the order would fire the timer as well; they come after 2, 6 and 14 s, so a hold of 10 s expires between them.
+    // The sweep, which searches MongoDB for due timers, would be too late for the hold that expires, so a wake-up has
+    // to pass through Redis. A snapshot of the order would fire the timer as well; the announcer publishes snapshots
+    // after 2, 6 and 14 s, so a hold of 10 s expires between them.
     let settings = [("ORDER_TTL", "10s"), ("ANNOUNCE_AFTER", "2s"), ("TIMER_SWEEP_INTERVAL", "60s")];
     let fleet = TestFleet::start_with_server_auth(&settings).await.unwrap();
     let url = fleet.processes.servers().nats.url();
@@ -33,7 +34,7 @@ async fn service_users_can_do_only_what_they_need() {
         async_nats::jetstream::new(options.custom_inbox_prefix(inbox).connect(&url).await.unwrap())
     };
 
-    // Everything that the fleet does: sign-up, sale, an expiring hold, announcements, dead letters.
+    // The fleet does everything once: sign-up, sale, an expiring hold, snapshots, dead letters.
     let (seller, buyer) = (fleet.sign_up("Ada").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
     let ticket = seller.create_listing(listing("Tosca", 4_500)).await.unwrap();
     let order = buyer.create_order(ticket).await.unwrap().id;
@@ -48,7 +49,7 @@ async fn service_users_can_do_only_what_they_need() {
     for subject in ["user.registered", "ticket.created", "order.created", "payment.started", "expiration.completed"] {
         operator.publish(format!("ticketing.{subject}.v1"), "poison".into()).await.unwrap().await.unwrap();
     }
-    // Through xtask and ticketctl, with the operator's credentials in the URL.
+    // xtask and ticketctl use the operator's credentials in the URL.
     let mut description = fleet.processes.description();
     let credentials = format!("://operator:{}@", server_password("operator"));
     description["servers"]["nats"]["url"] = json!(url.replace("://", &credentials));
@@ -75,7 +76,8 @@ async fn service_users_can_do_only_what_they_need() {
     }
     assert_eq!(nats_violations(&fleet), Vec::<String>::new());
 
-    // At Redis too: all services count requests, `expiration` receives wake-ups, and no service reads others' keys.
+    // Redis is restricted too: all services count requests, `expiration` receives wake-ups, and no service reads keys
+    // of another service.
     let metrics = async |service: &str| {
         let url = format!("{}/metrics", fleet.processes.service(service).unwrap().metrics_url());
         reqwest::get(url).await.unwrap().text().await.unwrap()

@@ -41,8 +41,8 @@ async fn dump(client: &Client) -> BTreeMap<String, (Vec<Document>, Vec<String>)>
     for service in SERVICES {
         let database = client.database(service);
         for name in database.list_collection_names().await.unwrap() {
-            // Excludes the collections that a restore has replaced, and the turns of periodic tasks, which change
-            // between two dumps.
+            // Excludes the collections that a restore has replaced, and the collection by which instances share
+            // periodic tasks, which changes between two dumps.
             if name.starts_with("replaced.") || name == "turns" {
                 continue;
             }
@@ -124,7 +124,7 @@ async fn check_step_order(operator: &Operator, client: &Client) {
     operator.run_unconfirmed(&["restore", "delete-streams"], "messages will be deleted").await;
 }
 
-/// No announcements, which would change documents between two dumps that must be equal. Holds are short, so that the
+/// The announcer is off: it would change documents between two dumps that must be equal. Holds are short, so that the
 /// unpaid one soon expires after the restore.
 const SETTINGS: [(&str, &str); 3] = [("ANNOUNCE_AFTER", "1h"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")];
 
@@ -160,7 +160,8 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     let output = operator.run_ok(&["backups"]).await;
     assert!(output.starts_with(&format!("{name}  {}", taken.summary)), "{output}");
 
-    // Lost since the backup: a sale, an order at the 3-D Secure step, and the result of the earlier challenge.
+    // These changes since the backup are lost: a sale, an order at the 3-D Secure step, and the result of the earlier
+    // challenge.
     complete_three_d_secure(&fleet, &payment.body).await;
     buyer.wait_for_order(waiting, OrderStatus::Completed).await.unwrap();
     let later = order(for_sale).await;
@@ -202,7 +203,7 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     check_step_order(&operator, &client).await;
     assert_eq!(dump(&client).await, before);
 
-    // Without `expiration`, so that payments are settled before holds expire.
+    // All services except `expiration` start, so that payments are settled before holds expire.
     for service in SERVICES.into_iter().filter(|service| *service != "expiration") {
         fleet.processes.service(service).unwrap().restart().await.unwrap();
     }
@@ -225,7 +226,7 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
 
     fleet.processes.service("expiration").unwrap().restart().await.unwrap();
     let finished: RestoreFinished = operator.report(&["restore", "finish", "--yes"]).await;
-    assert!(finished.audit.is_some_and(|audit| audit.violations.is_empty()) && finished.restored.is_some());
+    assert!(finished.audit.is_some_and(|audit| audit.findings.is_empty()) && finished.restored.is_some());
     for service in SERVICES {
         let names = client.database(service).list_collection_names().await.unwrap();
         assert!(!names.iter().any(|name| name.starts_with("replaced.") || name.starts_with("restoring.")), "{names:?}");

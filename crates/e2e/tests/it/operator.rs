@@ -7,7 +7,7 @@ use e2e::test_fleet::TestFleet;
 use serde::de::DeserializeOwned;
 use testkit::fleet::SERVICES;
 use testkit::fleet::instance::Instance;
-use testkit::fleet::options::sibling_binaries_dir;
+use testkit::fleet::options::current_binary_dir;
 use tokio::process::{Child, Command};
 
 /// A program that has ended.
@@ -36,14 +36,14 @@ impl Operator {
         ])
     }
 
-    /// Knows only the databases of the fleet.
+    /// An operator who has only the URL of the databases.
     pub(crate) fn for_databases(fleet: &TestFleet) -> Self {
         Self(vec![("MONGODB_URL", fleet.processes.servers().mongodb_url())])
     }
 
-    /// Knows the card network of the fleet too.
-    pub(crate) fn with_card_network(mut self, fleet: &TestFleet) -> Self {
-        self.0.extend(fleet.dashboard.settings());
+    /// Adds the URL and the key of fakestripe, the stand-in for the payment provider.
+    pub(crate) fn with_fakestripe(mut self, fleet: &TestFleet) -> Self {
+        self.0.extend(fleet.fakestripe.settings());
         self
     }
 
@@ -106,7 +106,7 @@ pub(crate) async fn run_xtask_with_code(fleet_file: &Path, arguments: &[&str], c
 }
 
 fn command(program: &str) -> Command {
-    let program = sibling_binaries_dir().join(program);
+    let program = current_binary_dir().join(program);
     assert!(program.is_file(), "{} is not built", program.display());
     let mut command = Command::new(program);
     command.stdin(Stdio::null()).kill_on_drop(true);

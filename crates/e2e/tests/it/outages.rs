@@ -10,7 +10,7 @@ use e2e::invariants;
 use e2e::test_fleet::{TestFleet, listing};
 use testkit::fleet::SERVICES;
 
-/// Holds that expire during an outage, and short intervals for repairs.
+/// Settings with holds that expire during an outage, and short intervals for repairs.
 const SETTINGS: [(&str, &str); 2] = [("ORDER_TTL", "6s"), ("ANNOUNCE_AFTER", "10s")];
 
 fn pids(fleet: &TestFleet) -> Vec<u32> {
@@ -106,7 +106,7 @@ async fn nats_outage_only_grows_the_outbox() {
     let created = buyer.send(&CreateOrder { body: NewOrder { ticket_id: known } }).await.unwrap();
     assert_eq!(created.status, 201, "{created:?}");
     assert_eq!(buyer.send(&CancelOrder { id: created.body.id }).await.unwrap().status, 200);
-    // The metrics show it.
+    // The metrics show the events that wait in the outboxes.
     let began = Instant::now();
     while metric(&fleet, "tickets", "outbox_pending").await < 5.0
         || metric(&fleet, "tickets", "outbox_oldest_age_seconds").await <= 0.0

@@ -70,8 +70,9 @@ async fn create_sample_data(seller: &UserClient, buyer: &UserClient) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn resync_restores_every_replica() {
-    // Anti-entropy is off, so that nothing is restored without the resync.
-    let fleet = TestFleet::start_two_instances(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();
+    // The announcer and the scan are off, so that only the resync restores replicas.
+    let settings = [("ANNOUNCE_AFTER", "1h"), ("ANNOUNCE_PER_SECOND", "0")];
+    let fleet = TestFleet::start_two_instances(&settings).await.unwrap();
     let operator = Operator::for_fleet(&fleet);
     let (seller, buyer) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Ben").await.unwrap());
     create_sample_data(&seller, &buyer).await;
@@ -124,8 +125,8 @@ async fn resync_restores_every_replica() {
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 
-/// The instance that started the rebuild crashes immediately. Meanwhile the pages of the other one are polled, and
-/// users keep buying.
+/// A rebuild fills a new generation of the read model (a complete set of its collections). The instance that started
+/// the rebuild crashes immediately. Meanwhile the pages of the other instance are polled, and users keep buying.
 #[tokio::test(flavor = "multi_thread")]
 async fn rebuilt_read_model_equals_the_live_one() {
     let fleet = TestFleet::start_two_instances(&[("ANNOUNCE_AFTER", "1h")]).await.unwrap();

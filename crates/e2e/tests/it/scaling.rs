@@ -5,8 +5,8 @@ use std::time::Duration;
 use e2e::scaling::usage::{stored_table, usage_table};
 use e2e::scaling::{ScalingOptions, measure};
 
-/// Short, so that each instance attempts a round of `payments`' reconciler twice a second: without turns, four
-/// instances would do four times as many rounds.
+/// A short interval, so that each instance tries to run `payments`' reconciler twice a second. If the instances did not
+/// take turns, the reconciler would run four times as often with four instances.
 const SETTINGS: [(&str, &str); 1] = [("RECONCILE_AFTER", "1s")];
 
 #[tokio::test(flavor = "multi_thread")]

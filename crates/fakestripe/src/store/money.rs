@@ -39,7 +39,7 @@ pub(crate) fn currency(text: &str) -> Result<&'static str, ApiError> {
 fn increment(currency: &str) -> i64 {
     match currency {
         "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
-        // No decimals any more, but amounts still have two.
+        // These currencies have no decimals any more, but their amounts still have two.
         "isk" | "ugx" => 100,
         _ => 1,
     }

@@ -8,7 +8,7 @@ use crate::objects::{display, each, text};
 pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     let containers: Vec<_> =
         context.pods.iter().flat_map(|pod| pod.main_containers().into_iter().map(move |one| (pod, one))).collect();
-    // Without one, Redis is a managed service.
+    // If no container runs Redis, it is a managed service.
     let Some((server, container)) = containers.iter().find(|(_, one)| text(one, "/name") == "redis") else {
         return Vec::new();
     };

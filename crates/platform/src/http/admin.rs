@@ -42,7 +42,8 @@ pub(crate) async fn read_body(State(timeout): State<Duration>, request: Request,
     }
 }
 
-/// Announces current states: `{"all": true}`, `{"since": "…"}` or `{"ids": […]}`.
+/// Announces current states, which means that their snapshots are published: `{"all": true}`, `{"since": "…"}` or
+/// `{"ids": […]}`.
 async fn resync(
     State(AdminState { stores, .. }): State<AdminState>,
     Body(resync): Body<Resync>,

@@ -24,7 +24,7 @@ pub(crate) async fn request(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    // Without the query, which may contain what somebody searched for.
+    // The span omits the query, which may contain what somebody searched for.
     let span = tracing::info_span!("request", request.id = %id, http.method = method, http.route = route);
     if let Some(parent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
         telemetry::continue_trace(&span, parent);

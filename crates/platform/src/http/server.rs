@@ -32,18 +32,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-/// Maximum number of headers that are parsed. Above the limit of the shell, so that most requests with too many get a
-/// response that says so; hyper answers the others with a bare 431.
+/// Maximum number of headers that are parsed. Above the limit of the shell, so that most requests with too many headers
+/// get a response that says so; to requests above this limit, hyper responds with a bare 431.
 const PARSED_HEADERS: usize = 1024;
 
 /// When a waiting connection is closed.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionTimeouts {
-    /// From the first byte of a request's head to its last.
+    /// Maximum time from the first byte of a request's head to its last byte.
     pub head: Duration,
-    /// Between two requests, and before the first.
+    /// Maximum time between two requests, and before the first request.
     pub idle: Duration,
-    /// While the client does not read the response.
+    /// Maximum time for which the client does not read the response.
     pub write: Duration,
 }
 

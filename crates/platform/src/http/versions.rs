@@ -12,12 +12,13 @@ pub fn etag(version: u64) -> [(HeaderName, String); 1] {
     [(header::ETAG, version_tag(version))]
 }
 
-/// The versions that a request applies to; any version without an `If-Match` header.
+/// The `If-Match` header: the versions for which a request is valid. Without the header, a request is valid for every
+/// version.
 #[derive(Debug, Clone)]
 pub struct IfMatch(Option<headers::IfMatch>);
 
 impl IfMatch {
-    /// Returns 412 unless the request applies to this version.
+    /// Returns [`Error::PreconditionFailed`] (412) unless the request is valid for this version.
     pub fn check(&self, version: u64) -> Result<(), Error> {
         let Some(precondition) = &self.0 else { return Ok(()) };
         let tag: ETag =

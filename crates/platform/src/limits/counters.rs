@@ -176,13 +176,13 @@ impl Counters {
         let mut is_up = true;
         while tasks.sleep_unless_stopping(lifecycle::jittered(SYNC_INTERVAL)).await {
             let Some(redis) = &self.0.redis else {
-                // Only to remove the windows that have ended.
+                // Called only because it removes the windows that have ended.
                 self.unsynced_counts();
                 continue;
             };
             let synced = tokio::select! {
                 synced = self.sync(redis) => synced,
-                () = tasks.stop().cancelled() => return,
+                () = tasks.stop_token().cancelled() => return,
             };
             if let Err(error) = &synced {
                 // Logged once per outage.

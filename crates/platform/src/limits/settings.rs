@@ -13,7 +13,8 @@ use crate::parsers::duration;
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub struct Settings {
-    /// Secret that hides accounts and addresses in Redis keys; at least 32 characters, the same for all services.
+    /// Secret key that pseudonymises account ids and addresses in Redis keys; at least 32 characters, the same for all
+    /// services.
     #[arg(long, env = "LIMIT_SECRET", hide_env_values = true, value_parser = limit_secret)]
     pub limit_secret: Option<SecretString>,
     /// How long a request may wait for Redis. After a failure, Redis is bypassed for one second.
@@ -51,6 +52,6 @@ impl Settings {
 }
 
 fn limit_secret(text: &str) -> Result<SecretString, String> {
-    // Half of what `openssl rand -hex 32` prints.
+    // A key of `openssl rand -hex 32` has twice as many characters.
     if text.len() < 32 { Err("must have at least 32 characters".to_owned()) } else { Ok(SecretString::from(text)) }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Maximum number of events. The sweeper finds those beyond it.
+/// Maximum number of events. Events beyond it are found by the sweeper, the periodic search for unpublished events.
 const CAPACITY: usize = 8192;
 /// From this number of events on, events are removed without waiting for the delay.
 const FULL: usize = CAPACITY / 2;

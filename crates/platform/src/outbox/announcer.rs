@@ -1,10 +1,11 @@
-//! The announcer: publishes snapshots of aggregates that have been quiet for a while (anti-entropy).
+//! The announcer: announces aggregates that have not changed for a while, which means that it publishes snapshots of
+//! them. With the scan it is the anti-entropy of the fleet: consumers that missed an event catch up.
 //!
 //! # Why
 //! A consumer that lost the last event of an entity would wait forever. A state that is not final is announced at
-//! doubling intervals until it changes; a final state is announced once more.
+//! doubling intervals until it changes; a final state is announced once.
 //!
-//! Instances take [turns](super::turns), each for the batch after the last one, so that they share a backlog.
+//! Instances share a backlog by [turns](super::turns): each turn is one batch, which one instance announces.
 
 use std::time::Duration;
 

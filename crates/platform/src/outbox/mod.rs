@@ -1,7 +1,8 @@
 //! Publishing from the outbox: the relay publishes events at once, the sweeper those that a crash left unpublished.
-//! Published events leave the outbox with the document's next write, or together after a short delay. The announcer, the
-//! scan and resync publish snapshots of current states for consumers that lost an event. A raise writes a state again
-//! for consumers that are ahead of this service.
+//! Published events are removed from the outbox by the document's next write, or in batches after a short delay. Three
+//! workers announce, which means that they publish snapshots of current states for consumers that lost an event: the
+//! announcer, the scan and resync. A raise writes an entity at a version above that of its replicas, when this service
+//! was restored to an earlier moment and is behind them.
 //!
 //! # Why
 //! MongoDB is the source of truth and the stream is transport. All workers run on every instance without a leader,
@@ -38,12 +39,13 @@ use crate::telemetry;
 pub(crate) trait OutboxStore: Send + Sync {
     /// The collection's name.
     fn name(&self) -> &'static str;
-    /// Requeues the next batch of unpublished events, if the turn for it is due. `interval` is the pause between two
-    /// cycles. Returns the number of documents, and whether another batch may follow.
+    /// Requeues the next batch of unpublished events if it is due ([`turns`] assign each batch to one instance).
+    /// `interval` is the pause between two sweeps of the whole collection. Returns the number of documents, and whether
+    /// another batch may follow.
     fn sweep(&self, now: Timestamp, interval: Duration) -> BoxFuture<'_, Result<sweeper::Swept, StoreError>>;
-    /// Announces the states that are due. Returns how many.
+    /// Announces the states whose scheduled announcement is due. Returns how many.
     fn announce_due(&self, now: Timestamp) -> BoxFuture<'_, Result<usize, StoreError>>;
-    /// Announces the next batch of the scan if its turn is due. Returns how many states.
+    /// Announces the next batch of the scan if it is due. Returns how many states.
     fn scan_and_announce(&self, now: Timestamp, rate: scan::ScanRate) -> BoxFuture<'_, Result<usize, StoreError>>;
     /// Announces the requested states. Returns how many.
     fn resync<'a>(&'a self, request: &'a Resync) -> BoxFuture<'a, Result<u64, StoreError>>;

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::acknowledged::Acknowledged;
 use super::event::OutboxEvent;
 
-/// Capacity of the queue. The sweeper publishes the events that do not fit.
+/// Capacity of the queue. Events that do not fit stay in their outboxes, where the sweeper finds them.
 pub(super) const QUEUE_CAPACITY: usize = 8192;
 /// Maximum number of events that are published at once.
 pub(super) const BATCH_SIZE: usize = 128;
@@ -16,7 +16,7 @@ pub(super) const BATCH_SIZE: usize = 128;
 /// the sweeper; and few enough to be published before the sweeper would find them.
 const MAX_BULK_EVENTS: usize = 512;
 
-/// An event and the document whose outbox contains it. Announcements are in no outbox.
+/// An event and the document whose outbox contains it. The snapshots of announced entities are in no outbox.
 pub(crate) struct QueuedEvent {
     pub(super) origin: Option<Origin>,
     pub(super) event: OutboxEvent,

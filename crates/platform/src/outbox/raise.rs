@@ -6,8 +6,8 @@
 //! for other states, and its consumers would not learn of them. The raised version has one change event, like any
 //! other; the versions that are skipped had theirs before the restore.
 //!
-//! A snapshot follows the change event. In response to it, consumers announce those of their own entities of which this
-//! service has missed events; they do that for snapshots only.
+//! A snapshot follows the change event, because consumers respond to snapshots only: if this service has missed events
+//! of their entities, they publish snapshots of those.
 
 use common::aggregate::{Aggregate, Versioned};
 use common::api::admin::{Raise, Raised};
@@ -28,9 +28,9 @@ impl<A: Aggregate> Store<A> {
     /// above it already. Returns `None` if there is no aggregate and no state, or if the state is not published.
     ///
     /// # Errors
-    /// Invalid if the state is not the whole state of this aggregate or contradicts what never changes, or if more than
-    /// [`MAX_SKIPPED`] versions would be skipped. A conflict if the state violates a unique index, or if the aggregate
-    /// was changed after it or has ended: then only the present state can be written.
+    /// Invalid if the state is not the whole state of this aggregate or has another value of an immutable field, or if
+    /// more than [`MAX_SKIPPED`] versions would be skipped. A conflict if the state violates a unique index, or if the
+    /// aggregate was changed after it or has ended: then only the present state can be written.
     pub(crate) async fn raise_above(&self, request: &Raise) -> Result<Option<Raised>, Error> {
         let Raise { id, above, state } = request;
         let adopted = state.as_ref().map(|state| adopted_state::<A>(id, state)).transpose()?;
@@ -83,7 +83,7 @@ impl<A: Aggregate> Store<A> {
 /// Fails unless the stored state may be replaced by one from replicas.
 fn ensure_replaceable<A: Aggregate>(stored: &A, adopted: &A) -> Result<(), Error> {
     if stored.contradicts(adopted) {
-        return Err(Error::field("state", "differs from the stored state in what never changes"));
+        return Err(Error::field("state", "has another value of an immutable field than the stored state"));
     }
     if stored.is_changed_since(adopted) {
         let detail = "The entity was changed after the state that was to be restored, or it has ended.";

@@ -51,10 +51,11 @@ pub(crate) async fn run(context: Context, queue: mpsc::Receiver<QueuedEvent>, st
 async fn publish_queued(context: &Context, mut queue: mpsc::Receiver<QueuedEvent>, stop: &CancellationToken) {
     let mut in_flight = FuturesUnordered::new();
     let mut batch = Vec::with_capacity(BATCH_SIZE);
-    // Failed announcements. No outbox contains them, and some are the last one of a final state.
+    // Snapshots that could not be published. No outbox contains them, and a final state is announced only once.
     let mut retries: Vec<QueuedEvent> = Vec::new();
     let mut backoff = Backoff::up_to(MAX_PAUSE);
-    // Until when no batch is started. The queue fills meanwhile; what does not fit stays in the outbox for the sweeper.
+    // No batch is started before this time. The queue fills meanwhile; events that do not fit stay in their outboxes
+    // until the sweeper, the periodic search for such events, finds them.
     let mut paused_until: Option<Instant> = None;
     loop {
         let may_start = in_flight.len() < MAX_BATCHES && paused_until.is_none();

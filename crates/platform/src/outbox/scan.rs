@@ -1,10 +1,12 @@
-//! The scan: goes through every collection slowly and repeatedly, and announces the state of each entity.
+//! The scan: goes through every collection slowly and repeatedly, and announces each entity, which means that it
+//! publishes a snapshot of its state.
 //!
 //! # Why
-//! The announcer repairs lost events of entities that have changed recently. A final state is announced only once, so
-//! a replica that missed both its last event and that announcement would stay wrong forever, as would a replica that
-//! was corrupted later. So each collection is also scanned by id, one batch per turn. States that can still change, or
-//! changed within 30 days, have a scan of their own, which comes first; the scan of all others gets the other turns.
+//! The announcer repairs lost events of entities that have changed recently. A final state is announced only once, so a
+//! replica that missed both its last event and that snapshot would stay wrong forever, as would a replica that was
+//! corrupted later. So each collection is also scanned by id. One batch is a turn, which one instance takes. States
+//! that can still change, or changed within 30 days, have a scan of their own, which comes first; the turns while it
+//! pauses go to the scan of all other states.
 //!
 //! A document per collection stores the position. An instance advances it by compare-and-swap before it announces, so
 //! several instances are no faster than one. If it crashes in between, a few entities are skipped until the next scan.
@@ -77,7 +79,7 @@ struct ScanPosition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Scan {
     begun: Timestamp,
-    /// None while it is running.
+    /// When the scan ended; `None` while it is running.
     ended: Option<Timestamp>,
     /// The last id that was examined.
     after: String,
@@ -116,7 +118,8 @@ impl ScanPosition {
 
     /// Chooses the scan for this turn, and restarts it if it is due again. Returns `None` while both pause.
     ///
-    /// The scan of recent entities comes first, then pauses for as long as it took: the other gets half of the turns.
+    /// The scan of recent entities comes first, then pauses for as long as it took, so the scan of the other entities
+    /// gets half of the turns.
     fn choose_scan(&mut self, now: Timestamp) -> Option<ScanKind> {
         let took = self.recent.ended.map_or(Duration::ZERO, |ended| ended.since(self.recent.begun));
         if self.recent.is_running(took.max(HOUR), now) {

@@ -1,10 +1,10 @@
 //! The sweeper: requeues events that a crash, a full queue or an outage left in an outbox.
 //!
 //! # Why
-//! Instances take [turns](super::turns), each for the next batch, oldest event first. A document that a cycle skips,
-//! because it has the same time as the last one of a full batch or because its instance stopped, is found by the next
-//! cycle. While no event is in an outbox, no turn is read or written. Events that this instance has published are
-//! skipped: they are about to be removed.
+//! Instances take [turns](super::turns): each turn is the next batch, oldest event first, and a cycle is all batches up
+//! to the newest event. A cycle skips a document that has the same time as the last document of a full batch, or whose
+//! instance stopped; the next cycle finds it. While no event is in an outbox, no turn is read or written. Events that
+//! this instance has published are skipped: they are about to be removed.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ impl<A: Aggregate> Store<A> {
     /// Finds documents with unpublished events, the oldest event first, whose first event is later than `after`.
     async fn find_unpublished(&self, after: Option<&str>, now: Timestamp) -> Result<Vec<OutboxDocument>, StoreError> {
         let mut filter = mongo::idle_since("outbox.0.time", now, GRACE);
-        // In addition to the `$or` of `idle_since`: the index is partial and requires `$exists`.
+        // The `$or` of `idle_since` does not suffice: the index is partial and requires `$exists`.
         let mut range = doc! { "$exists": true };
         if let Some(after) = after {
             range.insert("$gt", after);
@@ -127,7 +127,7 @@ async fn measure_and_sweep(store: &dyn OutboxStore, context: &Context, interval:
     }
     // Sweep if the count failed.
     let mut has_more = measured.as_ref().map_or(true, |(pending, _)| *pending > 0);
-    while has_more && !context.tasks.stop().is_cancelled() {
+    while has_more && !context.tasks.stop_token().is_cancelled() {
         let swept = store.sweep(context.clock.now(), interval).await?;
         if swept.count > 0 {
             let count = swept.count;

@@ -1,4 +1,5 @@
-//! Turns: instances share periodic work, so that each part of it is done by one of them.
+//! Turns: instances share a periodic task, so that each part of it is done by one of them. A turn is the right to do
+//! the next part, such as a batch. A cycle is all parts from first to last; a round is a turn for the whole task.
 //!
 //! # Why
 //! All workers run on every instance without a leader. Without turns, all of them would take the same oldest documents,

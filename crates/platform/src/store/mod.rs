@@ -2,8 +2,9 @@
 //!
 //! # Why
 //! State and events are in one document, so there is no dual write: an event exists if and only if its change does. A
-//! document is `{_id, version, state, outbox, announce}`. The state is nested and replaced as a whole, so a field that
-//! a new state lacks is removed, and no field of the state collides with the platform's.
+//! document is `{_id, version, state, outbox, announce}`; `announce` is the time of the next snapshot. The state is
+//! nested and replaced as a whole, so a field that a new state lacks is removed, and no field of the state collides
+//! with the platform's.
 
 pub(crate) mod batched;
 pub mod batcher;
@@ -235,7 +236,7 @@ impl<A: Aggregate> Store<A> {
         OutboxEvent::of(&self.envelope(state, change, version))
     }
 
-    /// The event of a raise.
+    /// Creates the event of a state that a raise (see `outbox::raise`) writes again.
     pub(crate) fn raised_event(&self, state: &A, version: u64) -> OutboxEvent {
         OutboxEvent::of(&Envelope { raised: true, ..self.envelope(state, state.present_change(), version) })
     }

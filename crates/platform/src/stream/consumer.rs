@@ -1,4 +1,5 @@
-//! The durable consumer: fetches messages, runs the handler once for those of one entity, and acks after its write.
+//! The durable consumer: fetches messages, runs the handler once for all messages of one entity (a group), and acks
+//! them after the handler's write.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -49,7 +50,7 @@ impl Consumer {
     pub(crate) async fn run(self) {
         let tasks = &self.context.tasks;
         let mut backoff = Backoff::up_to(MAX_BACKOFF);
-        while !tasks.stop().is_cancelled() {
+        while !tasks.stop_token().is_cancelled() {
             let consumed = self.consume(tasks, &mut backoff).await;
             let pause = backoff.next_delay();
             if let Err(error) = consumed {
@@ -110,7 +111,7 @@ impl Consumer {
         let entities = EntitiesInFlight::default();
         let mut in_flight = FuturesUnordered::new();
         let mut fetched = Ok(());
-        while fetched.is_ok() && !tasks.stop().is_cancelled() {
+        while fetched.is_ok() && !tasks.stop_token().is_cancelled() {
             if configured_at.elapsed() >= CONFIGURATION_INTERVAL {
                 match self.configured(&stream).await {
                     Ok(configured) => (consumer, configured_at) = (configured, Instant::now()),
@@ -135,11 +136,11 @@ impl Consumer {
             tokio::pin!(deadline);
             // A message that is sent to an abandoned request is redelivered only after the ack wait. So a request is
             // read to its end, also at shutdown while messages still arrive.
-            let mut is_stopping = tasks.stop().is_cancelled();
+            let mut is_stopping = tasks.stop_token().is_cancelled();
             loop {
                 tokio::select! {
                     biased;
-                    () = tasks.stop().cancelled(), if !is_stopping => is_stopping = true,
+                    () = tasks.stop_token().cancelled(), if !is_stopping => is_stopping = true,
                     Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
                     chunk = batch.next() => {
                         let Some(chunk) = chunk else { break };
@@ -173,7 +174,7 @@ impl Consumer {
         (messages, failure)
     }
 
-    /// Handles a group, and then the messages of its entity that have arrived meanwhile.
+    /// Handles a group, and then the messages of its entity that have arrived in the meantime.
     async fn process(&self, group: Group, in_flight: &EntitiesInFlight) {
         let mut next = Some(group);
         while let Some(mut group) = next {
@@ -195,7 +196,7 @@ impl Consumer {
     }
 
     /// Handles the newest message of a group, and acks all messages according to the outcome. Returns false if the
-    /// newest one was rejected: it becomes a dead letter, and the others are not acked.
+    /// newest one was rejected: it becomes a dead letter, and the other messages are not acked.
     async fn process_newest(&self, newest: &Received, group: &Group, in_flight: &EntitiesInFlight) -> bool {
         let entity = self.subscription.entity;
         let handled = |outcome: &'static str, count: usize| {

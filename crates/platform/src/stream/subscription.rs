@@ -46,7 +46,7 @@ impl From<StoreError> for Failure {
 /// The argument of a handler: the newest of the events of one entity that are handled together.
 #[derive(Debug, Clone)]
 pub struct Delivery<S> {
-    /// The newest of the events. Its state is the entity's whole state, so the others add nothing to it.
+    /// The newest of the events. It carries the entity's whole state, so the older events add nothing.
     pub event: Envelope<S>,
     group: GroupSummary,
 }
@@ -54,9 +54,9 @@ pub struct Delivery<S> {
 /// The properties of the events that are handled together.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GroupSummary {
-    /// Whether one is a snapshot.
+    /// Whether one of the events is a snapshot.
     pub has_snapshot: bool,
-    /// Whether one has been delivered before.
+    /// Whether one of the events has been delivered before.
     pub is_redelivered: bool,
 }
 
@@ -66,8 +66,8 @@ impl<S: Payload> Delivery<S> {
         Self { event, group: GroupSummary::default() }
     }
 
-    /// Whether a snapshot is among the events. The owner may publish one because it waits for this service, so it is
-    /// answered if the newest state still waits.
+    /// Whether a snapshot is among the events. The owner may have published it because it waits for a decision of this
+    /// service. If the newest state still waits, the service publishes its own state again.
     pub fn has_snapshot(&self) -> bool {
         self.group.has_snapshot || self.event.is_snapshot()
     }

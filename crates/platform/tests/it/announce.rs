@@ -1,4 +1,5 @@
-//! The announcer: unchanged states are announced at doubling intervals, final states once.
+//! The announcer publishes snapshots: of an unchanged state at doubling intervals; of a final state once, then never
+//! again.
 
 use std::time::Duration;
 
@@ -27,14 +28,14 @@ async fn interval_doubles_up_to_an_hour_and_a_change_resets_it() {
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
-    // 600 ms, then 1.2 s, 2.4 s …: the thirteenth doubling exceeds the maximum.
+    // The intervals are 600 ms, 1.2 s, 2.4 s and so on; the thirteenth doubling exceeds the maximum.
     for count in 1..=14_u32 {
         app.clock.advance(Duration::from_secs(2 * 3600));
         eventually("the next announcement", async || announced(&app, made.id).await.len() >= count as usize).await;
         let (pause, announced_before) = next_announcement(&app, made.id).await.unwrap();
         assert_eq!(announced_before, i64::from(count));
         let expected = Duration::from_millis(600).saturating_mul(1 << count).min(Duration::from_secs(3600));
-        // With 20 % jitter, and some time may have passed.
+        // The interval has 20 % jitter, and some time may have passed.
         assert!(pause <= expected.mul_f64(1.2), "{count}: {pause:?}");
         assert!(pause + Duration::from_secs(5) >= expected.mul_f64(0.8), "{count}: {pause:?}");
     }
@@ -48,7 +49,7 @@ async fn interval_doubles_up_to_an_hour_and_a_change_resets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn final_state_is_announced_once_more() {
+async fn final_state_is_announced_once() {
     let app = app_with(&[("ANNOUNCE_AFTER", "600ms")]).await;
     let store = app.context.store::<Counter>();
     let made = insert(&app, "one").await;
@@ -95,7 +96,7 @@ async fn announcement_during_a_nats_outage_is_published_later() {
     app.wait_until_idle().await;
     nats.disconnect();
     app.clock.advance(Duration::from_secs(2));
-    // It is no longer scheduled: only the relay's retry can publish it.
+    // The announcement is no longer scheduled: only the relay's retry can publish the snapshot.
     eventually("the last announcement", async || next_announcement(&app, made.id).await.is_none()).await;
     nats.restore();
     eventually("the announcement", async || announced(&app, made.id).await.contains(&done.version)).await;

@@ -1,4 +1,5 @@
-//! Idempotency keys: replays, mismatches, crashes between claim and insert, released and expired claims.
+//! Idempotency keys, whose stored records are called claims: replays, mismatches, crashes between claim and insert,
+//! released and expired claims.
 
 use std::time::Duration;
 

@@ -31,6 +31,12 @@ pub(crate) async fn script_failures(app: &TestApp, mode: &str, times: i32) -> Or
     id
 }
 
+/// Scripts a handler that never fails, so that its calls are counted.
+async fn script_success(app: &TestApp) -> OrderId {
+    script_failures(app, "none", 0).await
+}
+
+/// The number of calls of the handler for a scripted timer.
 pub(crate) async fn seen(app: &TestApp, id: OrderId) -> i32 {
     let script = app.context.database.collection::<Document>("script");
     script.find_one(doc! { "_id": id.to_string() }).await.unwrap().unwrap().get_i32("seen").unwrap()
@@ -43,7 +49,7 @@ pub(crate) async fn is_handled(app: &TestApp, id: OrderId) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn event_is_handled_once_and_acked() {
     let app = app().await;
-    let id = script_failures(&app, "fine", 0).await;
+    let id = script_success(&app).await;
     publish(&app, id).await;
     eventually("the event to be handled", async || is_handled(&app, id).await).await;
     app.wait_until_idle().await;
@@ -77,7 +83,7 @@ async fn transient_failures_are_retried_with_backoff() {
     eventually("the next event, which is not blocked", async || is_handled(&app, fine).await).await;
     eventually("the last delivery", async || is_handled(&app, id).await).await;
     assert_eq!(seen(&app, id).await, 5);
-    // 100, 200, 400 and 800 ms, each at most 20 % shorter.
+    // The delays are 100, 200, 400 and 800 ms, each at most 20 % shorter.
     assert!(start.elapsed().as_millis() >= 1_200, "{:?}", start.elapsed());
     app.wait_until_idle().await;
 }
@@ -121,7 +127,7 @@ async fn rejected_message_becomes_a_dead_letter_with_origin_and_reason() {
     let headers = async |name| app.dead_letter_headers(name).await;
     let (reasons, sequences, payloads) = (headers("reason").await, headers("sequence").await, app.dead_letters().await);
     assert_eq!(payloads.len(), 3);
-    // They are handled concurrently, so they come in any order.
+    // The messages are handled concurrently, so their dead letters are in any order.
     for ((reason, sequence), payload) in reasons.iter().zip(&sequences).zip(&payloads) {
         match sequence.as_str() {
             "1" => assert_eq!(reason, "the script says so", "on one line"),
@@ -139,7 +145,7 @@ async fn rejected_message_becomes_a_dead_letter_with_origin_and_reason() {
     app.expect_dead_letters(3);
 }
 
-/// The counter has what this process has rejected, the gauge what is stored.
+/// The counter counts the messages that this process has rejected, the gauge those that are stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn gauge_counts_dead_letters_until_they_are_removed() {
     let app = app().await;
@@ -255,14 +261,14 @@ async fn shutdown_leaves_unstarted_messages_to_other_instances() {
         eventually("all slots to be taken", async || seen(&app, *id).await == 1).await;
     }
     let start = Instant::now();
-    app.context.tasks.stop().cancel();
+    app.context.tasks.stop_token().cancel();
     let other = app.start_second_instance(crate::demo::build).await;
     for id in &waiting {
         eventually("the unstarted messages", async || is_handled(&other, *id).await).await;
     }
     assert!(start.elapsed().as_secs() < 15, "{:?}", start.elapsed());
     // The handlers of the first instance hang until they time out; the test does not wait for that.
-    other.context.tasks.stop().cancel();
+    other.context.tasks.stop_token().cancel();
     std::mem::forget((app, other));
 }
 
@@ -280,7 +286,8 @@ async fn existing_consumer_follows_a_changed_ack_wait_and_keeps_its_messages() {
     eventually("the first event", async || is_handled(&app, handled).await).await;
     app.wait_until_idle().await;
     app.stop().await;
-    // As an earlier release left it, whose instance died with one message in flight.
+    // An instance of an earlier release with another configuration created the consumer, and died with one message in
+    // flight.
     let stream = timers(&app).await;
     let consumer: PullConsumer = stream.get_consumer("demo-expiration").await.unwrap();
     let config = pull::Config::try_from_consumer_config(consumer.cached_info().config.clone()).unwrap();
@@ -288,25 +295,25 @@ async fn existing_consumer_follows_a_changed_ack_wait_and_keeps_its_messages() {
     let mut consumer = stream.update_consumer(older).await.unwrap();
     publish(&app, in_flight).await;
     let mut taken = consumer.batch().max_messages(1).expires(Duration::from_secs(1)).messages().await.unwrap();
-    // Either this request or the last one of the stopped instance gets it, and neither acks it.
+    // Either this request or the last one of the stopped instance receives the message, and neither acks it.
     drop(taken.next().await);
     eventually("a message in flight", async || consumer.info().await.unwrap().num_ack_pending == 1).await;
     publish(&app, waiting).await;
 
     let other = app.start_second_instance(crate::demo::build).await;
-    let followed = async || {
+    let is_updated = async || {
         let found: PullConsumer = stream.get_consumer("demo-expiration").await.unwrap();
         let found = &found.cached_info().config;
         (found.ack_wait, found.max_ack_pending) == (config.ack_wait, config.max_ack_pending)
     };
-    eventually("the configuration to be followed", followed).await;
+    eventually("the consumer to have the present configuration", is_updated).await;
     eventually("the message that waited", async || is_handled(&other, waiting).await).await;
     eventually("the message in flight, after the new ack wait", async || is_handled(&other, in_flight).await).await;
     other.wait_until_idle().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rejected_event_is_retried_until_the_dead_letters_have_a_stream() {
+async fn rejected_event_is_retried_until_the_stream_of_dead_letters_exists() {
     let app = app().await;
     let names = Names::new(&app.context.config.nats_prefix);
     let jetstream = jetstream::new(app.context.nats.clone());

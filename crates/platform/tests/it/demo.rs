@@ -235,11 +235,11 @@ async fn internal() -> Error {
     Error::internal_message("the password is hunter2")
 }
 
-/// Fails the first `times` calls as the `mode` in this timer's script says; `seen` counts the calls, and `answered`
-/// those with a snapshot.
+/// Fails the first `times` calls as the `mode` in this timer's script says; `seen` counts the calls, and `snapshots`
+/// the calls with a snapshot.
 async fn handle(state: AppState, delivery: Delivery<ExpirationState>) -> Result<Applied, Failure> {
     let id = &delivery.event.subject;
-    let counts = doc! { "seen": 1, "answered": i32::from(delivery.has_snapshot()) };
+    let counts = doc! { "seen": 1, "snapshots": i32::from(delivery.has_snapshot()) };
     let script = state.script.find_one_and_update(doc! { "_id": id }, doc! { "$inc": counts });
     let script = script.await.map_err(StoreError::from)?.unwrap_or_default();
     let seen = script.get_i32("seen").unwrap_or(0);

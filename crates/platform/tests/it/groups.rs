@@ -20,7 +20,7 @@ async fn publish_while_first_is_handled(app: &TestApp, later: &[(ExpirationChang
     for (change, version) in later {
         app.publish(*change, id, *version, timer(app, id)).await;
     }
-    // Messages arrive in order, so the consumer has the others too.
+    // Messages arrive in order, so the consumer has the messages before this one too.
     let last = OrderId::new();
     publish(app, last).await;
     eventually("the event of another timer", async || is_handled(app, last).await).await;
@@ -84,7 +84,7 @@ async fn retry_delays_all_events_of_the_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn snapshot_is_answered_with_a_newer_change() {
+async fn snapshot_is_reported_with_a_newer_change() {
     let app = app().await;
     let later = [(ExpirationChange::Snapshot, 2), (ExpirationChange::Completed, 3)];
     let id = publish_while_first_is_handled(&app, &later).await;
@@ -93,7 +93,7 @@ async fn snapshot_is_answered_with_a_newer_change() {
     assert_eq!((seen(&app, id).await, stored_version(&app, id).await), (2, Some(3)));
     let script = app.context.database.collection::<Document>("script");
     let script = script.find_one(doc! { "_id": id.to_string() }).await.unwrap().unwrap();
-    assert_eq!(script.get_i32("answered").unwrap(), 1);
+    assert_eq!(script.get_i32("snapshots").unwrap(), 1);
 }
 
 /// The events wait for longer than the ack wait. Progress acks prevent their redelivery.

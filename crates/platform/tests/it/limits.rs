@@ -12,7 +12,7 @@ use testkit::tools::Tools;
 
 use crate::demo::{app_with, build};
 
-/// For exact counts on a busy machine, where the default of 20 ms is sometimes too short.
+/// A timeout for exact counts on a busy machine, where the default of 20 ms is sometimes too short.
 const LONG_TIMEOUT: &str = "10s";
 
 /// A Redis server for one test, which may stop, flush and kill it.
@@ -97,7 +97,7 @@ async fn request_over_the_quota_is_rejected_by_any_instance() {
         assert!((1..=60).contains(&rejected.header("retry-after").parse::<u64>().unwrap()));
         assert!(rejected.header("ratelimit").starts_with(r#""orders";r=0;t="#), "{}", rejected.header("ratelimit"));
         order(instance, &neighbour).await.expect(204);
-        // Another class, and an exempt route.
+        // Requests of another class and to an exempt route are accepted.
         instance.request("GET", "/page").as_user(&user).send().await.expect(200);
         let webhook = instance.request("POST", "/api/demo/webhook").as_user(&user).send().await.expect(204);
         assert_eq!(webhook.header("ratelimit"), "");
@@ -226,7 +226,7 @@ async fn redis_failures_neither_reject_nor_delay_requests() {
     for _ in 0..100 {
         assert_eq!(order(&app, &user).await.status, 204);
     }
-    // Long enough for a synchronisation to be sent and to time out.
+    // The pause is long enough for a synchronisation to be sent and to time out.
     tokio::time::sleep(Duration::from_secs(4)).await;
     redis.signal("-CONT");
     wait_for_redis(&app).await;

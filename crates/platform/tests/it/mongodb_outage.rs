@@ -150,7 +150,7 @@ async fn write_without_a_majority_is_sent_again_after_a_pause_and_then_unavailab
     let unconfirmed = app.request("PUT", &path).send().await;
     fail_write_concern(&app, "off").await;
     assert_unavailable(unconfirmed);
-    // The sweeper publishes the event of the change that was applied nevertheless.
+    // The change was applied nevertheless. The sweeper finds its event in the outbox and publishes it.
     eventually("the event", async || app.events("demo").await.len() == 3).await;
     app.wait_until_idle().await;
 }

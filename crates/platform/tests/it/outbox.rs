@@ -1,4 +1,4 @@
-//! Publishing from the outbox: the relay, the sweeper, and NATS outages.
+//! Publishing from the outbox: by the relay at once, by the sweeper after a crash or an outage of NATS.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ async fn event_that_is_published_twice_is_deduplicated() {
     let made = insert(&app, "one").await;
     app.wait_until_idle().await;
     let first = app.events("demo").await;
-    // As if the removal was lost: the event is in the outbox again, and old enough to be swept.
+    // The event is put into the outbox again, as if its removal had been lost, and is old enough for the sweeper.
     let payload = serde_json::to_string(&first[0]).unwrap();
     let old = app.clock.now().minus(MINUTE).to_string();
     let event = doc! { "id": first[0].id.to_string(), "type": &first[0].kind, "time": old, "payload": payload };
@@ -163,7 +163,7 @@ async fn service_starts_without_nats_and_publishes_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unreachable_nats_does_not_prevent_startup() {
-    // A free port: no server listens there.
+    // No server listens on this free port.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("nats://127.0.0.1:{port}");
     let app = app_with(&[("NATS_URL", &url), ("SHUTDOWN_GRACE", "1s")]).await;
@@ -173,7 +173,7 @@ async fn unreachable_nats_does_not_prevent_startup() {
     eventually("the metric", async || metric(&app, "outbox_pending").await == Some(1.0)).await;
     assert_eq!(document(&app, made.id).await.get_array("outbox").unwrap().len(), 1);
     // The event is never published. End the instance as a kill would, with the event in the outbox.
-    app.context.tasks.stop().cancel();
+    app.context.tasks.stop_token().cancel();
     std::mem::forget(app);
 }
 
@@ -185,7 +185,7 @@ async fn worker_queries_use_indexes() {
     }
     app.wait_until_idle().await;
     let now = app.clock.now().to_string();
-    // The queries of the sweeper, of the two outbox metrics and of the announcer.
+    // The queries of the sweeper, of the two outbox metrics and of the announcer use indexes.
     for (command, index) in [
         (
             doc! { "find": "counters", "filter": { "outbox.0.time": { "$exists": true },

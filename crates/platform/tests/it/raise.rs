@@ -35,7 +35,7 @@ fn event(kind: &str, version: u64) -> (String, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn present_state_is_written_above_the_replicas() {
+async fn current_state_is_written_above_the_replicas_version() {
     let app = app().await;
     let counter = insert(&app, "one").await;
     let body = json!({ "id": counter.id, "above": 5 });
@@ -72,7 +72,8 @@ async fn state_of_the_replicas_replaces_an_older_one_or_a_lost_one() {
     assert_history(&app, lost.id, &[event("updated", 3), event("snapshot", 3)]).await;
 }
 
-/// The owner has acknowledged a change after its restore, or the entity has ended: the replicas' state would undo that.
+/// The owner has acknowledged a change after its restore, or the entity is final: writing the replicas' state would
+/// undo that.
 #[tokio::test(flavor = "multi_thread")]
 async fn state_of_the_replicas_does_not_replace_a_later_or_final_one() {
     let app = app().await;
@@ -102,15 +103,15 @@ async fn invalid_and_conflicting_requests_change_nothing() {
     let counter = insert(&app, "one").await;
     let id = counter.id;
     raise(&app, &json!({ "id": UserId::new(), "above": 1 })).await.expect(404);
-    // The state of another entity, an incomplete state, and no version.
+    // The state of another entity, an incomplete state, and a missing version.
     let other = Counter::new("other", app.clock.now());
     raise(&app, &json!({ "id": id, "above": 1, "state": other.payload() })).await.expect(400);
     raise(&app, &json!({ "id": id, "above": 1, "state": { "id": id } })).await.expect(400);
     raise(&app, &json!({ "id": id })).await.expect(400);
-    // A state that differs in what never changes.
+    // A state with another value of an immutable field.
     let renamed = Counter { name: "two".to_owned(), ..counter.state.clone() };
     raise(&app, &json!({ "id": id, "above": 1, "state": renamed.payload() })).await.expect(400);
-    // A version that leaves too few for later changes.
+    // Versions that would skip more than `MAX_SKIPPED`.
     let lost = Counter::new("far", app.clock.now());
     for above in [1_000_001_u64, i64::MAX.unsigned_abs() - 1, u64::MAX] {
         raise(&app, &json!({ "id": id, "above": above })).await.expect(400);

@@ -128,7 +128,7 @@ async fn snapshot_replaces_a_different_state_of_the_same_version() {
     assert_eq!(known().await, (3, right.clone()));
     assert_eq!(replica.find(doc! { "words": "wrong" }).await.unwrap().len(), 0, "the derived fields are updated too");
     assert_eq!(put(UserChange::Snapshot, 3, &right).await, Applied::Stale, "the state is the same");
-    // Several at once, some of which are right already.
+    // Several snapshots at once, some of which have the stored state.
     let others = [UserId::new(), UserId::new()];
     for other in others {
         replica.put_if_newer(&app.event(UserChange::Registered, other, 0, user(other, 0))).await.unwrap();

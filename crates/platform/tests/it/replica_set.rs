@@ -1,4 +1,4 @@
-//! The store on three MongoDB members: a losing writer is answered only once the winning write is permanent.
+//! The store on three MongoDB members: a losing writer gets its result only once the winning write is permanent.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The scan: every entity is announced once per scan, at a limited rate.
+//! The scan: a snapshot of every entity is published once per scan, at a limited rate.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,7 +56,7 @@ async fn two_instances_announce_each_entity_once_per_scan() {
     }
     app.wait_until_idle().await;
     let before = announcements(&app).await;
-    // First in the scan of recent entities, then in that of the others.
+    // Each entity is announced first by the scan of recent entities, and a month later by the scan of all others.
     for (scans, name, pause) in [(1, "recent", 2 * HOUR), (2, "others", MONTH)] {
         app.clock.advance(pause);
         let since = app.clock.now();

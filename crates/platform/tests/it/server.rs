@@ -1,4 +1,5 @@
-//! Connections of clients that only occupy them are closed; those with a request in progress are not.
+//! The server closes connections of clients that only occupy them, and leaves connections with a request in progress
+//! open.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -100,7 +101,7 @@ async fn connection_may_idle_for_longer_than_the_head_timeout() {
         assert!(request(&mut stream).await.starts_with("HTTP/1.1 200"));
         tokio::time::sleep(HEAD + Duration::from_millis(200)).await;
     }
-    // It has been idle since the last response, for the 200 ms of reading and the pause.
+    // The connection has been idle since the last response, for the 200 ms of reading and the pause.
     let start = Instant::now();
     let (_, is_closed) = read(&mut stream, IDLE * 4).await;
     assert!(is_closed && start.elapsed() > IDLE / 3, "closed while idle, after {:?}", start.elapsed());

@@ -106,7 +106,7 @@ async fn rejected_write_does_not_fail_others() {
     let rejected: Vec<_> = saves.iter().filter_map(|save| save.as_ref().err()).collect();
     assert!(matches!(rejected.as_slice(), [rejected] if rejected.is_duplicate_of("name_v1")), "{rejected:?}");
     app.wait_until_idle().await;
-    // The taken name; 29 of 30 inserts; 28 of 29 saves.
+    // There are the insert that took the name, 29 of 30 inserts, and 28 of 29 saves.
     assert_eq!(app.events("demo").await.len(), 1 + 29 + 28);
 }
 

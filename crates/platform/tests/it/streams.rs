@@ -1,4 +1,5 @@
-//! Streams are limited in age and size, the dead-letter stream too. Only the settings of its owner apply to that one.
+//! Streams are limited in age and size, including the dead-letter stream, to which only the settings of its owner
+//! apply.
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ impl Schedule<'_> {
         Ok(())
     }
 
-    /// Crashes a task at an await point. Announcements in the memory of its instance may be lost as well.
+    /// Crashes a task at an await point. Snapshots in the memory of its instance may be lost as well.
     fn crash(&mut self, running: RunningTask) {
         self.note(format!("† {} ({})", running.name, running.instance));
         let RunningTask { task, kind, service, instance, .. } = running;

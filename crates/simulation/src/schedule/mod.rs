@@ -31,7 +31,8 @@ use crate::users::SimContext;
 const MAX_ACTIONS: u32 = 20_000;
 /// A scenario that takes longer than this in real time is stuck as well.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// So is one with more idle rounds since an event was last applied, although time advances.
+/// A scenario with more idle rounds than this since an event was last applied, although time advances, is stuck as
+/// well.
 const MAX_IDLE_ROUNDS: u32 = 40;
 
 /// A task that was started on an instance.
@@ -44,11 +45,13 @@ struct RunningTask {
 }
 
 enum TaskKind {
-    /// The handler of the newest of these messages, for all of them. They are delivered again unless it succeeds.
+    /// The handler of the newest of these messages, for all of them. The messages are delivered again unless the
+    /// handler succeeds.
     Handler(Vec<Message>),
     /// A request, with the receiver of the response.
     Request(Option<oneshot::Sender<Option<Response>>>),
-    /// A background job. Some must not crash, because only a resync would repair the loss.
+    /// A background job. Some jobs must not crash, because only snapshots of all entities (a resync) would repair the
+    /// loss.
     Job { crashable: bool },
 }
 
@@ -85,9 +88,9 @@ pub(crate) struct Schedule<'a> {
     consumers: Vec<Consumer>,
     network: Network,
     running: Vec<RunningTask>,
-    /// Services whose outboxes may contain events, or that have announced entities.
+    /// Services whose outboxes may contain events, or that have snapshots to publish.
     dirty_outboxes: BTreeSet<usize>,
-    /// Announcements by service and instance, which are lost if that instance crashes.
+    /// The snapshots of announced entities by service and instance, which are lost if that instance crashes.
     announced: BTreeMap<(usize, usize), Vec<OutboxEvent>>,
     /// Events that were published and may still be in their outbox.
     published: HashSet<String>,
@@ -162,7 +165,7 @@ impl<'a> Schedule<'a> {
         self.settle(began).await?;
         self.fleet.clock.advance(MAX_ANNOUNCE_INTERVAL);
         self.start_jobs();
-        // If announcements were dropped, only the resync below repairs the loss.
+        // If snapshots were dropped, only the resync below repairs the loss.
         if !resync {
             self.start_announcers();
         }
@@ -223,7 +226,7 @@ impl<'a> Schedule<'a> {
         if !self.context.paused_users.lock().unwrap().is_empty() {
             actions.push((2, Action::WakeUser));
         }
-        // Only while faults are injected, because every random profile suspends tasks.
+        // Every random profile suspends tasks, so this condition means that faults are injected.
         if self.faults.suspend > 0.0 {
             actions.extend([(1, Action::StartJob), (1, Action::AdvanceClock)]);
             if self.faults.duplicate > 0.0 {
@@ -294,7 +297,7 @@ impl<'a> Schedule<'a> {
             if due.is_none() {
                 self.start_jobs();
                 self.start_announcers();
-                // Unchanged state is announced only once; if that was lost too, a resync is needed.
+                // The snapshot of a settled state is published only once; if it was lost too, a resync is needed.
                 if self.faults.drop_announcements && self.idle_rounds.is_multiple_of(5) {
                     self.resync().await?;
                 }

@@ -11,7 +11,7 @@ use crate::fleet::SERVICES;
 use crate::network::{Message, short_id};
 
 impl Schedule<'_> {
-    /// Publishes the announcements and the outbox of one service that has events, and removes the published events. At
+    /// Publishes the snapshots and the outbox of one service that has events, and removes the published events. At
     /// random, some published events stay in the outbox, as after a crash. A later call may publish them again.
     pub(super) async fn publish_outbox(&mut self) -> Result<(), String> {
         let dirty: Vec<_> = self.dirty_outboxes.iter().copied().collect();

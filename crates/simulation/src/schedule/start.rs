@@ -22,7 +22,8 @@ impl Schedule<'_> {
     /// Starts every background job except the announcers.
     pub(super) fn start_jobs(&mut self) {
         self.note("background jobs");
-        // All outboxes are swept as well: a crashed handler's write may have taken effect after the crash.
+        // All outboxes are searched for events as well: a crashed handler's write may have taken effect after the
+        // crash.
         self.dirty_outboxes.extend(0..SERVICES.len());
         let instance = self.choose_instance();
         self.fire_timers(instance);
@@ -30,7 +31,7 @@ impl Schedule<'_> {
         self.sweep_orphans(instance);
     }
 
-    /// Starts the announcer of every service.
+    /// Starts the announcer of every service, which publishes snapshots of unchanged entities.
     pub(super) fn start_announcers(&mut self) {
         for service in 0..SERVICES.len() {
             let instance = self.choose_instance();
@@ -48,7 +49,8 @@ impl Schedule<'_> {
             let index = *deliverable.choose(&mut self.rng).unwrap();
             self.network.queue.swap_remove(index)
         };
-        // The other half of the duplicates follows the first delivery, after its acknowledgement was lost.
+        // Half of the duplicates are delivered at any later time. The rest are redelivered after the first delivery
+        // finished, because its acknowledgement was lost.
         if self.happens(self.faults.duplicate / 2.0) {
             self.network.queue.push(Message { is_redelivered: true, ..message.clone() });
         }
@@ -131,7 +133,7 @@ impl Schedule<'_> {
 
     pub(super) fn fire_timers(&mut self, instance: usize) {
         let name = format!("firing of timers by {instance}");
-        // A second round on the same instance would only wait for the first.
+        // A second run on the same instance would only wait for the first one.
         if self.running.iter().any(|running| running.name == name) {
             return;
         }
@@ -161,7 +163,7 @@ impl Schedule<'_> {
     pub(super) fn announce(&mut self, service: usize, instance: usize) {
         let job = self.fleet.services[service].instances[instance].announce_due();
         let name = format!("announcer of {} by {instance}", SERVICES[service].0);
-        // A crash loses announcements, so it may happen only where those may be lost.
+        // A crash loses snapshots, so the announcer may crash only in schedules in which snapshots may be lost.
         self.start_job(name, (service, instance), self.faults.drop_announcements, job);
     }
 

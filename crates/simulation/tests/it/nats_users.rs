@@ -45,7 +45,7 @@ fn user(service: &str, consumed: &[(&str, &str)]) -> String {
             format!(r#""$JS.API.CONSUMER.CREATE.{stream}.{consumer}.>""#),
             format!(r#""$JS.API.CONSUMER.INFO.{stream}.{consumer}""#),
             format!(r#""$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}""#),
-            // Without and with the domain and the account hash, which a server may insert.
+            // The subject without and with the domain and the account hash, which a server may insert.
             format!(r#""$JS.ACK.{stream}.{consumer}.>", "$JS.ACK.*.*.{stream}.{consumer}.>""#),
         ] {
             writeln!(text, "          {line}").unwrap();

@@ -115,12 +115,13 @@ impl TestApp {
         set("OUTBOX_SWEEP_INTERVAL", "200ms");
         set("OUTBOX_REMOVAL_DELAY", "20ms");
         set("GAUGE_INTERVAL", "500ms");
-        // No snapshot events by default, since tests count events.
+        // Tests count events, so the scan does not publish snapshots. The announcer does so for entities that have not
+        // changed for `ANNOUNCE_AFTER`.
         set("ANNOUNCE_PER_SECOND", "0");
         set("LIMIT_SECRET", "an HMAC key for tests that is long enough");
         match service {
             "auth" => set("JWT_PRIVATE_KEYS", &signer.pem),
-            // It has no users.
+            // `expiration` has no users.
             "expiration" => {}
             _ => set("JWKS", &signer.jwks),
         }
@@ -277,8 +278,8 @@ impl TestApp {
         .await;
     }
 
-    /// Counts the documents with unpublished events in the primary's latest state: the relay does not wait for a
-    /// majority when it removes an event from an outbox.
+    /// Counts the documents with unpublished events. The read concern is local, because the relay removes events from
+    /// outboxes without waiting for a majority.
     pub async fn outbox_backlog(&self) -> u64 {
         let mut count = 0;
         for name in self.context.database.list_collection_names().await.unwrap_or_default() {
@@ -367,7 +368,7 @@ impl Drop for TestApp {
         }
         tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
-                if !self.context.tasks.stop().is_cancelled() {
+                if !self.context.tasks.stop_token().is_cancelled() {
                     eventually("the outbox to be relayed", async || self.outbox_backlog().await == 0).await;
                     self.stop().await;
                 }

@@ -55,7 +55,7 @@ impl FleetOptions {
         Self {
             port: None,
             instances: 1,
-            programs: sibling_binaries_dir(),
+            programs: current_binary_dir(),
             data: folder.join("data"),
             logs: folder.join("logs"),
             env: BTreeMap::new(),
@@ -111,8 +111,9 @@ pub fn server_password(user: &str) -> String {
     format!("password-of-{user}")
 }
 
-/// Folder of the running binary and its siblings. Test binaries are in its subfolder `deps`.
-pub fn sibling_binaries_dir() -> PathBuf {
+/// The folder of the running binary and of the other binaries of the workspace. For a test binary, which is in the
+/// subfolder `deps`, it is the parent of that folder.
+pub fn current_binary_dir() -> PathBuf {
     let mut folder = std::env::current_exe().unwrap_or_default();
     folder.pop();
     if folder.ends_with("deps") {

@@ -14,11 +14,11 @@ use common::events::order::OrderStatus;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 
-use super::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
+use super::entity::{Entity, EntityKind, REPLICATED_ENTITIES, TIMERS, text};
 use super::finding::Finding;
 use super::join::Join;
 use super::malformed::{self, Malformed};
-use super::reader::{Read, Reader};
+use super::sources::{AuditSources, Read};
 use super::{indexes, money, outside, replicas, sales, shows};
 
 /// Maximum age of an event in an outbox. The relay publishes an event at once; after a crash, the sweeper finds it
@@ -28,7 +28,7 @@ const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
 /// Number of listings whose shows are read at once.
 const SHOWS_BATCH: usize = 1_000;
 
-/// A check of the audit. [`Owned`] names the kind of entity that is checked.
+/// A check of the audit. Some checks exist for each [`EntityKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Check {
     /// The existence of the unique indexes.
@@ -40,13 +40,13 @@ pub(super) enum Check {
     /// Listings with their shows.
     Shows,
     /// An entity with its replicas.
-    Replicas(Owned),
+    Replicas(EntityKind),
     /// The outboxes of an entity.
-    Outboxes(Owned),
+    Outboxes(EntityKind),
     /// Rechecks malformed documents. The first run does not include it, because the other checks find them.
     Malformed,
     /// The change events of an entity.
-    Events(Owned),
+    Events(EntityKind),
     /// Confirmed orders with the reservations of their tickets.
     Reservations,
     /// Consumers that do not progress, and dead letters.
@@ -122,23 +122,23 @@ impl Check {
     /// Checks all entities, or only those with the keys in `only`. Adds what is wrong to `suspects`.
     pub(super) async fn run(
         self,
-        reader: &mut Reader<'_>,
+        sources: &mut AuditSources<'_>,
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
         match self {
             Self::Indexes => {
-                suspects.add(self, "", &mut indexes::missing(reader.client).await?);
+                suspects.add(self, "", &mut indexes::missing(sources.client).await?);
                 Ok(())
             }
-            Self::Tickets => self.check_tickets(reader, only, suspects).await,
-            Self::Orders => self.check_orders(reader, only, suspects).await,
-            Self::Shows => self.check_shows(reader, only, suspects).await,
-            Self::Replicas(owned) => self.check_replicas(owned, reader, only, suspects).await,
-            Self::Outboxes(owned) => self.check_outboxes(owned, reader, only, suspects).await,
+            Self::Tickets => self.check_tickets(sources, only, suspects).await,
+            Self::Orders => self.check_orders(sources, only, suspects).await,
+            Self::Shows => self.check_shows(sources, only, suspects).await,
+            Self::Replicas(kind) => self.check_replicas(kind, sources, only, suspects).await,
+            Self::Outboxes(kind) => self.check_outboxes(kind, sources, only, suspects).await,
             Self::Malformed => {
                 for key in only.unwrap_or_default() {
-                    if let Some(again) = malformed::recheck(reader.client, key).await? {
+                    if let Some(again) = malformed::recheck(sources.client, key).await? {
                         suspects.add(self, key, &mut vec![again.finding]);
                     }
                 }
@@ -147,10 +147,10 @@ impl Check {
             Self::Events(_) | Self::Reservations | Self::Backlogs | Self::Intents => {
                 let max = suspects.max;
                 let outside = match self {
-                    Self::Events(owned) => outside::check_events(owned, reader, only, max).await?,
-                    Self::Reservations => outside::check_reservations(reader, only, max).await?,
-                    Self::Backlogs => outside::check_backlogs(reader, only).await?,
-                    _ => outside::check_intents(reader, only).await?,
+                    Self::Events(kind) => outside::check_events(kind, sources, only, max).await?,
+                    Self::Reservations => outside::check_reservations(sources, only, max).await?,
+                    Self::Backlogs => outside::check_backlogs(sources, only).await?,
+                    _ => outside::check_intents(sources, only).await?,
                 };
                 for (key, finding) in outside.found {
                     suspects.add(self, &key, &mut vec![finding]);
@@ -163,12 +163,12 @@ impl Check {
 
     async fn check_tickets(
         self,
-        reader: &mut Reader<'_>,
+        sources: &mut AuditSources<'_>,
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
         let status = || doc! { "version": 1, "state.status": 1 };
-        let tickets = reader.open(Read::by_id("tickets", "tickets", status()), only).await?;
+        let tickets = sources.open(Read::by_id("tickets", "tickets", status()), only).await?;
         let mut projection = status();
         projection.insert("state.ticket.id", 1);
         let open =
@@ -181,9 +181,9 @@ impl Check {
             index: Some("open_ticket_v1"),
             ..Read::by_id("orders", "orders", projection)
         };
-        let open_orders = reader.open(open_orders, only).await?;
+        let open_orders = sources.open(open_orders, only).await?;
         let (mut join, mut found) = (Join(vec![tickets, open_orders]), Vec::new());
-        while let Some(joined) = join.next(&mut reader.pace).await? {
+        while let Some(joined) = join.next(&mut sources.rate_limit).await? {
             let orders: Vec<&Entity> = joined.all(1).iter().collect();
             sales::check_ticket(&joined.key, joined.one(0), &orders, &mut found);
             suspects.add(self, &joined.key, &mut found);
@@ -194,7 +194,7 @@ impl Check {
 
     async fn check_orders(
         self,
-        reader: &mut Reader<'_>,
+        sources: &mut AuditSources<'_>,
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
@@ -202,7 +202,7 @@ impl Check {
         let projection = doc! {
             "version": 1, "state.status": 1, "state.price": 1, "state.expiresAt": 1, "state.updatedAt": 1,
         };
-        let orders = reader.open(Read::by_id("orders", "orders", projection), only).await?;
+        let orders = sources.open(Read::by_id("orders", "orders", projection), only).await?;
         let projection = doc! {
             "version": 1, "state.orderId": 1, "state.status": 1, "state.amount": 1, "state.received": 1,
             "state.refunded": 1, "state.disputed": 1, "state.ledger": 1, "state.updatedAt": 1,
@@ -213,9 +213,9 @@ impl Check {
             index: Some("attempts_v1"),
             ..Read::by_id("payments", "payments", projection)
         };
-        let payments = reader.open(payments, only).await?;
+        let payments = sources.open(payments, only).await?;
         let (mut join, mut found) = (Join(vec![orders, payments]), Vec::new());
-        while let Some(joined) = join.next(&mut reader.pace).await? {
+        while let Some(joined) = join.next(&mut sources.rate_limit).await? {
             let payments: Vec<&Entity> = joined.all(1).iter().collect();
             if let Some(order) = joined.one(0) {
                 // The audit does not know how many orders expire in the same second, so it allows the longer period.
@@ -231,17 +231,17 @@ impl Check {
 
     async fn check_shows(
         self,
-        reader: &mut Reader<'_>,
+        sources: &mut AuditSources<'_>,
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
         let projection = doc! { "version": 1, "state.status": 1, "state.show": 1 };
-        let mut join = Join(vec![reader.open(Read::by_id("tickets", "tickets", projection), only).await?]);
+        let mut join = Join(vec![sources.open(Read::by_id("tickets", "tickets", projection), only).await?]);
         loop {
             // A popular show has too many listings for one key of a join.
             let mut listings = Vec::with_capacity(SHOWS_BATCH);
             while listings.len() < SHOWS_BATCH
-                && let Some(joined) = join.next(&mut reader.pace).await?
+                && let Some(joined) = join.next(&mut sources.rate_limit).await?
             {
                 listings.extend(joined.entities.into_iter().flatten());
             }
@@ -250,7 +250,7 @@ impl Check {
             }
             let ids: BTreeSet<String> = listings.iter().map(|listing| shows::show_id(listing).to_owned()).collect();
             let projection = doc! { "version": 1, "state.status": 1, "state.mergedInto": 1 };
-            let found_shows = reader.get(Read::by_id("tickets", "shows", projection), &Vec::from_iter(ids)).await?;
+            let found_shows = sources.get(Read::by_id("tickets", "shows", projection), &Vec::from_iter(ids)).await?;
             let mut found = Vec::new();
             for listing in &listings {
                 shows::check_listing(listing, found_shows.get(shows::show_id(listing)), &mut found);
@@ -263,56 +263,56 @@ impl Check {
 
     async fn check_replicas(
         self,
-        owned: Owned,
-        reader: &mut Reader<'_>,
+        kind: EntityKind,
+        sources: &mut AuditSources<'_>,
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
-        let (now, (source, collection, entity)) = (SystemClock.now(), owned);
-        let owners = Read::by_id(source, collection, replicas::projection(entity));
-        let mut streams = vec![reader.open(owners, only).await?];
+        let EntityKind { service, collection, entity } = kind;
+        let now = SystemClock.now();
+        let owners = Read::by_id(service, collection, replicas::projection(entity));
+        let mut streams = vec![sources.open(owners, only).await?];
         let mut databases = Vec::new();
-        for replica in replica_collections(reader.client).await?.into_iter().filter(|replica| replica.entity == entity)
+        for replica in replica_collections(sources.client).await?.into_iter().filter(|replica| replica.entity == entity)
         {
             let projection = doc! { "version": 1, "state": 1 };
-            streams.push(reader.open(Read::by_id(replica.database, &replica.collection, projection), only).await?);
+            streams.push(sources.open(Read::by_id(replica.database, &replica.collection, projection), only).await?);
             databases.push(replica.database);
         }
         let (mut join, mut found, mut count) = (Join(streams), Vec::new(), 0_usize);
-        while let Some(joined) = join.next(&mut reader.pace).await? {
+        while let Some(joined) = join.next(&mut sources.rate_limit).await? {
             let owner = joined.one(0);
             count += usize::from(owner.is_some());
             for (stream, database) in (1..).zip(&databases) {
                 let replica = (*database, joined.one(stream));
-                replicas::check_replica(owned, &joined.key, owner, replica, now, &mut found);
+                replicas::check_replica(kind, &joined.key, owner, replica, now, &mut found);
             }
             suspects.add(self, &joined.key, &mut found);
         }
         suspects.add_malformed(join);
         if only.is_none() {
-            reader.audited.insert(collection.to_owned(), count);
+            sources.audited.insert(collection.to_owned(), count);
         }
         Ok(())
     }
 
     async fn check_outboxes(
         self,
-        owned: Owned,
-        reader: &mut Reader<'_>,
+        kind: EntityKind,
+        sources: &mut AuditSources<'_>,
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
-        let (database, collection, _) = owned;
         let oldest = SystemClock.now().minus(MAX_OUTBOX_AGE);
         let overdue = Read {
             // The index is partial. MongoDB uses it only for a filter with `$exists`.
             filter: doc! { "outbox.0.time": { "$exists": true, "$lt": oldest.to_string() } },
             index: Some("outbox_v1"),
-            ..Read::by_id(database, collection, doc! { "version": 1 })
+            ..Read::by_id(kind.service, kind.collection, doc! { "version": 1 })
         };
-        let (mut join, mut found) = (Join(vec![reader.open(overdue, only).await?]), Vec::new());
-        while let Some(joined) = join.next(&mut reader.pace).await? {
-            found.push(replicas::unpublished(owned, &joined.key));
+        let (mut join, mut found) = (Join(vec![sources.open(overdue, only).await?]), Vec::new());
+        while let Some(joined) = join.next(&mut sources.rate_limit).await? {
+            found.push(replicas::unpublished_events(kind, &joined.key));
             suspects.add(self, &joined.key, &mut found);
         }
         suspects.add_malformed(join);

@@ -45,32 +45,55 @@ impl Entity {
     }
 }
 
-/// Where the aggregates of an entity are stored: the owner's database (named like the service), the collection, and the
-/// name of the entity (`order`).
-pub type Owned = (&'static str, &'static str, &'static str);
+/// A kind of entity, and where its aggregates are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EntityKind {
+    /// The service that owns the entities. Its database has the same name.
+    pub service: &'static str,
+    /// The collection of the aggregates.
+    pub collection: &'static str,
+    /// The name of the entity, such as `order`.
+    pub entity: &'static str,
+}
+
+/// The users.
+pub const USERS: EntityKind = {
+    let [user, ..] = ENTITIES;
+    EntityKind { service: user.source, collection: "users", entity: user.name }
+};
+/// The tickets.
+pub const TICKETS: EntityKind = {
+    let [_, ticket, ..] = ENTITIES;
+    EntityKind { service: ticket.source, collection: "tickets", entity: ticket.name }
+};
+/// The orders.
+pub const ORDERS: EntityKind = {
+    let [_, _, order, ..] = ENTITIES;
+    EntityKind { service: order.source, collection: "orders", entity: order.name }
+};
+/// The payments.
+pub const PAYMENTS: EntityKind = {
+    let [_, _, _, payment, ..] = ENTITIES;
+    EntityKind { service: payment.source, collection: "payments", entity: payment.name }
+};
+/// The shows.
+pub const SHOWS: EntityKind = {
+    let [_, _, _, _, show, _] = ENTITIES;
+    EntityKind { service: show.source, collection: "shows", entity: show.name }
+};
+/// The timers, which no service replicates. The name differs from that of their events' entity, `expiration`.
+pub const TIMERS: EntityKind = {
+    let [.., timer] = ENTITIES;
+    EntityKind { service: timer.source, collection: "timers", entity: "timer" }
+};
 
 /// The entities that other services replicate: all except timers.
-pub const REPLICATED_ENTITIES: [Owned; 5] = {
-    let [user, ticket, order, payment, show, _timer] = ENTITIES;
-    [
-        (user.source, "users", user.name),
-        (ticket.source, "tickets", ticket.name),
-        (order.source, "orders", order.name),
-        (payment.source, "payments", payment.name),
-        (show.source, "shows", show.name),
-    ]
-};
+pub const REPLICATED_ENTITIES: [EntityKind; 5] = [USERS, TICKETS, ORDERS, PAYMENTS, SHOWS];
 
 /// The services that own replicated entities, each once.
 pub(crate) fn owners() -> BTreeSet<&'static str> {
-    REPLICATED_ENTITIES.into_iter().map(|(owner, ..)| owner).collect()
+    REPLICATED_ENTITIES.into_iter().map(|kind| kind.service).collect()
 }
-
-/// The timers, which no service replicates. The name differs from that of their events' entity, `expiration`.
-pub const TIMERS: Owned = {
-    let [.., timer] = ENTITIES;
-    (timer.source, "timers", "timer")
-};
 
 /// The string; empty if the value is not a string.
 pub fn text(value: &Value) -> &str {
@@ -86,8 +109,8 @@ mod tests {
 
     #[test]
     fn collections_are_named_after_their_entity() {
-        for (_, collection, entity) in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
-            assert_eq!(collection, format!("{entity}s"));
+        for kind in REPLICATED_ENTITIES.into_iter().chain([TIMERS]) {
+            assert_eq!(kind.collection, format!("{}s", kind.entity));
         }
     }
 

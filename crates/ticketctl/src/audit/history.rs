@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::entity::{Entity, Owned, text};
+use super::entity::{Entity, EntityKind, text};
 use super::finding::Finding;
 use super::names::{Invariant, ONE_EVENT, OWNED, TERMS, TRANSITIONS};
 use super::remedy::Remedy;
@@ -27,7 +27,8 @@ pub struct Step<'a> {
     pub status: &'a str,
     /// A digest of the terms, such as that of [`terms`]. It is equal for equal terms, and 0 for entities without terms.
     pub terms: u64,
-    /// Whether a raise wrote the entity at this version, in whatever status.
+    /// Whether a raise wrote the entity at this version, after its owner was restored to an earlier moment. Its status
+    /// may be any.
     pub is_raised: bool,
 }
 
@@ -99,14 +100,14 @@ fn expected_versions(aggregate: &Entity, steps: &[Step<'_>], coverage: &Coverage
 /// `steps` are sorted by version. Two steps of one version are reported as two events, even if they come from one
 /// message that the stream stored twice.
 pub fn check(
-    owned: Owned,
+    kind: EntityKind,
     id: &str,
     aggregate: Option<&Entity>,
     steps: &[Step<'_>],
     coverage: &Coverage,
     found: &mut Vec<Finding>,
 ) {
-    let (database, _, entity) = owned;
+    let EntityKind { service: database, entity, .. } = kind;
     let mut report = |invariant: Invariant, text: String| {
         let is_behind = invariant == OWNED && aggregate.is_some();
         let remedies = if is_behind { vec![Remedy::raise(database, id)] } else { Vec::new() };
@@ -253,11 +254,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::audit::entity::REPLICATED_ENTITIES;
+    use crate::audit::entity::{ORDERS, TICKETS};
     use crate::audit::fixtures::entity;
-
-    const TICKETS: Owned = REPLICATED_ENTITIES[1];
-    const ORDERS: Owned = REPLICATED_ENTITIES[2];
 
     /// An aggregate at this version that was created and last changed at these times.
     fn aggregate(version: u64, created: &str, changed: &str) -> Entity {
@@ -269,10 +267,10 @@ mod tests {
         steps.iter().map(step).collect()
     }
 
-    fn found(owned: Owned, aggregate: Option<&Entity>, steps: &[Step<'_>], coverage: &Coverage) -> Vec<String> {
+    fn found(kind: EntityKind, aggregate: Option<&Entity>, steps: &[Step<'_>], coverage: &Coverage) -> Vec<String> {
         let mut found = Vec::new();
-        check(owned, "1", aggregate, steps, coverage, &mut found);
-        assert!(found.iter().all(|finding| finding.database == owned.0 && finding.ids == ["1"]), "{found:?}");
+        check(kind, "1", aggregate, steps, coverage, &mut found);
+        assert!(found.iter().all(|finding| finding.database == kind.service && finding.ids == ["1"]), "{found:?}");
         found.iter().map(ToString::to_string).collect()
     }
 

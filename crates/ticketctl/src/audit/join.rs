@@ -20,7 +20,7 @@ const MAX_MALFORMED: usize = 1_000;
 
 /// Limits the number of documents that are read in a second.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ReadRateLimit {
     /// The duration that the rate limit allots to each document.
     per_document: Duration,
     /// The earliest time at which the rate limit allows another read.
@@ -29,7 +29,7 @@ pub(super) struct Pace {
     pub(super) documents: u64,
 }
 
-impl Pace {
+impl ReadRateLimit {
     /// Creates a limit of `rate` documents in a second.
     pub(super) fn new(rate: NonZeroU32) -> Self {
         Self { per_document: Duration::from_secs(1) / rate.get(), due: Instant::now(), documents: 0 }
@@ -135,13 +135,13 @@ pub(super) struct Join(pub(super) Vec<Sorted>);
 
 impl Join {
     /// Takes the entities with the smallest key that any stream still has; `None` once all streams have ended.
-    pub(super) async fn next(&mut self, pace: &mut Pace) -> Result<Option<Joined>> {
+    pub(super) async fn next(&mut self, rate_limit: &mut ReadRateLimit) -> Result<Option<Joined>> {
         let Some(key) = self.0.iter().filter_map(Sorted::key).min().map(ToOwned::to_owned) else { return Ok(None) };
         let mut entities = Vec::with_capacity(self.0.len());
         for stream in &mut self.0 {
             entities.push(stream.take_all_of(&key).await?);
         }
-        pace.count(entities.iter().map(Vec::len).sum()).await;
+        rate_limit.count(entities.iter().map(Vec::len).sum()).await;
         Ok(Some(Joined { key, entities }))
     }
 }
@@ -163,22 +163,22 @@ mod tests {
         Sorted::new("orders".to_owned(), stream::iter(entities).boxed(), |entity| text(&entity.state)).await.unwrap()
     }
 
-    fn pace(rate: u32) -> Pace {
-        Pace::new(NonZeroU32::new(rate).unwrap())
+    fn rate_limit(rate: u32) -> ReadRateLimit {
+        ReadRateLimit::new(NonZeroU32::new(rate).unwrap())
     }
 
     #[tokio::test]
     async fn join_returns_all_entities_of_a_key_together() {
         let one = sorted(&[("1", "a"), ("2", "c"), ("3", "d")]).await;
         let other = sorted(&[("4", "b"), ("5", "c"), ("6", "c")]).await;
-        let (mut join, mut pace) = (Join(vec![one, other]), pace(1_000_000));
+        let (mut join, mut rate_limit) = (Join(vec![one, other]), rate_limit(1_000_000));
         let mut lines = Vec::new();
-        while let Some(joined) = join.next(&mut pace).await.unwrap() {
+        while let Some(joined) = join.next(&mut rate_limit).await.unwrap() {
             let ids = |stream| joined.all(stream).iter().map(|entity| entity.id.as_str()).collect::<Vec<_>>().concat();
             lines.push(format!("{} {}|{}", joined.key, ids(0), ids(1)));
         }
         assert_eq!(lines, ["a 1|", "b |4", "c 2|56", "d 3|"]);
-        assert_eq!(pace.documents, 6);
+        assert_eq!(rate_limit.documents, 6);
     }
 
     #[tokio::test]
@@ -190,8 +190,8 @@ mod tests {
         let read = vec![malformed(), Ok(Ok(entity("1", json!("a")))), malformed(), Ok(Ok(entity("3", json!("b"))))];
         let key: Key = |entity| text(&entity.state);
         let mut join = Join(vec![Sorted::new("orders".to_owned(), stream::iter(read).boxed(), key).await.unwrap()]);
-        let (mut pace, mut keys) = (pace(1_000_000), Vec::new());
-        while let Some(joined) = join.next(&mut pace).await.unwrap() {
+        let (mut rate_limit, mut keys) = (rate_limit(1_000_000), Vec::new());
+        while let Some(joined) = join.next(&mut rate_limit).await.unwrap() {
             keys.push(joined.key);
         }
         assert_eq!(keys, ["a", "b"]);
@@ -213,15 +213,15 @@ mod tests {
     #[tokio::test]
     async fn descending_keys_are_an_error() {
         let mut join = Join(vec![sorted(&[("1", "b"), ("2", "a")]).await]);
-        let error = join.next(&mut pace(1_000_000)).await.unwrap_err();
+        let error = join.next(&mut rate_limit(1_000_000)).await.unwrap_err();
         assert_eq!(error.to_string(), "orders is not sorted after b");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pace_limits_the_documents_in_a_second() {
-        let (mut pace, began) = (pace(100), Instant::now());
+    async fn documents_in_a_second_are_limited() {
+        let (mut rate_limit, began) = (rate_limit(100), Instant::now());
         for _ in 0..50 {
-            pace.count(10).await;
+            rate_limit.count(10).await;
         }
         let elapsed = began.elapsed();
         assert!(elapsed > Duration::from_millis(4_900) && elapsed < Duration::from_millis(5_200), "{elapsed:?}");

@@ -3,11 +3,12 @@
 //!
 //! In reading order: [`names`] (the invariants), [`remedy`] (commands that repair violations), [`finding`] (a violation
 //! as it is reported), [`entity`] (the stored documents), [`sales`] (tickets are sold at most once, every hold ends),
-//! [`money`] (no charge without a ticket, no ticket without a charge), [`replicas`] (replicas equal their owners'
-//! entities), [`history`] (every version has one event, statuses change only as allowed), [`indexes`] (unique indexes
-//! exist), `malformed` (documents that can't be checked), `join` (merge joins of sorted reads), `streams` (NATS),
-//! `provider` (intents at the payment provider), `reader` (reads the databases), `outside` (the checks of the streams
-//! and the provider), [`checks`] (the list of all checks, and those of the databases), `periodic` (`--every`).
+//! [`money`] (no charge without a ticket, no ticket without a charge), [`shows`] (listings follow their shows),
+//! [`replicas`] (replicas equal their owners' entities), [`history`] (every version has one event, statuses change only
+//! as allowed), [`indexes`] (unique indexes exist), `malformed` (documents that can't be checked), `join` (merge joins of
+//! sorted reads), `streams` (NATS), `provider` (intents at the payment provider), `sources` (the open sources, and reads
+//! of the databases), `outside` (the checks of the streams and the provider), [`checks`] (the list of all checks, and
+//! those of the databases), `periodic` (`--every`).
 //!
 //! # Why
 //! The sources are read one after the other while they change, and the databases from a secondary if there is one. So
@@ -29,11 +30,11 @@ pub mod names;
 mod outside;
 pub(crate) mod periodic;
 mod provider;
-mod reader;
 pub mod remedy;
 pub mod replicas;
 pub mod sales;
 pub mod shows;
+mod sources;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,10 +47,10 @@ use mongodb::Client;
 use tokio::time::sleep;
 
 use self::checks::{Check, Suspect, Suspects};
-use self::join::Pace;
+use self::join::ReadRateLimit;
 use self::names::{AT_NATS, ONE_EVENT, PROVIDER};
 use self::provider::ProviderArgs;
-use self::reader::Reader;
+use self::sources::AuditSources;
 use self::streams::Streams;
 use crate::fleet::{Fleet, FleetArgs};
 use crate::reports::AuditReport;
@@ -97,15 +98,15 @@ impl Default for AuditOptions {
     }
 }
 
-/// The sources to audit, besides the payment provider.
+/// How to reach the sources to audit, except the payment provider.
 #[derive(Clone, Copy)]
-pub(crate) struct Sources<'a> {
+pub(crate) struct Connections<'a> {
     client: &'a Client,
-    /// The connection to the streams; `None` if they are not audited.
+    /// How to connect to NATS; `None` if the streams are not audited.
     nats: Option<&'a FleetArgs>,
 }
 
-impl<'a> Sources<'a> {
+impl<'a> Connections<'a> {
     /// The databases of a fleet, and its streams if NATS is known.
     pub(crate) fn of(fleet: &'a Fleet) -> Self {
         Self { client: &fleet.client, nats: fleet.args.nats_url.is_some().then_some(&fleet.args) }
@@ -134,46 +135,45 @@ impl<'a> Sources<'a> {
 /// # Errors
 /// If a source can't be read. Also if there were more suspects than the maximum and none of the rechecked ones
 /// persists: the others were not rechecked, so it is unknown whether they are violations.
-pub(crate) async fn run(sources: Sources<'_>, options: &AuditOptions) -> Result<AuditReport> {
-    let mut reader = Reader::new(sources.client, Pace::new(options.rate));
-    let mut unchecked = sources.unchecked(options);
-    if let Some(fleet) = sources.nats {
+pub(crate) async fn run(connections: Connections<'_>, options: &AuditOptions) -> Result<AuditReport> {
+    let mut sources = AuditSources::new(connections.client, ReadRateLimit::new(options.rate));
+    let mut unchecked = connections.unchecked(options);
+    if let Some(fleet) = connections.nats {
         let streams = Streams::open(fleet, options.rate).await?;
         let cut = streams.cut.iter().map(|entity| format!("{ONE_EVENT} for the oldest events of every {entity}"));
         unchecked.extend(cut);
-        reader.streams = Some(streams);
+        sources.streams = Some(streams);
     }
-    reader.provider = outside::open_provider(&options.provider)?;
+    sources.provider = outside::open_provider(&options.provider)?;
     let mut suspects = Suspects::new(options.max_findings);
     for check in Check::all() {
-        check.run(&mut reader, None, &mut suspects).await?;
+        check.run(&mut sources, None, &mut suspects).await?;
     }
     let Suspects { list: mut persistent, unlisted, .. } = suspects;
     if !persistent.is_empty() {
         let (count, wait) = (persistent.len(), options.wait);
         eprintln!("apparent violations: {count}; rechecking them for {wait} s");
     }
-    reader.use_primary();
+    sources.use_primary();
     for _ in 0..RECHECKS {
         if persistent.is_empty() {
             break;
         }
         sleep(Duration::from_secs(options.wait) / RECHECKS).await;
-        persistent = recheck(&mut reader, &persistent).await?;
+        persistent = recheck(&mut sources, &persistent).await?;
     }
     ensure!(
         unlisted == 0 || !persistent.is_empty(),
         "{unlisted} apparent violations were not rechecked, and no other was confirmed; run the audit again"
     );
-    let findings: Vec<_> = persistent.into_iter().map(|suspect| suspect.finding).collect();
-    let violations = findings.iter().map(ToString::to_string).collect();
-    let Reader { audited, pace, streams, .. } = reader;
-    let documents = pace.documents + streams.map_or(0, |streams| streams.pace.documents);
-    Ok(AuditReport { audited, documents, violations, findings, unlisted, unchecked })
+    let findings = persistent.into_iter().map(|suspect| suspect.finding).collect();
+    let AuditSources { audited, rate_limit, streams, .. } = sources;
+    let documents = rate_limit.documents + streams.map_or(0, |streams| streams.rate_limit.documents);
+    Ok(AuditReport { audited, documents, findings, unlisted, unchecked })
 }
 
 /// Runs the checks of the suspects again, for their keys only. Returns the suspects that were found again.
-async fn recheck(reader: &mut Reader<'_>, suspects: &[Suspect]) -> Result<Vec<Suspect>> {
+async fn recheck(sources: &mut AuditSources<'_>, suspects: &[Suspect]) -> Result<Vec<Suspect>> {
     let mut keys: BTreeMap<Check, BTreeSet<&str>> = BTreeMap::new();
     for suspect in suspects {
         keys.entry(suspect.check).or_default().insert(&suspect.key);
@@ -182,7 +182,7 @@ async fn recheck(reader: &mut Reader<'_>, suspects: &[Suspect]) -> Result<Vec<Su
     for (check, keys) in keys {
         let keys: Vec<String> = keys.into_iter().map(ToOwned::to_owned).collect();
         for batch in keys.chunks(RECHECK_BATCH) {
-            check.run(reader, Some(batch), &mut current).await?;
+            check.run(sources, Some(batch), &mut current).await?;
         }
     }
     let current: BTreeSet<(Check, &str, &str)> = current.list.iter().map(identity).collect();

@@ -8,10 +8,10 @@ use common::clock::{Clock, SystemClock};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 
-use super::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use super::entity::{Entity, EntityKind, PAYMENTS, text};
 use super::join::Join;
 use super::provider::{self, Intent, PAGE_SIZE, Provider};
-use super::reader::{Read, Reader};
+use super::sources::{AuditSources, Read};
 use super::streams::Found;
 
 /// Prefixes of the keys in a check of the intents: the rest of a key is the id of an intent or of a payment.
@@ -33,64 +33,63 @@ pub(super) struct Outside {
 /// Checks the change events of all entities of one kind: first by digests of all entities, then event by event for at
 /// most `max` suspects. With `only`, rechecks the entities with these ids.
 pub(super) async fn check_events(
-    owned: Owned,
-    reader: &mut Reader<'_>,
+    kind: EntityKind,
+    sources: &mut AuditSources<'_>,
     only: Option<&[String]>,
     max: usize,
 ) -> Result<Outside> {
-    let Some(mut streams) = reader.streams.take() else { return Ok(Outside::default()) };
-    let (database, collection, _) = owned;
+    let Some(mut streams) = sources.streams.take() else { return Ok(Outside::default()) };
     let projection = doc! { "version": 1, "state.createdAt": 1, "state.updatedAt": 1 };
-    let read = || Read::by_id(database, collection, projection.clone());
+    let read = || Read::by_id(kind.service, kind.collection, projection.clone());
     let (ids, unlisted) = if let Some(ids) = only {
         (ids.to_vec(), 0)
     } else {
-        streams.read(owned).await?;
-        let all = Join(vec![reader.open(read(), None).await?]);
-        streams.suspicious(owned, max.min(MAX_SUSPECTS), all, &mut reader.pace).await?
+        streams.read(kind).await?;
+        let all = Join(vec![sources.open(read(), None).await?]);
+        streams.suspicious(kind, max.min(MAX_SUSPECTS), all, &mut sources.rate_limit).await?
     };
-    let aggregates = reader.get(read(), &ids).await?;
-    let found = streams.check(owned, &ids, &aggregates).await?;
-    reader.streams = Some(streams);
+    let aggregates = sources.get(read(), &ids).await?;
+    let found = streams.check(kind, &ids, &aggregates).await?;
+    sources.streams = Some(streams);
     Ok(Outside { found, unlisted })
 }
 
 /// Checks that the ticket of each confirmed order was reserved for it. Examines at most `max` suspects. With `only`,
 /// returns the earlier findings about these orders, which no later event can change.
 pub(super) async fn check_reservations(
-    reader: &mut Reader<'_>,
+    sources: &mut AuditSources<'_>,
     only: Option<&[String]>,
     max: usize,
 ) -> Result<Outside> {
-    let Some(streams) = &mut reader.streams else { return Ok(Outside::default()) };
+    let Some(streams) = &mut sources.streams else { return Ok(Outside::default()) };
     let unlisted = if only.is_none() { streams.find_unreserved(max.min(MAX_SUSPECTS)).await? } else { 0 };
     Ok(Outside { found: streams.unreserved(only), unlisted })
 }
 
 /// Reports consumers that do not progress, and dead letters: all, or those with the keys in `only`.
-pub(super) async fn check_backlogs(reader: &Reader<'_>, only: Option<&[String]>) -> Result<Outside> {
-    let Some(streams) = &reader.streams else { return Ok(Outside::default()) };
+pub(super) async fn check_backlogs(sources: &AuditSources<'_>, only: Option<&[String]>) -> Result<Outside> {
+    let Some(streams) = &sources.streams else { return Ok(Outside::default()) };
     let mut found = streams.backlogs().await?;
     found.retain(|(key, _)| only.is_none_or(|only| only.contains(key)));
     Ok(Outside { found, unlisted: 0 })
 }
 
 /// Compares the provider's intents with the payments: all of the checked period, or those with the keys in `only`.
-pub(super) async fn check_intents(reader: &mut Reader<'_>, only: Option<&[String]>) -> Result<Outside> {
-    let Some(mut provider) = reader.provider.take() else { return Ok(Outside::default()) };
+pub(super) async fn check_intents(sources: &mut AuditSources<'_>, only: Option<&[String]>) -> Result<Outside> {
+    let Some(mut provider) = sources.provider.take() else { return Ok(Outside::default()) };
     let mut found = Vec::new();
     match only {
         None => {
-            check_listed(reader, &mut provider, &mut found).await?;
-            check_payments(reader, &provider, &mut found).await?;
+            check_listed(sources, &mut provider, &mut found).await?;
+            check_payments(sources, &provider, &mut found).await?;
         }
         Some(keys) => {
             for key in keys {
-                check_again(reader, &mut provider, key, &mut found).await?;
+                check_again(sources, &mut provider, key, &mut found).await?;
             }
         }
     }
-    reader.provider = Some(provider);
+    sources.provider = Some(provider);
     Ok(Outside { found, unlisted: 0 })
 }
 
@@ -100,12 +99,11 @@ fn payments() -> Read<'static> {
         "version": 1, "state.status": 1, "state.amount": 1, "state.received": 1, "state.refunded": 1,
         "state.providerRef": 1,
     };
-    let (database, collection, _) = REPLICATED_ENTITIES[3];
-    Read::by_id(database, collection, projection)
+    Read::by_id(PAYMENTS.service, PAYMENTS.collection, projection)
 }
 
 /// Checks each intent of the period against its payment, page by page.
-async fn check_listed(reader: &mut Reader<'_>, provider: &mut Provider, found: &mut Found) -> Result<()> {
+async fn check_listed(sources: &mut AuditSources<'_>, provider: &mut Provider, found: &mut Found) -> Result<()> {
     let (client, since) = provider.period();
     let mut intents = provider::list(&client, since);
     loop {
@@ -120,7 +118,7 @@ async fn check_listed(reader: &mut Reader<'_>, provider: &mut Provider, found: &
         }
         provider.see(&page).await;
         let ids: Vec<String> = page.iter().filter_map(|intent| intent.payment.clone()).collect();
-        let payments = reader.get(payments(), &ids).await?;
+        let payments = sources.get(payments(), &ids).await?;
         for intent in &page {
             check_intent(intent, &payments, found);
         }
@@ -134,12 +132,12 @@ fn check_intent(intent: &Intent, payments: &BTreeMap<String, Entity>, found: &mu
 }
 
 /// Checks that the provider listed the intent of each payment that was created in the period.
-async fn check_payments(reader: &mut Reader<'_>, provider: &Provider, found: &mut Found) -> Result<()> {
+async fn check_payments(sources: &mut AuditSources<'_>, provider: &Provider, found: &mut Found) -> Result<()> {
     let (from, to) = provider.payment_ids();
     let filter: Document = doc! { "_id": { "$gte": from, "$lt": to }, "state.providerRef": { "$type": "string" } };
     let read = Read { filter, ..payments() };
-    let mut join = Join(vec![reader.open(read, None).await?]);
-    while let Some(joined) = join.next(&mut reader.pace).await? {
+    let mut join = Join(vec![sources.open(read, None).await?]);
+    while let Some(joined) = join.next(&mut sources.rate_limit).await? {
         let Some(payment) = joined.one(0) else { continue };
         let reference = text(&payment.state["providerRef"]);
         if !provider.has_seen(reference) {
@@ -150,17 +148,22 @@ async fn check_payments(reader: &mut Reader<'_>, provider: &Provider, found: &mu
 }
 
 /// Rechecks the intent or the payment with this key.
-async fn check_again(reader: &mut Reader<'_>, provider: &mut Provider, key: &str, found: &mut Found) -> Result<()> {
+async fn check_again(
+    sources: &mut AuditSources<'_>,
+    provider: &mut Provider,
+    key: &str,
+    found: &mut Found,
+) -> Result<()> {
     if let Some(reference) = key.strip_prefix(INTENT) {
         if let Some(intent) = provider.get(reference).await? {
             let ids: Vec<String> = intent.payment.iter().cloned().collect();
-            let payments = reader.get(payments(), &ids).await?;
+            let payments = sources.get(payments(), &ids).await?;
             check_intent(&intent, &payments, found);
         }
         return Ok(());
     }
     let id = key.strip_prefix(PAYMENT).context("the key is neither of an intent nor of a payment")?.to_owned();
-    let payments = reader.get(payments(), std::slice::from_ref(&id)).await?;
+    let payments = sources.get(payments(), std::slice::from_ref(&id)).await?;
     let reference = payments.get(&id).map(|payment| text(&payment.state["providerRef"])).unwrap_or_default();
     if !reference.is_empty() && provider.get(reference).await?.is_none() {
         found.push((key.to_owned(), provider::missing(&id, reference)));

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::names::AUDITED;
-use super::{AuditOptions, Sources};
+use super::{AuditOptions, Connections};
 use crate::output::Output;
 use crate::reports::AuditReport;
 
@@ -35,11 +35,12 @@ struct Metrics {
 /// The results of an audit.
 #[derive(Debug)]
 struct LastAudit {
-    /// Number of violations by number and name of the invariant, such as `12 ledger`; 0 for those without a violation.
-    violations: BTreeMap<String, usize>,
-    /// Number of suspect documents beyond the maximum, which were not checked again.
+    /// Number of findings by number and name of the invariant, such as `12 ledger`; 0 for invariants that hold.
+    findings: BTreeMap<String, usize>,
+    /// Number of documents that seemed to violate an invariant, but were not rechecked, because there were more than
+    /// the maximum.
     unlisted: u64,
-    /// Number of invariants that were not checked, or only in part.
+    /// Number of invariants that were not checked, or only partially.
     unchecked: usize,
     /// When it ended, in seconds since 1970.
     ended: i64,
@@ -49,14 +50,14 @@ struct LastAudit {
 impl Metrics {
     /// Replaces the results by those of this audit, which took `duration`.
     fn record(&mut self, report: &AuditReport, duration: Duration) {
-        let mut violations: BTreeMap<String, usize> =
+        let mut findings: BTreeMap<String, usize> =
             AUDITED.iter().map(|invariant| (invariant.to_string(), 0)).collect();
         for finding in &report.findings {
-            *violations.entry(format!("{} {}", finding.invariant, finding.kind)).or_default() += 1;
+            *findings.entry(format!("{} {}", finding.invariant, finding.kind)).or_default() += 1;
         }
         let ended = SystemClock.now().as_seconds();
         let (unlisted, unchecked) = (report.unlisted, report.unchecked.len());
-        self.last = Some(LastAudit { violations, unlisted, unchecked, ended, duration });
+        self.last = Some(LastAudit { findings, unlisted, unchecked, ended, duration });
         self.documents += report.documents;
     }
 
@@ -65,9 +66,9 @@ impl Metrics {
         let Self { last, documents } = self;
         let mut text = String::from("# TYPE audit_documents_total counter\n");
         writeln!(text, "audit_documents_total {documents}")?;
-        let Some(LastAudit { violations, unlisted, unchecked, ended, duration }) = last else { return Ok(text) };
+        let Some(LastAudit { findings, unlisted, unchecked, ended, duration }) = last else { return Ok(text) };
         writeln!(text, "# TYPE audit_violations gauge")?;
-        for (invariant, count) in violations {
+        for (invariant, count) in findings {
             writeln!(text, "audit_violations{{invariant=\"{invariant}\"}} {count}")?;
         }
         writeln!(text, "# TYPE audit_unlisted_findings gauge")?;
@@ -90,12 +91,12 @@ async fn serve_metrics(State(metrics): State<SharedMetrics>) -> impl IntoRespons
 }
 
 /// Runs the audit at the interval `every` until SIGTERM, and serves `/metrics` and `/healthz` at `address`. Prints each
-/// report that has violations. If an audit fails, its error is printed on stderr, and the next one runs as usual.
+/// report that has findings. If an audit fails, its error is printed on stderr, and the next one runs as usual.
 ///
 /// # Errors
 /// If `address` can't be bound, if serving fails, or if a report can't be printed.
 pub(crate) async fn run(
-    sources: Sources<'_>,
+    connections: Connections<'_>,
     options: &AuditOptions,
     every: Duration,
     address: SocketAddr,
@@ -108,14 +109,14 @@ pub(crate) async fn run(
         .with_state(Arc::clone(&metrics));
     let listener = TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
     eprintln!("metrics are served at http://{}/metrics", listener.local_addr()?);
-    for unchecked in sources.unchecked(options) {
+    for unchecked in connections.unchecked(options) {
         eprintln!("not checked: {unchecked}");
     }
     // As process 1 of a container, the program would ignore SIGTERM if it did not handle it.
     let mut stop = signal(SignalKind::terminate())?;
     tokio::select! {
         served = axum::serve(listener, routes).into_future() => served?,
-        audited = audit_repeatedly(sources, options, every, &metrics, output) => audited?,
+        audited = audit_repeatedly(connections, options, every, &metrics, output) => audited?,
         _ = stop.recv() => {}
     }
     Ok(())
@@ -123,7 +124,7 @@ pub(crate) async fn run(
 
 /// Runs the audit now, and then at the interval `every`. Returns only if a report can't be printed.
 async fn audit_repeatedly(
-    sources: Sources<'_>,
+    connections: Connections<'_>,
     options: &AuditOptions,
     every: Duration,
     metrics: &Mutex<Metrics>,
@@ -134,10 +135,10 @@ async fn audit_repeatedly(
     loop {
         ticks.tick().await;
         let began = Instant::now();
-        match super::run(sources, options).await {
+        match super::run(connections, options).await {
             Ok(report) => {
                 metrics.lock().unwrap_or_else(PoisonError::into_inner).record(&report, began.elapsed());
-                if !report.violations.is_empty() {
+                if !report.findings.is_empty() {
                     output.print(&report)?;
                 }
             }
@@ -160,7 +161,6 @@ mod tests {
         let report = |findings| AuditReport {
             audited: BTreeMap::new(),
             documents: 7,
-            violations: Vec::new(),
             findings,
             unlisted: 3,
             unchecked: vec!["12 provider, without STRIPE_KEY".to_owned()],

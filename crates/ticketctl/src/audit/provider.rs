@@ -23,7 +23,7 @@ use stripe_types::{Expandable, RangeBoundsTs, RangeQueryTs};
 use super::entity::{Entity, text};
 use super::finding::Finding;
 use super::history::digest;
-use super::join::Pace;
+use super::join::ReadRateLimit;
 use super::money::{is_captured, received, refunded};
 use super::names::PROVIDER;
 
@@ -44,7 +44,7 @@ const ATTEMPTS: u32 = 4;
 const PAYMENT_ID: &str = "payment_id";
 /// Maximum difference between the provider's clock and ours.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
-/// Default of `--provider-period`: the period in which the sweep of `payments` looks for orphans.
+/// Default of `--provider-period`: the period whose intents `payments` itself compares with its payments.
 const DEFAULT_PERIOD: Duration = Duration::from_secs(48 * 3600);
 
 #[derive(Debug, Clone, Args)]
@@ -172,7 +172,7 @@ pub(super) fn list(client: &Client, since: Timestamp) -> impl Stream<Item = Resu
 /// A client of the provider.
 pub(super) struct Provider {
     client: Client,
-    pace: Pace,
+    rate_limit: ReadRateLimit,
     /// The start of the checked period.
     since: Timestamp,
     /// The end of the checked period.
@@ -191,7 +191,7 @@ impl Provider {
             .build()
             .context("STRIPE_URL or STRIPE_KEY is wrong")?;
         let since = now.minus(args.provider_period.unwrap_or(DEFAULT_PERIOD));
-        Ok(Self { client, pace: Pace::new(RATE), since, until: now, seen: Vec::new() })
+        Ok(Self { client, rate_limit: ReadRateLimit::new(RATE), since, until: now, seen: Vec::new() })
     }
 
     /// The arguments of [`list`]: a client with the same connections, and the start of the checked period.
@@ -203,7 +203,7 @@ impl Provider {
     pub(super) async fn see(&mut self, intents: &[Intent]) {
         self.seen.extend(intents.iter().map(|intent| digest(&[&intent.reference])));
         self.seen.sort_unstable();
-        self.pace.count(intents.len()).await;
+        self.rate_limit.count(intents.len()).await;
     }
 
     /// Whether the intent with this id was listed.
@@ -220,7 +220,7 @@ impl Provider {
     /// Reads an intent by its id; `None` if the provider does not have it. The request counts as one page against the
     /// rate limit.
     pub(super) async fn get(&mut self, reference: &str) -> Result<Option<Intent>> {
-        self.pace.count(PAGE_SIZE).await;
+        self.rate_limit.count(PAGE_SIZE).await;
         let get = RetrievePaymentIntent::new(reference.to_owned()).expand(vec!["latest_charge".to_owned()]);
         match Box::pin(get.send(&self.client)).await {
             Ok(intent) => Ok(Some(intent.into())),

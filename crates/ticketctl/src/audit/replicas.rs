@@ -8,16 +8,16 @@ use common::timestamp::Timestamp;
 use mongodb::bson::{Bson, Document};
 use serde_json::Value;
 
-use super::entity::{Entity, Owned, text};
+use super::entity::{Entity, EntityKind, text};
 use super::finding::Finding;
 use super::names::{ONE_EVENT, REPLICAS};
 use super::remedy::Remedy;
 
-/// Age from which a declined payment may be missing in `payments`, which archives it after 90 days by its own clock: a
-/// day less, since clocks differ and the replica may be read some time before its owner. Replicas are not archived.
+/// Age from which a declined payment may be missing in `payments`, which moves it to its archive after 90 days, but not
+/// its replicas. One day less than 90, because clocks differ and the replica may be read some time before its owner.
 const DECLINED_RETENTION: Duration = Duration::from_secs(89 * 24 * 3600);
 
-/// The entities whose payloads contain their whole state, so that an owner can recover from replicas what it lost.
+/// The entities whose payloads contain their whole state, so that an owner that lost one can restore it from a replica.
 pub(crate) const RESTORABLE: [&str; 3] = ["ticket", "order", "show"];
 
 /// Where a field of a payload comes from.
@@ -124,8 +124,8 @@ fn fields(entity: &str) -> &'static [(&'static str, Source)] {
     }
 }
 
-/// The projection that reads what the replicas of an entity are compared with. Not all of the state: an owner also
-/// stores what no audit should see, such as email addresses.
+/// The projection of an owner's aggregate that its replicas are compared with. It leaves out what no audit should see,
+/// such as email addresses.
 pub(crate) fn projection(entity: &str) -> Document {
     let paths = fields(entity).iter().map(|(_, source)| match source {
         Path(path) => *path,
@@ -152,7 +152,7 @@ impl Source {
 
 /// Checks a service's replica of an entity against its owner.
 pub fn check_replica(
-    (source, _, entity): Owned,
+    EntityKind { service, entity, .. }: EntityKind,
     id: &str,
     owner: Option<&Entity>,
     (database, replica): (&str, Option<&Entity>),
@@ -160,29 +160,30 @@ pub fn check_replica(
     found: &mut Vec<Finding>,
 ) {
     let version = replica.map_or(0, |replica| replica.version);
-    let mut remedy = Some(Remedy::resync(source, id));
+    let mut remedy = Some(Remedy::resync(service, id));
     let wrong = match (owner, replica) {
         (None, None) => return,
         (Some(_), None) => format!("{database} has no replica of {entity} {id}"),
-        (None, Some(replica)) if may_be_purged(entity, replica, now) => return,
+        (None, Some(replica)) if may_be_archived(entity, replica, now) => return,
         (None, Some(_)) => {
-            remedy = RESTORABLE.contains(&entity).then(|| Remedy::raise(source, id));
-            format!("{database} has {entity} {id} at version {version}, but {source} does not have it")
+            remedy = RESTORABLE.contains(&entity).then(|| Remedy::raise(service, id));
+            format!("{database} has {entity} {id} at version {version}, but {service} does not have it")
         }
         (Some(owner), Some(_)) if owner.version > version => {
-            format!("{database} has {entity} {id} at version {version}, which is older than in {source}")
+            format!("{database} has {entity} {id} at version {version}, which is older than in {service}")
         }
         (Some(owner), Some(_)) if owner.version < version => {
-            remedy = Some(Remedy::raise(source, id));
-            format!("{database} has {entity} {id} at version {version}, which {source} has not reached")
+            remedy = Some(Remedy::raise(service, id));
+            format!("{database} has {entity} {id} at version {version}, which {service} has not reached")
         }
         (Some(owner), Some(replica)) => {
             let differing = differing_fields(entity, owner, replica);
             if differing.is_empty() {
                 return;
             }
+            let verb = if differing.len() == 1 { "differs" } else { "differ" };
             let differing = differing.join(", ");
-            format!("{database} has another {differing} of {entity} {id} than {source}, at version {version}")
+            format!("{differing} of {entity} {id} {verb} between {database} and {service}, at version {version}")
         }
     };
     found.push(Finding::new(REPLICAS, database, [id], wrong).repaired_by(remedy));
@@ -208,18 +209,18 @@ pub(crate) fn agree(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Whether the owner of a replica may have purged its entity: a payment declined before the retention period.
-fn may_be_purged(entity: &str, replica: &Entity, now: Timestamp) -> bool {
+/// Whether the owner of a replica may have archived its entity: a payment declined before the retention period.
+fn may_be_archived(entity: &str, replica: &Entity, now: Timestamp) -> bool {
     let updated_at = text(&replica.state["updatedAt"]).parse::<Timestamp>().ok();
     entity == "payment"
         && replica.state["status"] == PaymentStatus::Declined.as_ref()
         && updated_at.is_some_and(|at| now.since(at) > DECLINED_RETENTION)
 }
 
-/// The finding that an entity has events in its outbox that should be published by now.
-pub fn unpublished((database, _, entity): Owned, id: &str) -> Finding {
+/// Reports that an entity has events in its outbox that should be published by now.
+pub fn unpublished_events(EntityKind { service, entity, .. }: EntityKind, id: &str) -> Finding {
     let text = format!("{entity} {id} has unpublished events in its outbox");
-    Finding::new(ONE_EVENT, database, [id], text)
+    Finding::new(ONE_EVENT, service, [id], text)
 }
 
 #[cfg(test)]
@@ -228,16 +229,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::audit::entity::REPLICATED_ENTITIES;
+    use crate::audit::entity::{ORDERS, PAYMENTS, REPLICATED_ENTITIES, USERS};
     use crate::audit::fixtures::entity;
 
-    const USERS: Owned = REPLICATED_ENTITIES[0];
-    const ORDERS: Owned = REPLICATED_ENTITIES[2];
-    const PAYMENTS: Owned = REPLICATED_ENTITIES[3];
-
-    fn found(owned: Owned, owner: Option<&Entity>, replica: Option<&Entity>, now: Timestamp) -> Vec<String> {
+    fn found(kind: EntityKind, owner: Option<&Entity>, replica: Option<&Entity>, now: Timestamp) -> Vec<String> {
         let mut found = Vec::new();
-        check_replica(owned, "1", owner, ("web", replica), now, &mut found);
+        check_replica(kind, "1", owner, ("web", replica), now, &mut found);
         found.iter().map(|finding| format!("{}: {}", finding.ids.join(" "), finding.text)).collect()
     }
 
@@ -254,7 +251,7 @@ mod tests {
 
     #[test]
     fn projections_have_no_colliding_paths() {
-        for (_, _, entity) in REPLICATED_ENTITIES {
+        for EntityKind { entity, .. } in REPLICATED_ENTITIES {
             let projection = projection(entity);
             for path in projection.keys() {
                 let inner = format!("{path}.");
@@ -278,12 +275,12 @@ mod tests {
     }
 
     #[test]
-    fn owner_that_lost_what_others_know_is_raised() {
+    fn owner_that_is_behind_its_replicas_is_raised() {
         let now = Timestamp::from_millis(0);
-        let remedies = |owned: Owned, owner: Option<u64>, replica: Option<u64>| {
+        let remedies = |kind: EntityKind, owner: Option<u64>, replica: Option<u64>| {
             let at = |version| Entity { version, ..entity("1", json!({ "id": "1" })) };
             let (owner, replica, mut found) = (owner.map(at), replica.map(at), Vec::new());
-            check_replica(owned, "1", owner.as_ref(), ("web", replica.as_ref()), now, &mut found);
+            check_replica(kind, "1", owner.as_ref(), ("web", replica.as_ref()), now, &mut found);
             found.into_iter().flat_map(|finding| finding.remedies).map(|remedy| remedy.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(remedies(ORDERS, Some(2), None), ["ticketctl resync orders --ids 1"]);
@@ -312,14 +309,14 @@ mod tests {
         let mut other = payload.clone();
         other["price"]["amount"] = json!(51);
         other["paymentId"] = json!("p");
-        assert_eq!(check(other), ["1: web has another paymentId, price of order 1 than orders, at version 1"]);
+        assert_eq!(check(other), ["1: paymentId, price of order 1 differ between web and orders, at version 1"]);
         let mut incomplete = payload;
         incomplete["ticket"] = json!({});
-        assert_eq!(check(incomplete), ["1: web has another ticket of order 1 than orders, at version 1"]);
+        assert_eq!(check(incomplete), ["1: ticket of order 1 differs between web and orders, at version 1"]);
     }
 
     #[test]
-    fn authorisation_is_that_of_the_ledger() {
+    fn authorisation_time_is_read_from_the_ledger() {
         let now = Timestamp::from_millis(0);
         let ledger = json!([
             { "account": "cardholderFunds", "debit": 0, "credit": 50, "at": "0" },
@@ -329,11 +326,11 @@ mod tests {
         let owner = entity("1", json!({ "ledger": ledger, "disputed": false }));
         let check = |payload: Value| found(PAYMENTS, Some(&owner), Some(&entity("1", payload)), now);
         assert_eq!(check(json!({ "authorizedAt": "1" })), Vec::<String>::new());
-        assert_eq!(check(json!({})), ["1: web has another authorizedAt of payment 1 than payments, at version 1"]);
+        assert_eq!(check(json!({})), ["1: authorizedAt of payment 1 differs between web and payments, at version 1"]);
     }
 
     #[test]
-    fn replica_may_outlive_only_a_purged_declined_payment() {
+    fn replica_may_outlive_only_an_archived_declined_payment() {
         let first = Timestamp::from_millis(0);
         let check = |status: &str, days: u64| {
             let replica = entity("1", json!({ "status": status, "updatedAt": first.to_string() }));

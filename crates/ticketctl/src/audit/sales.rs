@@ -91,8 +91,8 @@ pub fn check_hold(order: &Entity, now: Timestamp, grace: Duration, found: &mut V
     let is_unpaid = matches!(order.status(), Some(OrderStatus::Created | OrderStatus::AwaitingPayment));
     if is_unpaid && expiry(order).is_some_and(|expires| now.since(expires) > grace) {
         let text = format!("order {id} is unpaid and still open after its expiry");
-        // `expiration` stores the order's timer if it lacks it, opens it again if it is closed, or announces that it
-        // has fired.
+        // In response to the snapshot of the order, `expiration` stores the timer if it is missing, opens it again if
+        // it is closed, or publishes again that it has fired.
         found.push(Finding::new(HOLD_EXPIRY, "orders", [id], text).repaired_by([Remedy::resync("orders", id)]));
     }
     if order.status() == Some(OrderStatus::Cancelled)

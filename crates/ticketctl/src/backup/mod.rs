@@ -32,7 +32,7 @@ impl Backups {
                 names.push(name);
             }
         }
-        // Not by name, because a copy of a backup may have any name.
+        // Names do not determine the order, because a copy of a backup may have any name.
         let started_at = |name: &String| Manifest::read(&self.0.join(name)).map(|manifest| manifest.started_at).ok();
         names.sort_by_cached_key(|name| (started_at(name), name.clone()));
         Ok(names)

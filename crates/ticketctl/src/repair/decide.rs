@@ -1,11 +1,11 @@
 //! Decides what a remedy has to do, given the entities and replicas that the databases have.
 //!
 //! # Why
-//! A raise restores the state of the replicas if at least two of them have the highest version, if those agree on the
-//! state, and if events carry the whole state of the entity: then the owner had written and published it. Otherwise,
-//! for example if only one replica is ahead, the owner writes its present state above that version. It does so too if
-//! its state is final or was changed after that of the replicas: the owner has acknowledged that change since it was
-//! restored.
+//! A raise has an owner write an entity at a version above that of its replicas. It restores the state of the replicas
+//! if at least two of them have the highest version, if those agree on the state, and if events carry the whole state
+//! of the entity: then the owner had written and published it. Otherwise, for example if only one replica is ahead, the
+//! owner writes its present state above that version. It does so too if its state is final or was changed after that of
+//! the replicas: the owner has acknowledged that change since it was restored.
 //!
 //! That `orders` lacks an order does not suffice to take it for lost: a raise may restore it, and then it needs its
 //! payment and its ticket.
@@ -17,14 +17,9 @@ use common::events::ticket::TicketStatus;
 use common::id::{OrderId, PaymentId, TicketId};
 
 use super::action::Action;
-use crate::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use crate::audit::entity::{Entity, EntityKind, ORDERS, text};
 use crate::audit::money;
 use crate::audit::replicas::{RESTORABLE, agree, differing_fields};
-
-const ORDERS: Owned = {
-    let [_, _, orders, ..] = REPLICATED_ENTITIES;
-    orders
-};
 
 /// What to do about a remedy.
 #[derive(Debug)]
@@ -35,7 +30,8 @@ pub(super) enum Decision {
     Skip(String),
 }
 
-/// Which orders that `orders` lacks are lost, so that a void or a release undoes what was done for them.
+/// Decides which of the orders that `orders` lacks are lost, so that a void or a release may undo what was done for
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LossRule {
     /// Those that no raise restores and that no replica has as authorised or completed. It is the rule of
@@ -49,7 +45,7 @@ pub(super) enum LossRule {
 
 /// Decides about raising an entity: `present` is what its owner has, `replicas` what other databases have.
 pub(super) fn decide_raise(
-    (owner, _, entity): Owned,
+    EntityKind { service: owner, entity, .. }: EntityKind,
     id: &str,
     present: Option<&Entity>,
     replicas: &[(&'static str, Entity)],
@@ -178,9 +174,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::audit::entity::{TICKETS, USERS};
     use crate::audit::fixtures::entity;
-
-    const USERS: Owned = REPLICATED_ENTITIES[0];
 
     fn at(version: u64, state: Value) -> Entity {
         Entity { version, ..entity("1", state) }
@@ -234,7 +229,7 @@ mod tests {
         let replicas = [("orders", replicated()), ("web", replicated())];
         let decide = |version: u64, status: &str, updated: &str| {
             let present = at(version, state(json!({ "name": status }), updated));
-            text_of(decide_raise(REPLICATED_ENTITIES[1], "1", Some(&present), &replicas))
+            text_of(decide_raise(TICKETS, "1", Some(&present), &replicas))
         };
         let raised = "tickets writes ticket 1 at version 4";
         let restored = format!("{raised}: the state of version 3, as it is in orders, web");

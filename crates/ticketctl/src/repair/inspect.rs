@@ -64,14 +64,13 @@ impl<'a> Inspector<'a> {
 
     async fn decide_raise(&self, owner: &str, id: &str) -> Result<Decision> {
         let mut decision = None;
-        for owned in REPLICATED_ENTITIES.into_iter().filter(|(source, ..)| *source == owner) {
-            let (source, collection, entity) = owned;
-            let present = self.find(source, collection, id, projection(entity)).await?;
-            let replicas = self.replicas_of(entity, id).await?;
+        for kind in REPLICATED_ENTITIES.into_iter().filter(|kind| kind.service == owner) {
+            let present = self.find(kind.service, kind.collection, id, projection(kind.entity)).await?;
+            let replicas = self.replicas_of(kind.entity, id).await?;
             // An owner may have several kinds of entities. An id is that of at most one.
             let is_known = present.is_some() || !replicas.is_empty();
             if is_known || decision.is_none() {
-                decision = Some(decide_raise(owned, id, present.as_ref(), &replicas));
+                decision = Some(decide_raise(kind, id, present.as_ref(), &replicas));
             }
         }
         decision.with_context(|| format!("{owner} owns no replicated entities"))

@@ -24,7 +24,7 @@ use crate::audit::entity::owners;
 use crate::audit::finding::Finding;
 use crate::audit::names::advice;
 use crate::audit::remedy::Remedy;
-use crate::audit::{self, AuditOptions, Sources};
+use crate::audit::{self, AuditOptions, Connections};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
 use crate::output::Rejected;
@@ -136,7 +136,7 @@ pub(crate) async fn run_one(single: Single, fleet: &Fleet, services: &Services, 
 /// If an audit fails, if a database can't be read for the plan, or if the plan is not confirmed. A failed command is
 /// part of the report.
 pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptions, yes: bool) -> Result<RepairReport> {
-    let before = audit::run(Sources::of(fleet), options).await?;
+    let before = audit::run(Connections::of(fleet), options).await?;
     let (plan, remedies) = plan(&before.findings, &fleet.client).await?;
     if remedies.is_empty() {
         if !plan.is_empty() {
@@ -150,14 +150,14 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
         eprintln!("{command}");
         commands.push(carry_out(command, remedies, fleet, services).await);
     }
-    let after = audit::run(Sources::of(fleet), options).await?;
+    let after = audit::run(Connections::of(fleet), options).await?;
     Ok(RepairReport { before, commands, after: Some(after) })
 }
 
 /// Returns the text of the plan, and the remedies that have something to do, in the order in which they must run.
 async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String, Vec<Remedy>)> {
     let inspector = Inspector::new(client, LossRule::Unpaid).await?;
-    // What the owner would do, or why the command is not run.
+    // For each remedy, what the owner would do, or why the command is not run.
     let mut decided: BTreeMap<&Remedy, Result<String, String>> = BTreeMap::new();
     let mut lines = Vec::new();
     for finding in findings {

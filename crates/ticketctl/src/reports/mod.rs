@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::audit::finding::Finding;
 use crate::output::Report;
 
-/// Maximum number of violations in the text of an audit; the JSON document has all.
-const MAX_LISTED_VIOLATIONS: usize = 20;
+/// Maximum number of findings in the text of an audit; the JSON document has all.
+const MAX_LISTED_FINDINGS: usize = 20;
 
 /// The contents of one backup in brief.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,10 +106,9 @@ pub struct AuditReport {
     pub documents: u64,
     /// The violations, each with the number and name of its invariant in docs/reliability.md; empty if all invariants
     /// hold.
-    pub violations: Vec<String>,
-    /// The same violations with the ids of their entities.
     pub findings: Vec<Finding>,
-    /// Number of further documents that seemed wrong and were not rechecked, because there were too many.
+    /// Number of further documents that seemed to violate an invariant and were not rechecked, because there were too
+    /// many.
     pub unlisted: u64,
     /// What was not checked, and why: the invariants of the streams or of the provider.
     #[serde(default)]
@@ -118,24 +117,24 @@ pub struct AuditReport {
 
 impl Report for AuditReport {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
-        self.text_of_violations(to)?;
+        self.text_of_findings(to)?;
         self.unchecked.iter().try_for_each(|unchecked| writeln!(to, "not checked: {unchecked}"))
     }
 }
 
 impl AuditReport {
-    fn text_of_violations(&self, to: &mut dyn Write) -> io::Result<()> {
+    fn text_of_findings(&self, to: &mut dyn Write) -> io::Result<()> {
         let audited: Vec<_> = self.audited.iter().map(|(collection, count)| format!("{count} {collection}")).collect();
         let audited = audited.join(", ");
-        if self.violations.is_empty() {
+        if self.findings.is_empty() {
             // `cargo xtask cluster-test` parses this line.
             return writeln!(to, "the audit passed: {audited}");
         }
-        writeln!(to, "the audit found {} persistent violations in {audited}:", self.violations.len())?;
-        for violation in self.violations.iter().take(MAX_LISTED_VIOLATIONS) {
-            writeln!(to, "{violation}")?;
+        writeln!(to, "the audit found {} persistent violations in {audited}:", self.findings.len())?;
+        for finding in self.findings.iter().take(MAX_LISTED_FINDINGS) {
+            writeln!(to, "{finding}")?;
         }
-        match self.violations.len().saturating_sub(MAX_LISTED_VIOLATIONS) {
+        match self.findings.len().saturating_sub(MAX_LISTED_FINDINGS) {
             0 => {}
             more => writeln!(to, "and {more} more; `--output json` lists all")?,
         }
@@ -167,7 +166,7 @@ impl Report for Resynced {
 /// `rebuild`: the read model that pages read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadModel {
-    /// The generation that pages read.
+    /// The number of the generation that pages read: the complete set of collections that the last rebuild filled.
     pub live: i64,
     /// Whether the rebuild was abandoned.
     pub abandoned: bool,

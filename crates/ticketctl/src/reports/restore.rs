@@ -91,7 +91,7 @@ pub struct StreamMessages {
 pub struct RestoreSettled {
     /// Start of the period whose intents were compared with the payments.
     pub since: Timestamp,
-    /// Number of announced entities by owner and collection.
+    /// Number of entities of which snapshots were published, by owner and collection.
     pub announced: BTreeMap<String, BTreeMap<String, u64>>,
     /// The orphaned intents, each with what was done about it.
     pub orphans: Vec<Orphan>,
@@ -131,7 +131,7 @@ impl Report for RestoreFinished {
     fn text(&self, to: &mut dyn Write) -> io::Result<()> {
         if let Some(audit) = &self.audit {
             audit.text(to)?;
-            if !audit.violations.is_empty() {
+            if !audit.findings.is_empty() {
                 writeln!(to, "the replaced collections are kept until the audit of `restore finish` passes")?;
             }
         }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::state::{RestoreState, Stage};
 use super::{REPLACED, count_with_prefix};
 use crate::audit::entity::owners;
-use crate::audit::{self, AuditOptions, Sources};
+use crate::audit::{self, AuditOptions, Connections};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
 use crate::output::{Output, Rejected};
@@ -23,22 +23,27 @@ use crate::services::Services;
 
 /// Maximum time until the payments that were in progress at the time of the backup are decided.
 const RECONCILE_TIMEOUT: Duration = Duration::from_secs(180);
-/// Seconds for which something must stay wrong after the restore: `expiration` has just started to end old holds.
+/// Seconds for which a violation must persist to be reported: `expiration` has just started to end the holds that
+/// expired before the restore.
 const AUDIT_WAIT: u64 = 90;
 
 /// The options of [`settle`].
 pub(crate) struct Settlement {
-    /// The point in time of the databases; that of the restore in progress by default.
+    /// The moment to which the databases were restored. By default it is that of the restore in progress.
     pub(crate) since: Option<Timestamp>,
-    /// Continue despite payments that could not be queried, refunded or cancelled.
+    /// Whether to continue although some payments could not be queried, refunded or cancelled.
     pub(crate) accept_unresolved: bool,
 }
 
-/// Resyncs replicas, reconciles payments with the provider, and refunds or cancels orphaned intents. Payments that
-/// can't be queried, refunded or cancelled are an error unless accepted. Asks before anything is changed.
+/// Resyncs replicas (every owner publishes snapshots of all its entities), reconciles payments with the provider, and
+/// refunds or cancels orphaned intents, which are intents that no payment accounts for. Asks before anything is
+/// changed.
+///
+/// # Errors
+/// If a payment can't be queried, refunded or cancelled, unless that is accepted.
 ///
 /// # Why
-/// Run with all services except `expiration`: the holds at the time of the backup have expired by now, and `expiration`
+/// All services except `expiration` must run: the holds at the time of the backup have expired by now, and `expiration`
 /// would end them before the payments are reconciled.
 pub(crate) async fn settle(
     fleet: &Fleet,
@@ -53,7 +58,7 @@ pub(crate) async fn settle(
             "the restore is {stage}: `restore rollback` while it is swapping, `restore finish` while it is ending"
         )));
     }
-    let since = since.or(state.as_ref().map(|state| state.started_at));
+    let since = since.or(state.as_ref().map(|state| state.backup_started_at));
     let since = since.context(Rejected("no restore is in progress; set its point in time with --since".to_owned()))?;
     ask(&plan(fleet, services, since).await?, yes)?;
     if let Some(state) = &state {
@@ -96,8 +101,8 @@ fn count(orphans: &[Orphan], outcome: OrphanOutcome) -> usize {
     orphans.iter().filter(|orphan| orphan.outcome == outcome).count()
 }
 
-/// Reconciles payments until none is undecided. A payment that was authorised or charged since the backup completes its
-/// order.
+/// Reconciles payments until none is undecided, or until the timeout. A payment that was authorised or charged since
+/// the backup completes its order.
 async fn reconcile_payments(fleet: &Fleet, services: &Services, accept_unresolved: bool) -> Result<()> {
     let started = Instant::now();
     loop {
@@ -121,14 +126,14 @@ async fn reconcile_payments(fleet: &Fleet, services: &Services, accept_unresolve
     }
 }
 
-/// Number of payments that wait for the payment provider or for their order.
+/// Counts the payments that wait for the payment provider or for their order.
 async fn count_undecided(fleet: &Fleet) -> Result<u64> {
     let payments = fleet.client.database("payments").collection::<Document>("payments");
     let live = doc! { "$in": [PaymentStatus::Authorizing.as_ref(), PaymentStatus::Authorized.as_ref()] };
     Ok(payments.count_documents(doc! { "state.status.name": live }).await?)
 }
 
-/// Audits the databases and deletes the replaced collections, after asking. Run with all services.
+/// Asks, audits the databases, and deletes the replaced collections if the audit passes. All services must run.
 pub(crate) async fn finish(fleet: &Fleet, services: &Services, yes: bool) -> Result<RestoreFinished> {
     let state = RestoreState::find(fleet).await?;
     if let Some(RestoreState { stage: stage @ (Stage::Swapping | Stage::Loaded), .. }) = state {
@@ -143,9 +148,9 @@ pub(crate) async fn finish(fleet: &Fleet, services: &Services, yes: bool) -> Res
     if state.as_ref().is_none_or(|state| state.stage != Stage::Ending) {
         services.resync("expiration", &Resync::everything()).await?;
         let report =
-            audit::run(Sources::databases(fleet), &AuditOptions { wait: AUDIT_WAIT, ..AuditOptions::default() })
+            audit::run(Connections::databases(fleet), &AuditOptions { wait: AUDIT_WAIT, ..AuditOptions::default() })
                 .await?;
-        if !report.violations.is_empty() {
+        if !report.findings.is_empty() {
             return Ok(RestoreFinished { audit: Some(report), restored: None });
         }
         audited = Some(report);

@@ -44,7 +44,7 @@ pub(super) struct RestoreState {
     pub(super) backup: String,
     /// Start of the backup.
     #[serde(rename = "began")]
-    pub(super) started_at: Timestamp,
+    pub(super) backup_started_at: Timestamp,
     pub(super) stage: Stage,
     /// When the restored fleet was started. From then on it accepts purchases and refunds charges.
     #[serde(rename = "opened")]
@@ -76,7 +76,7 @@ impl RestoreState {
         let state = Self {
             id: ID.to_owned(),
             backup: directory.display().to_string(),
-            started_at: manifest.started_at,
+            backup_started_at: manifest.started_at,
             stage: Stage::Swapping,
             serving_since: None,
             replaced,

@@ -13,7 +13,7 @@ pub(super) async fn status(address: &str, request: &[u8]) -> Result<u16> {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(request).await?;
-        // As long as `HTTP/1.1 200`.
+        // The length of `HTTP/1.1 200`.
         let mut head = [0; 12];
         stream.read_exact(&mut head).await?;
         let head = String::from_utf8_lossy(&head);

@@ -77,7 +77,7 @@ pub(super) async fn redeploy(cluster: &Cluster) -> Result<()> {
     let gateway = GatewayForward::open(cluster).await?;
     let before = cluster.kube.pods().await?;
     let manifests = render(cluster, &cluster.overlay.folder).await?;
-    // By kubectl alone, by a first run of deploy.sh, and by a second one.
+    // The overlay is deployed by kubectl alone, by a first run of deploy.sh, and by a second one.
     cluster.kube.apply(&manifests).await?;
     deploy(cluster, &gateway, &cluster.overlay.folder).await?;
     deploy(cluster, &gateway, &cluster.overlay.folder).await?;

@@ -22,8 +22,8 @@ pub(crate) async fn open_session(state: &AppState, user: &User, headers: &Header
     let now = state.clock.now();
     let session = Session::open(SessionId::new(), user.id, device(headers), now, &state.session_policy);
     let (id, access) = (session.id, state.signer.sign(user.id, user.roles.clone(), session.id, now)?);
-    // Together, so that they share a flush of the journal. If one fails, nobody has the token, and what is stored
-    // expires.
+    // The two writes are concurrent, so that they share a flush of the journal. If one fails, nobody has the token, and
+    // the stored document expires.
     let issued = state.sessions.issue(&session, session.rotation);
     let (refresh, ()) = tokio::try_join!(issued, state.sessions.insert(session.clone()))?;
     Ok(Tokens { session: id, access, refresh })

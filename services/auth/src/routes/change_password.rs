@@ -29,7 +29,7 @@ pub(super) async fn change_password(
     ClientAddress(address): ClientAddress,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, Error> {
-    // A token may outlive the account.
+    // A valid token may name an account that is lost since a restore.
     let user = state.users.get_confirming_absence(current_user.id).await?.ok_or_else(Error::unauthenticated)?;
     let attempt = state.throttles.attempt(&user.email.key, address);
     state.throttles.check(&attempt, state.clock.now()).await?;

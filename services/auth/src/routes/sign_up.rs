@@ -31,8 +31,8 @@ pub(super) async fn sign_up(
     let NewUser { email, password, display_name } = body;
     let email = Email::parse(&email).map_err(|error| Error::field("email", error.to_string()))?;
     state.throttles.record_sign_up(address, state.clock.now()).await?;
-    // Only avoids hashing a password in vain. What prevents two accounts with the same address is the unique user id,
-    // which `emails.assign` returns for that address every time.
+    // This check only avoids hashing a password in vain. What prevents two accounts with the same address is the unique
+    // user id, which `emails.assign` returns for that address every time.
     if store::find_user(&state.users, &email.key).await?.is_some() {
         return Err(in_use());
     }

@@ -23,7 +23,8 @@ pub(super) async fn update_me(
     if_match: IfMatch,
     Body(body): Body<Profile>,
 ) -> Result<impl IntoResponse, Error> {
-    // A token may outlive the account. Just after an election, `update` alone could miss an account that exists.
+    // A valid token may name an account that is lost since a restore. Just after an election, `update` alone could miss
+    // an account that exists.
     state.users.get_confirming_absence(user.id).await?.ok_or_else(Error::unauthenticated)?;
     let renamed = state.users.update(user.id, |current| {
         if_match.check(current.version)?;

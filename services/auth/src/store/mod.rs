@@ -22,7 +22,7 @@ const ROLES_INDEX: &str = "roles_v1";
 /// Maximum number of listed users with a role.
 const MAX_STAFF: i64 = 10_000;
 
-/// The index on addresses is not unique: see [`emails`].
+/// The index on addresses is not unique: [`emails`] ensures that an address has one account.
 pub(crate) fn user_indexes() -> Vec<IndexModel> {
     vec![
         index::named("email_v2", doc! { "state.email.key": 1 }),

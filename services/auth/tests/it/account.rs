@@ -16,7 +16,7 @@ async fn current_user_is_null_without_a_session() {
     let app = app().await;
     let response = app.request("GET", "/api/users/currentuser").send().await.expect(200);
     assert_eq!(response.json(), json!({ "currentUser": null }));
-    // A token may outlive the account.
+    // A valid token may name an account that does not exist, such as after a restore.
     assert!(whoami(&app, &app.signer.user().token).await.is_null());
 }
 

@@ -28,7 +28,7 @@ async fn cross_site_requests_that_change_something_are_rejected() {
     ];
     for (method, path) in STATE_CHANGING_ROUTES {
         for (name, value) in foreign {
-            // With cookies and without.
+            // Cookies make no difference.
             for cookies in [&cookies[..], &[]] {
                 let body = json!({ "email": email(), "password": PASSWORD });
                 let request = with_cookies(&app, method, path, cookies).header(name, value).json(&body);

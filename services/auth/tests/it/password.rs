@@ -45,7 +45,7 @@ async fn new_password_signs_in_and_ends_all_other_sessions() {
 async fn passwords_are_unicode_normalised() {
     let app = app().await;
     let ana = sign_up(&app).await;
-    // Decomposed letters and a no-break space, as a Mac types them.
+    // The password has decomposed letters and a no-break space, as a Mac types them.
     change(&app, &ana, PASSWORD, "cafe\u{301}\u{a0}au lait").await.expect(204);
     sign_in(&app, ana.email(), "caf\u{e9} au lait").await.expect(200);
     sign_in(&app, ana.email(), "cafe au lait").await.expect(401);
@@ -107,7 +107,7 @@ async fn one_of_several_concurrent_changes_wins_and_keeps_its_session() {
     refresh(&app, &device.refresh).await.expect(200);
     assert_eq!(sessions(&app, device).await.len(), 1);
     for answer in answers.iter().filter(|answer| answer.status != 204) {
-        // 409: lost the compare-and-swap; 400: came after the change, with the old password.
+        // 409: the request lost the compare-and-swap. 400: it came after the change, with the old password.
         assert!(matches!(answer.status, 400 | 409), "{answer:?}");
     }
     sign_in(&app, ana.email(), password).await.expect(200);

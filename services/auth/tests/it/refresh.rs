@@ -66,7 +66,7 @@ async fn replaced_token_is_reissued_within_the_grace_period() {
     let two = SignedInUser::of(&refresh(&app, &ana.refresh).await.expect(200));
     assert_ne!(one.refresh, two.refresh);
     assert_eq!(one.session(), two.session());
-    // Both outlive the grace period of the token that they replaced.
+    // Both tokens outlive the grace period of the token that they replaced.
     app.clock.advance(GRACE);
     let next = SignedInUser::of(&refresh(&app, &two.refresh).await.expect(200));
     refresh(&app, &one.refresh).await.expect(200);

@@ -32,7 +32,7 @@ async fn sessions_are_listed_newest_first() {
     assert_eq!((&sessions[1]["current"], &sessions[1]["device"]), (&json!(false), &Value::Null));
     let text = sessions[0].to_string();
     assert!(!text.contains(&laptop.refresh) && !text.contains("rotation"), "{text}");
-    // Other users see only their own.
+    // Other users see only their own sessions.
     let ben = sign_up(&app).await;
     assert_eq!(ids(&list(&app, &ben).await), [ben.session()]);
 }
@@ -76,7 +76,7 @@ async fn ended_session_gets_no_new_tokens() {
     assert!(set_cookies(&response).is_empty(), "this device stays signed in");
     refresh(&app, &phone.refresh).await.expect(401);
     assert_eq!(list(&app, &laptop).await.len(), 1);
-    // Its access token stays valid until it expires.
+    // The access token of the ended session stays valid until it expires.
     assert_eq!(whoami(&app, &phone.access).await, phone.view);
     end(&app, &laptop, &phone.session()).await.expect(404);
     let response = end(&app, &laptop, &laptop.session()).await.expect(204);
@@ -131,7 +131,7 @@ async fn either_cookie_is_enough_to_sign_out() {
         with_cookies(&app, "POST", "/api/users/signout", &[(cookie, value)]).send().await.expect(204);
         refresh(&app, &ana.refresh).await.expect(401);
     }
-    // So is a refresh token that has just been replaced.
+    // A refresh token that has just been replaced also ends its session.
     let ana = sign_up(&app).await;
     let next = SignedInUser::of(&refresh(&app, &ana.refresh).await.expect(200));
     with_cookies(&app, "POST", "/api/users/signout", &[("refresh", &ana.refresh)]).send().await.expect(204);

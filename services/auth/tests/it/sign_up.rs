@@ -145,7 +145,7 @@ async fn sign_up_after_a_crash_between_address_and_account_creates_the_account()
     let body = |password: &str| json!({ "email": address, "password": password });
     let first = post(&app, "signup", &body(PASSWORD)).await.expect(201).json();
     app.wait_until_idle().await;
-    // What a crash before the account is stored leaves: the address alone.
+    // A crash before the account is stored leaves only the address.
     app.context.database.collection::<Document>("users").delete_many(doc! {}).await.unwrap();
     sign_in(&app, &address, PASSWORD).await.expect(401);
     let second = post(&app, "signup", &body("another password")).await.expect(201).json();

@@ -87,7 +87,7 @@ async fn failures_from_another_address_do_not_lock_out_the_owner() {
     from("203.0.113.7", ana.email().to_owned(), "wrong password").await.expect(401);
     assert_retry_after_hours(from("203.0.113.7", ana.email().to_owned(), "wrong password").await, 1);
     from("198.51.100.2", ana.email().to_owned(), PASSWORD).await.expect(200);
-    // Nor do they lock out other users at the same address.
+    // Failed attempts do not lock out other users at the same address either.
     from("203.0.113.7", ben.email().to_owned(), PASSWORD).await.expect(200);
     // IPv6 addresses of one /64 are counted together.
     from("2001:db8:1:1::1", ben.email().to_owned(), "wrong password").await.expect(401);

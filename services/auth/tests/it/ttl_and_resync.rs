@@ -1,4 +1,4 @@
-//! Expiry of documents, and resync of lost events.
+//! Expiry of documents; and resync, which publishes snapshots that replace lost events.
 
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::json;

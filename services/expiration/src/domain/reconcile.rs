@@ -3,7 +3,8 @@
 //! # Why
 //! The service stores no replica of orders, because a timer depends on only two things: whether its order can still
 //! expire, which never becomes true again, and when the hold ends, which never changes. So the order's events have the
-//! same effect in any order and repeated: the timer is closed by the first that shows the order past its hold.
+//! same effect in any order and repeated: the timer is closed by the first event that shows that the order can no
+//! longer expire.
 //!
 //! A database of `orders` that is restored to an earlier moment is the exception: an order can then expire again. It
 //! is announced by a snapshot, so a snapshot opens a closed timer again. A snapshot that is older than the order's end
@@ -178,7 +179,7 @@ mod tests {
             assert_eq!(reconcile_event(&mut timer, &order, true, at(6)), 0);
             let expected = if can_expire { Status::Pending } else { Status::Closed };
             assert_eq!(timer.as_ref().unwrap().status, expected, "snapshot as {status:?}");
-            // It fires once: a snapshot does not open it after that.
+            // The timer fires once: a snapshot does not open it after that.
             assert_eq!(reconcile_event(&mut timer, &order, true, at(10)), usize::from(can_expire));
             assert_eq!(reconcile_event(&mut timer, &order, true, at(11)), 0);
         }
@@ -191,7 +192,7 @@ mod tests {
         for history in [vec![Created, AwaitingPayment, Authorized, Completed], vec![Created, Cancelled]] {
             for first in &history {
                 for second in &history {
-                    // All events, after two of them in any order.
+                    // All events are delivered in order, after any two of them.
                     let mut timer = None;
                     for status in [*first, *second].into_iter().chain(history.iter().copied()) {
                         let fired = reconcile(&mut timer, &OrderState { status, ..base.clone() }, at(5));

@@ -1,4 +1,4 @@
-//! Fires all due timers: after a wake-up, and in each sweep.
+//! Fires all due timers: after a wake-up, and in each sweep, the periodic search in MongoDB.
 
 use common::error::Error;
 use platform::store::bulk::BulkChange;
@@ -16,7 +16,7 @@ const MAX_SKIPPED_BATCHES: u32 = 7;
 pub async fn fire_due(state: &AppState) -> Result<usize, Error> {
     let _guard = state.fire_lock.lock().await;
     let (mut count, mut skip) = (0, 0);
-    while !state.tasks.stop().is_cancelled() {
+    while !state.tasks.stop_token().is_cancelled() {
         // Read the clock once, so that the timers that are selected as due are also due when they are fired.
         let now = state.clock.now();
         let due = store::due(&state.timers, now, skip.into(), BATCH.into()).await?;

@@ -21,8 +21,8 @@ pub(crate) struct Reconciled {
     pub(crate) applied: Applied,
 }
 
-/// Makes steps until nothing changes. `is_snapshot` tells whether `orders` has announced the order as it is now, and
-/// `known` is the timer as the caller knows it.
+/// Makes steps until nothing changes. `is_snapshot` tells whether the event is a snapshot, which shows the present
+/// state of the order, and `known` is the timer that the caller has already read.
 pub(crate) async fn reconcile_timer(
     state: &AppState,
     order: &OrderState,
@@ -35,7 +35,7 @@ pub(crate) async fn reconcile_timer(
     Ok(Reconciled { timer, applied: if has_changed { Applied::Applied } else { Applied::Stale } })
 }
 
-/// There are no replicas: the timer itself records what matters of its order. See [`reconcile`].
+/// Reconciles without replicas: the timer itself records what matters of its order. See [`reconcile`].
 struct ReconcileTimer<'a> {
     state: &'a AppState,
     order: &'a OrderState,
@@ -71,10 +71,10 @@ impl Reconcile for ReconcileTimer<'_> {
                 }
                 written
             }
-            (Step::Create(next) | Step::Update(next), Some(timer)) => timers.save_without_event(timer, next).await,
-            // Only Create occurs without a timer, and never with one.
-            (Step::Create(next) | Step::Update(next) | Step::Fire(next, _), None) => {
-                timers.insert_without_event(next).await
+            (Step::Update(next), Some(timer)) => timers.save_without_event(timer, next).await,
+            (Step::Create(next), None) => timers.insert_without_event(next).await,
+            (Step::Create(_), Some(_)) | (Step::Update(_) | Step::Fire(..), None) => {
+                return Err(Error::internal_message("only a timer that does not exist can be created"));
             }
         };
         match written {
@@ -82,7 +82,7 @@ impl Reconcile for ReconcileTimer<'_> {
                 self.has_changed.store(true, Ordering::Relaxed);
                 Ok(Progress::Saved(written))
             }
-            // Another instance, or another event of the same order, was first.
+            // Another instance, or another event of the same order, has written the timer first.
             Err(StoreError::VersionConflict | StoreError::Duplicate(_)) => Ok(Progress::Lost),
             Err(error) => Err(error.into()),
         }

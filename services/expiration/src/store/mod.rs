@@ -10,7 +10,7 @@ use platform::store::index;
 
 use crate::domain::timer::{Status, Timer};
 
-/// Only pending timers are indexed, since no query asks for the others, and their number grows forever.
+/// Only pending timers are indexed, since no query asks for other timers, whose number grows forever.
 pub(crate) fn timer_indexes() -> Vec<IndexModel> {
     let pending = doc! { "state.status.name": Status::Pending.as_ref() };
     vec![index::partial("due_v2", doc! { "state.expiresAt": 1 }, pending)]

@@ -1,4 +1,4 @@
-//! Fires due timers periodically, independent of Redis.
+//! The sweep: searches MongoDB periodically for due timers and fires them, independent of Redis.
 
 use std::time::Duration;
 

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 
 use super::{Queue, WakeUp};
 
-/// Maximum number of queued requests. Excess ones are dropped; the sweep fires their timers.
+/// Maximum number of queued requests. Requests beyond it are dropped; the sweep, which searches MongoDB, fires their
+/// timers.
 const CHANNEL_CAPACITY: usize = 8192;
 /// Longest delay after a failed write to Redis.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
@@ -58,7 +59,7 @@ pub(crate) async fn run(mut requests: mpsc::Receiver<i64>, queue: Queue, tasks: 
     loop {
         tokio::select! {
             received = requests.recv_many(&mut batch, BATCH) => if received == 0 { return },
-            () = tasks.stop().cancelled() => return,
+            () = tasks.stop_token().cancelled() => return,
         }
         let seconds: BTreeSet<i64> = batch.drain(..).collect();
         let count = seconds.len();

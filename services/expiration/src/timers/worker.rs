@@ -27,12 +27,12 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs one worker after the other until the service stops.
 pub(crate) async fn run(state: AppState, queue: Queue) {
     let mut backoff = Backoff::up_to(MAX_BACKOFF);
-    while !state.tasks.stop().is_cancelled() {
-        // Each has a new name: the queue accepts a name again only after its heartbeats have timed out.
+    while !state.tasks.stop_token().is_cancelled() {
+        // Each worker has a new name: the queue accepts a name again only after its heartbeats have timed out.
         let name = format!("expiration-{}", uuid::Uuid::now_v7());
         let started = tokio::time::Instant::now();
         let end = run_worker(state.clone(), &queue, &name).await;
-        if state.tasks.stop().is_cancelled() {
+        if state.tasks.stop_token().is_cancelled() {
             return;
         }
         if started.elapsed() > Duration::from_secs(60) {
@@ -56,10 +56,10 @@ pub(crate) async fn run(state: AppState, queue: Queue) {
 async fn run_worker(state: AppState, queue: &Queue, name: &str) -> Result<(), WorkerError> {
     let backend = queue.storage().poll_with_interval(POLL_INTERVAL);
     let worker = WorkerBuilder::new(name).backend(backend).data(state.clone()).build(handle_wake_up);
-    let stopping = state.tasks.stop().clone().cancelled_owned();
+    let stopping = state.tasks.stop_token().clone().cancelled_owned();
     let running = worker.run_until(stopping.map(Ok::<_, WorkerError>));
     let deadline = async {
-        state.tasks.stop().cancelled().await;
+        state.tasks.stop_token().cancelled().await;
         tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
     };
     tokio::select! {

@@ -1,4 +1,5 @@
-//! Timers fire in time: by a wake-up, or by the sweep when Redis fails; once, and never early.
+//! Timers fire in time, once, and never early: by a wake-up from Redis, or by a search in MongoDB (the sweep) when
+//! Redis fails.
 
 use std::time::{Duration, Instant};
 
@@ -171,7 +172,7 @@ async fn two_thousand_simultaneous_timers_fire_together() {
     let timers = app.context.store::<Timer>();
     stream::iter(0..2000)
         .for_each_concurrent(64, async |_| {
-            // The write of the event handler.
+            // Store the timer as the event handler does.
             let order = order(&app, HOLD);
             timers.insert_without_event(Timer::new(order.id, order.expires_at, order.created_at)).await.unwrap();
         })

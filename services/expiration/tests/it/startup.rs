@@ -19,10 +19,9 @@ fn invalid_redis_url_or_missing_limit_secret_is_reported_in_one_line() {
         assert_eq!((exit.code, exit.text.lines().count()), (2, 1), "{}", exit.text);
         exit.text
     };
-    assert!(
-        error("--redis-url=redis://host")
-            .starts_with("expiration: LIMIT_SECRET is not set: Secret that hides accounts")
-    );
+    let limit_secret = error("--redis-url=redis://host");
+    let expected = "expiration: LIMIT_SECRET is not set: Secret key that pseudonymises account ids";
+    assert!(limit_secret.starts_with(expected), "{limit_secret}");
     let secret = error("--redis-url=postgres://user:secret@host");
     assert!(secret.starts_with("expiration: REDIS_URL is wrong: must be an address such as"), "{secret}");
     assert!(!secret.contains("secret"), "{secret}");

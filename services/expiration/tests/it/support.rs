@@ -12,7 +12,7 @@ use common::timestamp::Timestamp;
 use expiration::domain::timer::{Status, Timer};
 use testkit::app::{TestApp, eventually};
 
-/// A sweep interval so long that no sweep happens during a test.
+/// An interval so long that no sweep (the search in MongoDB for due timers) happens during a test.
 pub(crate) const NO_SWEEP: &str = "1h";
 
 /// The service with its own Redis key prefix and this sweep interval.

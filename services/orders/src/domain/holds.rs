@@ -155,7 +155,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// For every order in which ids are generated, stored and read.
+        /// Holds for every order in which ids are generated, stored and read.
         #[test]
         fn exactly_the_limit_is_kept(
             count in 1_usize..12,

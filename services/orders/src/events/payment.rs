@@ -17,7 +17,8 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<PaymentState>) ->
     let seen = Seen { payment: Some(stored.entity), ..Seen::default() };
     let order = reconcile_order(&state, event.data.order_id, Current::Unread, seen).await?;
     // `payments` also publishes a snapshot because it waits for the order's decision. If the order was authorised or
-    // cancelled but the payment's status is not final yet, `payments` has missed the order's event, so it is announced.
+    // cancelled but the payment's status is not final yet, `payments` has missed the order's event, so a snapshot of
+    // the order is published.
     if let Some(order) = order
         && delivery.has_snapshot()
         && reconcile::payments_missed_decision(&order, &event.data)

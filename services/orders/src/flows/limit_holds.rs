@@ -45,7 +45,8 @@ pub async fn check_limits(state: &AppState, buyer: UserId, ticket: TicketId) -> 
     Ok(oldest.map(|oldest| HoldError::TooOften(oldest.plus(ABANDONED_WINDOW).since(now))))
 }
 
-/// Keeps a hold that was just stored, or withdraws it if the buyer has too many: cancels it and releases its claim.
+/// Keeps a hold that was just stored, or withdraws it if the buyer has too many: cancels it and releases its claim, the
+/// record of the request's idempotency key.
 pub async fn keep_or_withdraw(state: &AppState, order: &Order, claim: &Claim<OrderId>) -> Result<(), Error> {
     let (started, limit) = (Instant::now(), state.config.holds_per_buyer.get());
     loop {
@@ -105,7 +106,7 @@ async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Erro
 /// hold and released its claim: the repeat is then a new request.
 ///
 /// # Errors
-/// In flight while the original request may still withdraw its hold.
+/// `claims::in_flight` while the original request may still withdraw its hold.
 pub async fn may_replay(state: &AppState, order: &Order, claim: &Claim<OrderId>) -> Result<bool, Error> {
     if state.clock.now().since(order.created_at) > MAX_REQUEST_DURATION {
         return Ok(true);

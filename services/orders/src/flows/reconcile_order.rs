@@ -33,7 +33,7 @@ pub async fn reconcile_order(
     until_unchanged(&ReconcileOrder { state, id }, known, seen).await
 }
 
-/// Like [`reconcile_order`], after the platform has raised the order.
+/// Like [`reconcile_order`], after the platform has written the order again at a higher version (a raise).
 pub async fn reconcile_changed(state: AppState, id: OrderId) -> Result<(), Error> {
     reconcile_order(&state, id, Current::Unread, Seen::default()).await?;
     Ok(())

@@ -53,8 +53,9 @@ pub(super) async fn create(
         return Err(if already_held { OrderError::AlreadyHeld.into() } else { error.into() });
     }
     let claim = state.claims.claim(user.id, key.as_ref(), id, (), now).await?;
-    // The order gets the claim's id. Its hold begins now even if the claim is older: an earlier request with the same
-    // key may have failed to insert the order, for example because the ticket was taken.
+    // The claim is the record of the idempotency key, whose repeats get the same id. The hold begins now even if the
+    // claim is older: an earlier request with the same key may have failed to insert the order, for example because the
+    // ticket was taken.
     let order = match state.orders.insert(Order { id: claim.entity_id, ..order }, change).await {
         Ok(order) => order,
         Err(error @ StoreError::Duplicate(_)) => {

@@ -106,7 +106,7 @@ pub async fn relevant_payments(
                 match found.iter_mut().find(|found| found.id == seen.id) {
                     Some(older) if older.version < seen.version => *older = seen,
                     Some(_) => {}
-                    // It is declined by now, or the read is older than the event.
+                    // The payment is declined by now, or the read is older than the event.
                     None => found.push(payments.get_since(seen.id, seen.version).await?),
                 }
             }

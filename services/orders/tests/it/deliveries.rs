@@ -117,7 +117,7 @@ async fn poison_messages_become_dead_letters_without_blocking() {
         app.publish_raw(source, entity, &kind, b"{").await;
         app.publish_raw(source, entity, &kind, json!({ "specversion": "1.0" }).to_string().as_bytes()).await;
     }
-    // An order that does not exist.
+    // The timer of an order that does not exist is rejected.
     TestEvent::expiration(&app, &unknown).publish(&app).await;
     assert!(matches!(TestEvent::expiration(&app, &unknown).handle(&app).await, Err(Failure::Reject(_))));
     TestEvent::ticket(&app, TicketChange::Reserved, 1, reserved(&ticket, id_of(&order))).publish(&app).await;

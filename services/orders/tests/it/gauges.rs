@@ -29,7 +29,7 @@ async fn overdue_hold_is_reported_until_it_ends() {
     let order = place(&app, &app.signer.user(), &create_listing(&app).await).await;
     expect_gauges(&app, 0.0, 0.0).await;
     app.clock.advance(Duration::from_secs(960));
-    // A newer hold does not hide it.
+    // A newer hold does not hide the overdue one.
     place(&app, &app.signer.user(), &create_listing(&app).await).await;
     expect_gauges(&app, 0.0, 60.0).await;
     TestEvent::expiration(&app, &order).handle(&app).await.unwrap();

@@ -138,7 +138,7 @@ async fn repeat_of_a_withdrawn_hold_is_a_new_request() {
     let (buyer, tickets) = (app.signer.user(), create_listings(&app, 20).await);
     let keyed =
         |instance: &TestApp, n: usize| hold(instance, &buyer, &tickets[n]).header("idempotency-key", format!("k{n}"));
-    // Each request twice, on two instances, all concurrently.
+    // Each request is sent to two instances, and all requests are concurrent.
     let mut requests = JoinSet::new();
     for (n, instance) in (0..20).flat_map(|n| [(n, &app), (n, &other)]) {
         let request = keyed(instance, n);

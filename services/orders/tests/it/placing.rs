@@ -188,7 +188,7 @@ async fn repeat_after_a_crash_between_claim_and_insert_places_the_claimed_order(
     };
     let first = post().await.expect(201).json();
     app.wait_until_idle().await;
-    // What a crash before the insert leaves: the claim alone.
+    // A crash before the insert leaves only the claim, the record of the idempotency key.
     app.context.database.collection::<Document>("orders").delete_many(doc! {}).await.unwrap();
     app.clock.advance(Duration::from_secs(3600));
     let again = post().await.expect(201).json();

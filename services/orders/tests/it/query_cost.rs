@@ -26,7 +26,7 @@ async fn declined_payments_do_not_slow_down_an_authorisation() {
         for status in [PaymentStatus::Authorizing, PaymentStatus::Authorized, PaymentStatus::Captured] {
             TestEvent::payment(&app, &good, status).handle(&app).await.unwrap();
         }
-        // A snapshot, too.
+        // A snapshot costs no more.
         let (_, version, state) = payment_transition(&good, PaymentStatus::Captured);
         app.handle(&app.event(common::events::payment::PaymentChange::Snapshot, good.id, version, state))
             .await
@@ -50,7 +50,7 @@ async fn ended_holds_do_not_slow_down_a_new_hold() {
         let answer = reserved(&ticket, id_of(&order));
         TestEvent::ticket(&app, TicketChange::Reserved, 1, answer).handle(&app).await.unwrap();
         assert_eq!(read(&app, &buyer, &order).await["status"], "awaitingPayment");
-        // A buyer who is too late.
+        // Another buyer is too late.
         let answer = crate::support::post(&app, &app.signer.user(), &ticket).await;
         assert_eq!(answer.expect(409).problem(), "ticket-taken");
     })

@@ -39,7 +39,7 @@ pub enum AuthorizeOutcome {
     Recorded(RecordOutcome, Option<String>),
     /// The provider does not know the payment method. The payment is declined.
     UnknownMethod,
-    /// Nothing was sent, because the order was cancelled: the outcome of declining the payment.
+    /// Nothing was sent, because the order was cancelled. Contains the outcome of declining the payment.
     NotSent(RecordOutcome),
 }
 
@@ -99,7 +99,7 @@ pub async fn retry_authorization(state: &AppState, payment: &Versioned<Payment>)
 /// another write was faster.
 async fn take_over(state: &AppState, payment: &Versioned<Payment>) -> Result<Option<Versioned<Payment>>, Error> {
     let Ok((next, change)) = payment.state.clone().delay_authorization(state.clock.now()) else {
-        // It is marked already.
+        // The payment is already marked as delayed.
         return Ok(Some(payment.clone()));
     };
     match state.payments.save(payment, next, change).await {

@@ -3,8 +3,9 @@
 //! expired and its payment was final, or when the databases were restored to an earlier moment.
 //!
 //! # Why
-//! The sweep resolves orphaned intents of existing payments. An intent without any payment is resolved only at an
-//! operator's request: it may belong to another shop that shares the provider's account.
+//! The sweep, a periodic comparison of all recent intents, resolves orphaned intents of existing payments. An intent
+//! without any payment is resolved only at an operator's request: it may belong to another shop that shares the
+//! provider's account.
 
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(48 * 3600);
 /// Maximum number of payments that are read at once.
 const BATCH_SIZE: usize = 100;
 
-/// Returns the orphaned intents that were created at or after `since`, and resolves them if `resolve` is true. One that
-/// can't be resolved does not block the others: it is reported as failed, and another request tries again.
+/// Returns the orphaned intents that were created at or after `since`, and resolves them if `resolve` is true. An
+/// intent that can't be resolved is reported as failed and does not block others; another request tries again.
 ///
 /// # Errors
 /// Unavailable when the provider does not list the intents.
@@ -51,18 +52,19 @@ pub async fn sweep(state: &AppState) -> Result<usize, Error> {
     Ok(orphans.iter().filter(|(_, has_payment)| !has_payment).count())
 }
 
-/// Finds the orphaned intents, and whether each one's payment exists. `resolve` decides by the latter which to resolve.
+/// Finds the orphaned intents, each with whether its payment exists. Resolves those for which `should_resolve` returns
+/// true when it is called with whether the payment exists.
 async fn find_orphans(
     state: &AppState,
     since: Timestamp,
-    resolve: impl Fn(bool) -> bool,
+    should_resolve: impl Fn(bool) -> bool,
 ) -> Result<Vec<(Orphan, bool)>, Error> {
     let mut orphans = Vec::new();
     for (listed, payment) in find_suspects(state, since).await? {
         let has_payment = payment.is_some();
         let ListedIntent { intent, payment: id, amount, currency } = listed;
         let reference = intent.reference;
-        let verified = verify(state, payment.as_ref(), &reference, resolve(has_payment)).await;
+        let verified = verify(state, payment.as_ref(), &reference, should_resolve(has_payment)).await;
         let outcome = verified.unwrap_or_else(|error| {
             tracing::error!(reference, error = telemetry::causes(&error), "an orphaned intent could not be resolved");
             Some(OrphanOutcome::Failed)
@@ -93,7 +95,8 @@ async fn find_suspects(
     Ok(suspects)
 }
 
-/// The payment. Its absence is confirmed, because on request an intent without a payment is cancelled or refunded.
+/// Reads the payment. Its absence is confirmed, because on request an intent without a payment is cancelled or
+/// refunded.
 async fn find_payment(state: &AppState, id: PaymentId) -> Result<Option<Versioned<Payment>>, Error> {
     // Concurrent calls of `get` share a query.
     match state.payments.get(id).await? {
@@ -102,14 +105,15 @@ async fn find_payment(state: &AppState, id: PaymentId) -> Result<Option<Versione
     }
 }
 
-/// Verifies an intent and resolves it if `resolve` is true; `None` when the intent is not orphaned.
+/// Checks again whether an intent is orphaned, and resolves it if `resolve` is true. Returns `None` if it is not
+/// orphaned.
 async fn verify(
     state: &AppState,
     payment: Option<&Versioned<Payment>>,
     reference: &str,
     resolve: bool,
 ) -> Result<Option<OrphanOutcome>, Error> {
-    // The list was read before the payments, so its intents may be outdated: read this one again.
+    // The list was read before the payments, so its intents may be outdated: this look-up reads the intent again.
     let intent = state.provider.look_up(reference).await?;
     match check_intent(payment.map(|payment| &payment.state), &intent) {
         IntentCheck::Consistent => Ok(None),

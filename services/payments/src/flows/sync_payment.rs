@@ -65,7 +65,7 @@ pub async fn sync_final_payment(state: &AppState, payment: &Versioned<Payment>) 
     })
 }
 
-/// Like [`sync_payment`], after the platform has raised the payment.
+/// Like [`sync_payment`], after the platform has written the payment again at a higher version (a raise).
 pub async fn sync_changed(state: AppState, id: PaymentId) -> Result<(), Error> {
     let payment = reload(&state, id).await?;
     Box::pin(sync_payment(&state, &payment)).await

@@ -92,8 +92,8 @@ pub(super) async fn create(
     }
 }
 
-/// The response to an earlier request with the same key. If that request failed without an effect, its claim is
-/// released, and this request is a new one.
+/// The response to an earlier request with the same key. If that request failed without an effect, its claim (the
+/// record of the key) is released, and this request is a new one.
 async fn find_replay(state: &AppState, user: UserId, key: Option<&IdempotencyKey>) -> Result<Option<Response>, Error> {
     let Some(claim) = state.claims.find(user, key).await? else { return Ok(None) };
     let Some(payment) = state.payments.get(claim.entity_id).await? else { return Ok(None) };
@@ -228,7 +228,7 @@ async fn try_reconcile(state: &AppState, payment: Versioned<Payment>) -> Option<
 /// Replays the response of the request that started the payment.
 ///
 /// # Errors
-/// In flight if it has no response yet, or failed while this one was processed.
+/// `claims::in_flight` if the earlier request has no response yet, or failed while this one was processed.
 async fn replay(state: &AppState, payment: &Versioned<Payment>) -> Result<Response, Error> {
     let payment = view::answer(payment).ok_or_else(claims::in_flight)?;
     // The client secret is not stored, so read it from the provider again.

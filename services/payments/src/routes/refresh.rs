@@ -25,7 +25,8 @@ pub(super) async fn refresh(
     Id(id): Id<PaymentId>,
 ) -> Result<impl IntoResponse, Error> {
     let payment = store::find_of_buyer(&state.payments, id, user.id).await?.ok_or(Error::NotFound)?;
-    // A final payment can be shown while the provider is unavailable; webhooks and the sweep bring its later changes.
+    // A final payment can be shown while the provider is unavailable. Its later changes arrive by webhooks, or by the
+    // periodic comparison with the provider's intents.
     if !payment.status_name().is_final() {
         sync_payment(&state, &payment).await?;
     }

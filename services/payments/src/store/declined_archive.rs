@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! Payments are kept forever, but of a declined payment only the fields that the provider may inquire about are needed
-//! after a while. They move to a collection of their own, which no decision, list or announcement reads. They are
+//! after a while. They move to a collection of their own, which is read for no decision, list or snapshot. They are
 //! written there before the payment is deleted, and the next batch completes a move that a crash interrupted.
 
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl DeclinedArchive {
         let insert = doc! { "$setOnInsert": archived };
         let written = self.archive.update_one(doc! { "_id": id.clone() }, insert).upsert(true);
         match written.await.map_err(StoreError::from) {
-            // Another instance has written it at the same time.
+            // Another instance has archived the payment at the same time.
             Ok(_) | Err(StoreError::Duplicate(_)) => {}
             Err(error) => return Err(error),
         }

@@ -38,7 +38,7 @@ async fn only_declined_payments_are_archived_after_90_days() {
     let archive = database.collection::<Document>("declined_payments");
 
     shop.app.clock.advance(89 * DAY);
-    // A later declined payment, which is not archived.
+    // A payment that is declined later is not archived.
     let fresh = shop.order(&buyer).await;
     shop.pay(&buyer, &fresh, DECLINED).await.expect(402);
     assert_eq!(
@@ -71,7 +71,7 @@ async fn only_declined_payments_are_archived_after_90_days() {
     }
     let gone = format!("/api/payments/{}", declined.get_str("_id").unwrap());
     shop.app.request("GET", &gone).as_user(&buyer).send().await.expect(404);
-    // A resync of everything does not stumble over the archived payment.
+    // A request for snapshots of all payments succeeds in spite of the archived payment.
     let response = shop.app.admin("POST", "/resync").json(&json!({ "all": true })).send().await;
     assert!((200..300).contains(&response.status), "{response:?}");
 }

@@ -67,7 +67,7 @@ async fn snapshot_of_the_order_replaces_a_lost_event() {
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
-    // order.authorized is lost; a minute later `orders` announces the order.
+    // order.authorized is lost; a minute later `orders` publishes a snapshot of the order.
     shop.publish_order(OrderChange::Snapshot, 2, &authorized_by(&order, &payment)).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
 }

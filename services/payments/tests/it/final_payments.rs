@@ -51,7 +51,7 @@ async fn refund_and_dispute_in_the_dashboard_are_recorded_and_published() {
     let before = shop.read(&buyer, &payment).await;
     assert_eq!((&before["refunded"], &before["disputed"]), (&Value::Null, &json!(false)));
     for (amount, total) in [("5000", 5_000), ("7550", 12_550)] {
-        shop.dashboard("/refunds", &[("payment_intent", reference(&payment)), ("amount", amount)]).await;
+        shop.change_at_provider("/refunds", &[("payment_intent", reference(&payment)), ("amount", amount)]).await;
         send_webhook(&shop, &payment).await;
         let refunded = shop.read(&buyer, &payment).await;
         assert_eq!(refunded["status"], "captured");
@@ -78,7 +78,7 @@ async fn refund_and_dispute_in_the_dashboard_are_recorded_and_published() {
 async fn sweep_finds_a_refund_without_a_webhook() {
     let shop = Shop::open_with(&[("PROVIDER_SWEEP_INTERVAL", "200ms")]).await;
     let (buyer, payment) = captured_payment(&shop).await;
-    shop.dashboard("/refunds", &[("payment_intent", reference(&payment)), ("amount", "5000")]).await;
+    shop.change_at_provider("/refunds", &[("payment_intent", reference(&payment)), ("amount", "5000")]).await;
     eventually("the refund to be seen", async || {
         shop.read(&buyer, &payment).await["refunded"]["amount"]["amount"] == 5_000
     })
@@ -92,7 +92,7 @@ async fn partial_capture_is_recorded_as_a_refund() {
     assert_eq!(external_changes(&shop, "refunded").await, None);
     let (buyer, order, payment) = authorized_payment(&shop).await;
     let path = format!("/payment_intents/{}/capture", reference(&payment));
-    shop.dashboard(&path, &[("amount_to_capture", "10000")]).await;
+    shop.change_at_provider(&path, &[("amount_to_capture", "10000")]).await;
     shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
     let captured = shop.read(&buyer, &payment).await;
     assert_eq!((&captured["status"], &captured["refunded"]["amount"]["amount"]), (&json!("captured"), &json!(2_550)));
@@ -124,7 +124,7 @@ async fn capture_of_a_closed_order_is_refunded_once() {
         let shop = Shop::open().await;
         assert_eq!(external_changes(&shop, "refunded").await, None);
         let (buyer, order, payment) = authorized_payment(&shop).await;
-        shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+        shop.change_at_provider(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
         shop.faults(&faults).await;
         shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
         // Completes what the provider failed to do.
@@ -144,7 +144,7 @@ async fn recorded_capture_is_refunded_when_the_order_is_cancelled() {
     let shop = Shop::open().await;
     assert_eq!(external_changes(&shop, "captured").await, None);
     let (buyer, order, payment) = authorized_payment(&shop).await;
-    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    shop.change_at_provider(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
     assert_eq!(shop.refresh(&buyer, &payment).await.expect(200).json()["status"], "captured");
     shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Buyer)).await;
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refundStarted", "refunded"]);
@@ -156,16 +156,16 @@ async fn recorded_capture_is_refunded_when_the_order_is_cancelled() {
 async fn rejected_refund_is_tried_again_with_another_key() {
     let shop = Shop::open().await;
     let (_, order, payment) = authorized_payment(&shop).await;
-    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    shop.change_at_provider(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
     shop.faults(&json!({ "error400BeforeProcessing": 1, "paths": ["POST /v1/refunds"] })).await;
     shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Expired)).await;
     // The provider replays the rejection for the key.
     shop.reconcile().await;
     assert_eq!(shop.stored(&payment).await.refund.as_ref().unwrap().attempt, 1);
     assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
-    // The pause after a rejected refund.
+    // After a rejected refund, there is a pause.
     shop.app.clock.advance(Duration::from_secs(600));
-    // The first pass starts an attempt, the second makes it.
+    // The first run of the reconciler starts an attempt, and the second one makes it.
     shop.reconcile().await;
     shop.reconcile().await;
     assert_eq!(shop.history(&payment).await, ["started", "authorized", "captured", "refundStarted", "refunded"]);
@@ -173,11 +173,11 @@ async fn rejected_refund_is_tried_again_with_another_key() {
 }
 
 /// A payment whose intent was changed to 150.00 in the dashboard before the buyer passed 3-D Secure.
-async fn raised_payment(shop: &Shop) -> (User, OrderState, Value) {
+async fn overpaid_payment(shop: &Shop) -> (User, OrderState, Value) {
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, SECURE).await.expect(202).json();
-    shop.dashboard(&format!("/payment_intents/{}", reference(&payment)), &[("amount", "15000")]).await;
+    shop.change_at_provider(&format!("/payment_intents/{}", reference(&payment)), &[("amount", "15000")]).await;
     shop.authenticate(&payment, "succeed").await;
     shop.refresh(&buyer, &payment).await.expect(200);
     (buyer, order, payment)
@@ -187,7 +187,7 @@ async fn raised_payment(shop: &Shop) -> (User, OrderState, Value) {
 async fn capture_never_exceeds_the_price() {
     let shop = Shop::open().await;
     assert_eq!(external_changes(&shop, "amount").await, None);
-    let (buyer, order, payment) = raised_payment(&shop).await;
+    let (buyer, order, payment) = overpaid_payment(&shop).await;
     shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
     assert_eq!(shop.read(&buyer, &payment).await["status"], "captured");
     assert_eq!(shop.provider_state().await["paymentIntents"][0]["amount_received"], 12_550);
@@ -200,8 +200,8 @@ async fn capture_never_exceeds_the_price() {
 async fn overpayment_in_the_dashboard_is_recorded() {
     let shop = Shop::open().await;
     assert_eq!(external_changes(&shop, "amount").await, None);
-    let (buyer, order, payment) = raised_payment(&shop).await;
-    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    let (buyer, order, payment) = overpaid_payment(&shop).await;
+    shop.change_at_provider(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
     shop.publish_order(OrderChange::Authorized, 2, &authorized_by(&order, &payment)).await;
     let stored = shop.stored(&payment).await;
     assert_eq!((stored.received_amount(), stored.refunded_amount()), (15_000, 0));
@@ -210,7 +210,7 @@ async fn overpayment_in_the_dashboard_is_recorded() {
     let overpaid = events.iter().find(|event| event.kind == "payment.overpaid.v1").unwrap();
     assert_eq!(overpaid.data["received"], json!({ "amount": 15_000, "currency": "USD" }));
     // The difference is refunded in the dashboard.
-    shop.dashboard("/refunds", &[("payment_intent", reference(&payment)), ("amount", "2450")]).await;
+    shop.change_at_provider("/refunds", &[("payment_intent", reference(&payment)), ("amount", "2450")]).await;
     send_webhook(&shop, &payment).await;
     assert_eq!(shop.read(&buyer, &payment).await["refunded"]["amount"]["amount"], 2_450);
     let history = ["started", "actionRequired", "authorized", "captured", "overpaid", "refunded"];
@@ -220,8 +220,8 @@ async fn overpayment_in_the_dashboard_is_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn overpayment_of_a_closed_order_is_refunded_whole() {
     let shop = Shop::open().await;
-    let (_, order, payment) = raised_payment(&shop).await;
-    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    let (_, order, payment) = overpaid_payment(&shop).await;
+    shop.change_at_provider(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
     shop.publish_order(OrderChange::Cancelled, 2, &cancelled(&order, CancelReason::Buyer)).await;
     shop.reconcile().await;
     assert_eq!(refunds(&shop.provider_state().await), [15_000]);
@@ -246,7 +246,7 @@ async fn sweep_covers_two_days() {
 async fn reconciler_completes_an_open_refund() {
     let shop = Shop::open().await;
     let (_, order, payment) = authorized_payment(&shop).await;
-    shop.dashboard(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
+    shop.change_at_provider(&format!("/payment_intents/{}/capture", reference(&payment)), &[]).await;
     shop.faults(&json!({ "error429": 1.0, "paths": ["POST /v1/refunds"] })).await;
     let event = shop.app.event(OrderChange::Cancelled, order.id, 2, cancelled(&order, CancelReason::Buyer));
     // The event is handled without the refund: refunds that fail for days would block the consumer.
@@ -272,7 +272,7 @@ async fn create_late_intent(shop: &Shop, payment: &str) -> String {
         ("capture_method", "manual"),
         ("metadata[payment_id]", payment),
     ];
-    let intent = shop.dashboard("/payment_intents", &form).await;
+    let intent = shop.change_at_provider("/payment_intents", &form).await;
     assert_eq!(intent["status"], "requires_capture");
     intent["id"].as_str().unwrap().to_owned()
 }
@@ -288,7 +288,7 @@ async fn late_intents_of_final_payments_are_cancelled_or_refunded() {
         create_late_intent(&shop, payment["id"].as_str().unwrap()).await;
     }
     let charged = create_late_intent(&shop, voided["id"].as_str().unwrap()).await;
-    shop.dashboard(&format!("/payment_intents/{charged}/capture"), &[]).await;
+    shop.change_at_provider(&format!("/payment_intents/{charged}/capture"), &[]).await;
     // An intent of another shop that shares the account.
     create_late_intent(&shop, &PaymentId::new().to_string()).await;
     let expected = ["succeeded", "canceled", "canceled", "canceled", "succeeded", "requires_capture"];

@@ -65,7 +65,7 @@ async fn unconfirmed_intent_of_an_interrupted_call_is_cancelled() {
     // The intent was created but not confirmed.
     let metadata =
         [("amount", "12550"), ("currency", "usd"), ("payment_method", VISA), ("metadata[payment_id]", id(&payment))];
-    let intent = shop.dashboard("/payment_intents", &metadata).await;
+    let intent = shop.change_at_provider("/payment_intents", &metadata).await;
     assert_eq!(intent["status"], "requires_confirmation");
     shop.faults(&json!({ "error500BeforeProcessing": 1, "paths": [CREATE_INTENT] })).await;
     reconcile(&shop).await;
@@ -143,7 +143,7 @@ async fn search_result(provider_ahead: i64, ahead: Duration) -> String {
     let payment = shop.insert_abandoned_payment(&order, VISA, ahead, "").await;
     let form = pairs(&shop.stored(&payment).await.request);
     let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    shop.dashboard("/payment_intents", &form).await;
+    shop.change_at_provider("/payment_intents", &form).await;
     shop.app.clock.advance(DAY + ahead);
     reconcile(&shop).await;
     shop.history(&payment).await.pop().unwrap()
@@ -169,9 +169,9 @@ async fn intent_is_searched_for_on_every_page() {
     let stored = shop.stored(&payment).await;
     let form: Vec<(String, String)> = pairs(&stored.request);
     let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    shop.dashboard("/payment_intents", &form).await;
+    shop.change_at_provider("/payment_intents", &form).await;
     for _ in 0..205 {
-        shop.dashboard("/payment_intents", &[("amount", "500"), ("currency", "usd")]).await;
+        shop.change_at_provider("/payment_intents", &[("amount", "500"), ("currency", "usd")]).await;
     }
     shop.app.clock.advance(DAY);
     reconcile(&shop).await;
@@ -200,7 +200,7 @@ async fn nothing_is_sent_for_an_order_that_was_closed_before() {
     assert!(matches!(ended, AuthorizeOutcome::NotSent(RecordOutcome::Updated(_))), "{ended:?}");
     assert_eq!(shop.history(&payment).await, ["started", "declined"]);
     assert_eq!(shop.intents().await, Vec::<String>::new());
-    // It is sent while the order is open.
+    // While the order is open, the request is sent.
     let order = shop.order(&buyer).await;
     let payment = shop.insert_abandoned_payment(&order, VISA, Duration::ZERO, "").await;
     let sent = authorize_unsent(&state, &shop.stored(&payment).await).await.unwrap();
@@ -234,7 +234,7 @@ async fn buyer_can_use_another_card_after_a_cancellation_in_the_dashboard() {
     let order = shop.order(&buyer).await;
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
     let reference = payment["providerRef"].as_str().unwrap();
-    shop.dashboard(&format!("/payment_intents/{reference}/cancel"), &[]).await;
+    shop.change_at_provider(&format!("/payment_intents/{reference}/cancel"), &[]).await;
     let refreshed = shop.refresh(&buyer, &payment).await.expect(200).json();
     assert_eq!(
         (&refreshed["status"], &refreshed["declineReason"]),

@@ -178,7 +178,8 @@ async fn repeat_after_a_crash_between_claim_and_insert_authorises_once() {
     };
     let first = pay().await.expect(201).json();
     shop.app.wait_until_idle().await;
-    // Leaves the claim alone, like a crash before the insert; and the provider has even got the request.
+    // Only the claim (the record of the idempotency key) is left, as after a crash before the insert, although the
+    // provider has already received the request.
     shop.app.context.database.collection::<Document>("payments").delete_many(doc! {}).await.unwrap();
     let again = pay().await.expect(201).json();
     assert_eq!((&again["id"], &again["providerRef"]), (&first["id"], &first["providerRef"]));

@@ -68,7 +68,7 @@ async fn unchanged_payments_do_not_delay_others() {
         let order = shop.order(&buyer).await;
         shop.pay(&buyer, &order, SECURE).await.expect(202).json()
     };
-    // More than a page of older payments, and more than a page of newer ones.
+    // There is more than a page of older payments, and more than a page of newer ones.
     stream::iter(0..110).map(left_open).buffer_unordered(8).collect::<Vec<_>>().await;
     let payment = left_open(110).await;
     stream::iter(0..110).map(left_open).buffer_unordered(8).collect::<Vec<_>>().await;
@@ -100,7 +100,7 @@ async fn final_payments_are_not_examined() {
     assert_eq!(query.get_i32("docsExamined").unwrap(), 1, "{query}");
 }
 
-/// Without turns, each of two instances would look up every payment in each of its own rounds.
+/// The instances take turns: otherwise both would look up every payment in each interval.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_look_up_a_payment_once_per_round() {
     let shop = Shop::open_with(&[("RECONCILE_AFTER", "2s")]).await;

@@ -34,7 +34,7 @@ async fn payment_of_a_lost_order_is_voided_or_refunded() {
         let rejected = void(&shop, payment, false).await.expect(409).json();
         assert!(rejected["type"].as_str().unwrap().ends_with("order-open"), "{rejected}");
     }
-    // The caller has read an older replica of the order, or none: the order has been raised since.
+    // The caller has read an older replica of the order, or none: `orders` has written the order again since (a raise).
     for version in [json!(NEWEST - 1), json!(null)] {
         let body = json!({ "id": charged["id"], "orderIsLost": true, "orderVersion": version });
         let rejected = shop.app.admin("POST", "/void").json(&body).send().await.expect(409).json();
@@ -86,7 +86,7 @@ async fn raised_payment_is_synchronised_with_the_provider() {
     let payment = shop.pay(&buyer, &order, VISA).await.expect(201).json();
     assert_eq!(shop.stored(&payment).await.version, 1);
     let reference = payment["providerRef"].as_str().unwrap();
-    shop.dashboard(&format!("/payment_intents/{reference}/capture"), &[]).await;
+    shop.change_at_provider(&format!("/payment_intents/{reference}/capture"), &[]).await;
     let body = json!({ "id": payment["id"], "above": 5 });
     let raised = shop.app.admin("POST", "/raise").json(&body).send().await.expect(200).json();
     assert_eq!(raised, json!({ "version": 6, "isWritten": true }));

@@ -169,8 +169,8 @@ impl Shop {
         self.app.context.store::<Payment>().get(id(payment)).await.unwrap().unwrap()
     }
 
-    /// Changes something at the provider, like a person in its dashboard.
-    pub(crate) async fn dashboard(&self, path: &str, form: &[(&str, &str)]) -> Value {
+    /// Sends a change to the provider directly, as its dashboard does.
+    pub(crate) async fn change_at_provider(&self, path: &str, form: &[(&str, &str)]) -> Value {
         let url = format!("{}/v1{path}", self.stripe);
         let answer = self.http.post(url).bearer_auth("sk_test_1").form(form).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());

@@ -230,7 +230,7 @@ proptest! {
         let was_reserved = lifecycles[holder] > 0;
         let start = if was_reserved { listing.reserve(ids[holder], now()).unwrap().0 } else { listing };
         let expected = match lifecycles[holder] {
-            // These end in Completed.
+            // These lifecycles end in Completed.
             3 | 4 => Status::Sold { order_id: ids[holder] },
             _ => Status::Available,
         };

@@ -38,7 +38,7 @@ pub(crate) fn next_transition<'a>(
     if matches!(ticket.status, Status::Reserved { .. } | Status::Sold { .. }) {
         return None;
     }
-    // The newest: an older waiting order must already be cancelled, though its event has not arrived.
+    // Choose the newest order: an older waiting order must already be cancelled, though its event has not arrived.
     let waiting = orders
         .filter(|order| order.status == OrderStatus::Created && !ticket.has_refused(order.id))
         .max_by_key(|order| order.id)?;
@@ -198,7 +198,7 @@ mod tests {
         let first = order(&edited, Created);
         edited.listing.price = money(6_000);
         settle(&mut edited, std::slice::from_ref(&first));
-        // The buyer's next order, at the current price, comes before the end of the first is known.
+        // The buyer's next order, at the current price, comes before the end of the first order is known.
         let second = order(&edited, Created);
         let steps = settle(&mut edited, &[first.clone(), second.clone()]);
         assert_eq!(steps, [TicketChange::Reserved]);

@@ -269,8 +269,8 @@ impl Aggregate for Show {
         self.ensure_live().is_err() || self.updated_at > replicated.updated_at
     }
 
-    /// A change of a show spreads to its listings in response to its event. The announcement that follows a settled
-    /// state after a quiet period repeats that, for listings that joined the show meanwhile.
+    /// A change of a show spreads to its listings in response to its event. The snapshot that a settled state is
+    /// published as after a quiet period repeats that, for listings that joined the show meanwhile.
     fn is_settled(&self) -> bool {
         true
     }

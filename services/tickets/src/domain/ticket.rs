@@ -335,7 +335,7 @@ impl Aggregate for Ticket {
     }
 
     /// `None` if the payload lacks what its status requires. What a payload does not have of the show and of earlier
-    /// prices is left to the show's next announcement, or begins anew.
+    /// prices is left to the show's next snapshot, or begins anew.
     fn from_payload(payload: TicketState) -> Option<Self> {
         let status = match payload.status {
             TicketStatus::Available => Status::Available,

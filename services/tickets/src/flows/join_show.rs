@@ -15,8 +15,8 @@ use crate::state::AppState;
 /// a sign of a bug.
 const MAX_MERGES: usize = 32;
 
-/// A listing that is stored later than this after its show was read may have missed the show's last announcement, so the
-/// show is read again. The first announcement comes a minute after a change.
+/// A listing that is stored later than this after its show was read may have missed the show's last snapshot, so the show
+/// is read again. The first snapshot is published a minute after a change.
 const JOIN_GRACE: Duration = Duration::from_secs(20);
 
 /// Whether a listing that was stored just now may have missed changes of the show that it joined at this time.

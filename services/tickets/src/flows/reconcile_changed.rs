@@ -1,4 +1,4 @@
-//! Reconciles what the platform has changed.
+//! Reconciles a listing or a show after the platform has written it again at a higher version (a raise).
 
 use common::error::Error;
 use common::id::{ShowId, TicketId};

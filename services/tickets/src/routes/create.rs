@@ -46,8 +46,8 @@ pub(super) async fn create(
     let (ticket, _) = Ticket::list(id, user.id, show.clone(), details, now);
     let view = to_view(Versioned { version: 0, state: ticket });
     let claim = state.claims.claim(user.id, key.as_ref(), id, view.clone(), now).await?;
-    // The listing is made from the response that is stored with the claim, so that the response describes it, whichever
-    // request inserts it.
+    // The claim is the record of the idempotency key. The listing is made from the response that is stored with it, so
+    // that the response describes the listing, whichever request inserts it.
     let (show_id, details) = of_view(claim.answer.clone());
     let (ticket, change) = Ticket::list(claim.entity_id, user.id, ShowLink { id: show_id, ..show }, details, claim.at);
     match state.tickets.insert(ticket, change).await {

@@ -1,4 +1,5 @@
-//! Recovery from lost events: snapshots, replies to a service that missed an event, resync, dead letters.
+//! Recovery from lost events: owners publish snapshots of unchanged entities, in response to a service that missed an
+//! event, and at an operator's request (resync); and dead letters.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ async fn snapshot_of_a_waiting_order_is_answered_with_a_snapshot() {
     put(&app, &seller, &repriced, &body_with("price.amount", json!(20_000))).send().await.expect(200);
     deliver(&app, 0, &refused).await;
     app.wait_until_idle().await;
-    // The orders service has missed both decisions: it announces both orders as created.
+    // The orders service has missed both decisions: it publishes snapshots of both orders as created.
     for (order, ticket, version) in [(&waiting, &held, 1), (&refused, &repriced, 2)] {
         app.publish(OrderChange::Snapshot, order.id, 0, order.clone()).await;
         eventually("a snapshot of the listing", async || snapshots(&app, ticket).await == [version]).await;
@@ -50,7 +51,7 @@ async fn snapshot_of_an_order_replaces_its_lost_last_event() {
     let seller = app.signer.user();
     for (end, expected) in [(OrderStatus::Cancelled, "available"), (OrderStatus::Completed, "sold")] {
         let (ticket, order) = create_reserved(&app, &seller).await;
-        // The later events were lost; the owner announces the state.
+        // The later events were lost; the owner publishes a snapshot of the state.
         app.publish(OrderChange::Snapshot, order.id, 3, with_status(&order, end)).await;
         eventually("the listing to follow", async || read(&app, &ticket).await["status"] == expected).await;
     }
@@ -86,7 +87,7 @@ async fn settled_listings_get_one_snapshot() {
     for (ticket, version) in [(&bought, 2), (&withdrawn, 1), (&available, 0)] {
         eventually("the snapshot", async || snapshots(&app, ticket).await == [version]).await;
     }
-    // The third snapshot of a reserved listing shows that the announcer has skipped the others.
+    // The third snapshot of a reserved listing shows that the announcer has skipped the settled listings meanwhile.
     let (held, _) = create_reserved(&app, &seller).await;
     for count in 1..=3_usize {
         app.clock.advance(Duration::from_secs(100));
@@ -103,7 +104,7 @@ async fn poison_messages_are_dead_lettered_and_block_nothing() {
     let ticket = create_listing(&app, &app.signer.user()).await;
     let order = order(&app, &ticket);
     let good = serde_json::to_value(order_event(&app, 0, &order)).unwrap();
-    // Of different orders: of several events of one order, only the newest has to be readable.
+    // The events are of different orders: of several events of one order, only the newest has to be readable.
     let of_another_order = || {
         let mut event = good.clone();
         event["subject"] = json!(OrderId::new().to_string());
@@ -143,7 +144,7 @@ async fn unknown_fields_and_changes_are_ignored() {
     event["data"]["loyaltyPoints"] = json!(7);
     event["data"]["ticket"]["gate"] = json!("B");
     event["partitionkey"] = json!("x");
-    // An unknown change, too.
+    // An unknown change is handled too.
     event["type"] = json!("order.upgraded.v1");
     app.publish_raw("orders", "order", "order.upgraded.v1", event.to_string().as_bytes()).await;
     eventually("the event to be handled", async || read(&app, &ticket).await["status"] == "reserved").await;

@@ -254,7 +254,7 @@ async fn repeat_after_a_crash_between_claim_and_insert_creates_the_claimed_listi
     };
     let first = post(body()).await.expect(201).json();
     app.wait_until_idle().await;
-    // What a crash before the insert leaves: the claim alone.
+    // A crash before the insert leaves only the claim, the record of the idempotency key.
     app.context.database.collection::<Document>("tickets").delete_many(doc! {}).await.unwrap();
     app.clock.advance(Duration::from_secs(60));
     post(body_with("title", json!("Another"))).await.expect(422);

@@ -156,7 +156,7 @@ async fn two_instances_concurrently() {
             (ticket, order)
         };
         let events = events(&app, &order, statuses);
-        // All events at both instances concurrently, twice.
+        // All events are delivered to both instances concurrently, twice.
         let everywhere = [&app, &other, &app, &other];
         let all = everywhere.iter().flat_map(|app| events.iter().map(move |event| app.handle(event)));
         for handled in futures::future::join_all(all).await {

@@ -147,7 +147,7 @@ impl Fixture {
                 .try_collect()
                 .await
                 .unwrap();
-            // Excludes queries of the sweeper and the announcer.
+            // Excludes the periodic queries for unpublished events and for snapshots that are due.
             found.retain(|entry| {
                 let filter = entry.get_document("command").and_then(|command| command.get_document("filter"));
                 filter.is_ok_and(|filter| filter.keys().all(|key| key == "_id" || key.starts_with("state.")))

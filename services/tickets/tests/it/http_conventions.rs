@@ -95,7 +95,7 @@ async fn cross_site_requests_are_rejected() {
         if is_rejected {
             assert_eq!(post.expect(403).problem(), "cross-site", "{header}: {value}");
             assert_eq!(put.expect(403).problem(), "cross-site", "{header}: {value}");
-            // Also without a cookie.
+            // The request is rejected without a cookie too.
             let request = app.request("DELETE", &path(&ticket)).header(header, value);
             assert_eq!(request.send().await.expect(403).problem(), "cross-site");
         } else {

@@ -174,7 +174,7 @@ async fn redelivery_recovers_from_a_crash_after_the_replica_write() {
     let ticket = create_listing(&app, &app.signer.user()).await;
     let order = order(&app, &ticket);
     let event = order_event(&app, 0, &order);
-    // Only the first write of the handler.
+    // Only the first write of the handler has taken effect.
     let state = mongodb::bson::serialize_to_document(&order).unwrap();
     let replica = app.context.database.collection::<Document>("replica_order");
     replica.insert_one(doc! { "_id": order.id.to_string(), "version": 0_i64, "state": state }).await.unwrap();
@@ -217,7 +217,7 @@ async fn event_that_moves_no_listing_reads_none() {
     };
     assert_eq!(reads(OrderChange::Confirmed, 1, OrderStatus::AwaitingPayment).await, 0);
     assert_eq!(reads(OrderChange::Authorized, 2, OrderStatus::Authorized).await, 0);
-    // A redelivery may continue what was interrupted, and a snapshot is answered.
+    // A redelivery may continue an interrupted handler, and a snapshot may need a response.
     assert!(reads(OrderChange::Authorized, 2, OrderStatus::Authorized).await > 0);
     assert!(reads(OrderChange::Snapshot, 3, OrderStatus::Authorized).await > 0);
 }

@@ -28,7 +28,7 @@ struct Instance {
 
 impl Instance {
     fn start(app: &TestApp, mongodb: &Proxy, grace: &str) -> Self {
-        // Bound and released at once: another process could take the port in between.
+        // The port is released before the service binds it, so another process could take it in between.
         let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (public, metrics) = (free(), free());
         let mut command = program();

@@ -28,7 +28,7 @@ async fn listing_of_a_lost_order_is_released() {
     deliver(&app, 1, &with_status(&order, OrderStatus::AwaitingPayment)).await;
     release(&app, &ticket, order.id, false).await.expect(409);
     release(&app, &ticket, OrderId::new(), true).await.expect(409);
-    // The caller has read an older replica of the order, or none: the order has been raised since.
+    // The caller has read an older replica of the order, or none: `orders` has written the order again since (a raise).
     for version in [json!(0), json!(null)] {
         let body = json!({ "id": ticket["id"], "orderId": order.id, "orderIsLost": true, "orderVersion": version });
         let rejected = app.admin("POST", "/release").json(&body).send().await.expect(409).json();

@@ -20,7 +20,7 @@ async fn reconciling_reads_only_unfinished_orders_after_many_holds() {
     assert_eq!(read(&app, &ticket).await["status"], "available");
     let next = order(&app, &ticket);
     app.assert_examined_at_most(5, async {
-        // A snapshot of an order that ended long ago, another buyer's reservation, and its sale.
+        // The events are a snapshot of an order that ended long ago, another buyer's reservation, and its sale.
         let snapshot = app.event(OrderChange::Snapshot, last.id, 2, with_status(&last, OrderStatus::Cancelled));
         app.handle(&snapshot).await.unwrap();
         deliver(&app, 0, &next).await;
@@ -29,6 +29,6 @@ async fn reconciling_reads_only_unfinished_orders_after_many_holds() {
     })
     .await;
     assert_eq!(read(&app, &ticket).await["status"], "sold");
-    // Each reservation, each release and the sale.
+    // Each repeat has a reservation and a release; the last two changes are a reservation and the sale.
     assert_eq!(read(&app, &ticket).await["version"], 2 * REPEATS + 2);
 }

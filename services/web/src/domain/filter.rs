@@ -37,7 +37,7 @@ pub(crate) enum Availability {
     /// Shows with a ticket for sale.
     #[default]
     Available,
-    /// Also those without one, and cancelled ones.
+    /// All shows, including cancelled ones and those without a ticket for sale.
     All,
 }
 

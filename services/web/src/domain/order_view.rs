@@ -46,7 +46,7 @@ pub(crate) struct TimelineEntry {
 impl OrderView {
     pub(crate) fn new(order: &OrderState, payments: &[PaymentState]) -> Self {
         let terms = &order.ticket;
-        // In the venue's time zone, like all times on the page.
+        // All times on the page are in the venue's time zone.
         let moment = |at: Timestamp| Moment::new(at, &terms.time_zone);
         Self {
             id: order.id.to_string(),

@@ -30,7 +30,7 @@ const SHOW_PAUSE: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(state: AppState, context: Context) {
     let mut backoff = Backoff::up_to(MAX_BACKOFF);
-    while !state.tasks.stop().is_cancelled() {
+    while !state.tasks.stop_token().is_cancelled() {
         let subscriptions = tokio::try_join!(
             context.subscribe_ephemeral::<TicketState>(),
             context.subscribe_ephemeral::<OrderState>(),
@@ -50,7 +50,7 @@ pub(crate) async fn run(state: AppState, context: Context) {
         backoff.reset();
         loop {
             tokio::select! {
-                () = state.tasks.stop().cancelled() => return,
+                () = state.tasks.stop_token().cancelled() => return,
                 Some(event) = tickets.next() => dispatch_ticket(&state, event),
                 Some(event) = orders.next() => publish_order(&state, &event),
                 Some(event) = shows.next() => publish_show(&state, event.data.id, &event),
@@ -62,7 +62,7 @@ pub(crate) async fn run(state: AppState, context: Context) {
 
 /// Publishes in a separate task, so that a slow query does not delay the next event.
 fn dispatch_ticket(state: &AppState, event: Envelope<TicketState>) {
-    // A resync repeats known states.
+    // A snapshot repeats a known state.
     if event.is_snapshot() {
         return;
     }

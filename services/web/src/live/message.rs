@@ -38,12 +38,13 @@ struct Update<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ListingUpdate {
     html: String,
     /// The availability for screen readers.
     text: &'static str,
     /// Whether the ticket can be ordered.
-    open: bool,
+    is_for_sale: bool,
     price: String,
     /// The topic of the listings of its show, and their revision with this change.
     list: String,
@@ -91,9 +92,9 @@ pub(crate) fn ticket_changed(
     let ListingView { availability, price, .. } = ListingView::new(ticket, None, now).of_show(show);
     let hold_seconds_left = hold_expiry.map(|expiry| expiry.since(now).as_secs());
     let html = AvailabilityBadge { availability, hold_seconds_left }.render().map_err(Error::internal)?;
-    let (text, open) = (availability.sentence(), availability.is_for_sale());
+    let (text, is_for_sale) = (availability.sentence(), availability.is_for_sale());
     let (list, revision) = (list_topic(ticket.show_id), ticket.updated_at.as_millis());
-    let listing = Some(ListingUpdate { html, text, open, price, list, revision });
+    let listing = Some(ListingUpdate { html, text, is_for_sale, price, list, revision });
     encode(&Update { topic: &ticket_topic(ticket.terms.id), version, listing, offer: None })
 }
 
@@ -134,7 +135,7 @@ mod tests {
         let now = state.created_at;
         let read = |message: Utf8Bytes| serde_json::from_str::<Value>(&message).unwrap();
         let update = read(ticket_changed(&state, None, 1, None, now).unwrap());
-        assert_eq!((update["version"].as_u64(), update["open"].as_bool()), (Some(1), Some(true)));
+        assert_eq!((update["version"].as_u64(), update["isForSale"].as_bool()), (Some(1), Some(true)));
         assert_eq!(update["price"], "125.50 USD");
         assert_eq!(update["list"], format!("list:{}", state.show_id));
         assert_eq!(update["revision"], state.updated_at.as_millis());
@@ -142,7 +143,7 @@ mod tests {
         let expiry = now.plus(Duration::from_secs(192));
         let update = read(ticket_changed(&state, None, 2, Some(expiry), now).unwrap());
         let html = update["html"].as_str().unwrap();
-        assert!(html.contains("data-left=\"192\"") && html.contains("3:12") && update["open"] == false, "{html}");
+        assert!(html.contains("data-left=\"192\"") && html.contains("3:12") && update["isForSale"] == false, "{html}");
         let update = read(entity_changed("order:1", 4).unwrap());
         assert_eq!(update, serde_json::json!({ "topic": "order:1", "version": 4 }));
         assert_eq!(read(user_changed())["topic"], "me");

@@ -51,7 +51,7 @@ async fn serve(state: AppState, user: Option<UserId>, mut socket: WebSocket) {
     let reason = tokio::select! {
         reason = run_connection(&state, user, &mut socket, &mut subscriber) => reason,
         () = slow.cancelled() => Some((close_code::AGAIN, "too slow")),
-        () = state.tasks.stop().cancelled() => Some((close_code::RESTART, "restarting")),
+        () = state.tasks.stop_token().cancelled() => Some((close_code::RESTART, "restarting")),
     };
     metrics::gauge!("live_pages").decrement(1.0);
     if let Some((code, reason)) = reason {

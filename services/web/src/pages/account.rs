@@ -233,7 +233,7 @@ mod tests {
             "this device",
             "Unknown device",
             &format!("action=\"/account/sessions/{}/revoke\"", other.id),
-            "Your password is changed",
+            "Your password has been changed",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

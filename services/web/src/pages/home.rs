@@ -45,7 +45,7 @@ struct HomePage {
     layout: Layout,
     categories: Vec<Chip>,
     dates: Vec<Chip>,
-    /// Without empty ones.
+    /// The shelves that are not empty.
     shelves: Vec<Shelf>,
 }
 

@@ -140,7 +140,7 @@ impl ReadModel {
         let mut applied = Applied::Stale;
         let Known { mut generations, read_at } = self.cached().await?;
         loop {
-            // The live one comes last, so that whatever pages show is in the others too.
+            // The live generation is written last, so that everything that pages show is in the other generations too.
             for generation in self.write_targets(&generations) {
                 let outcome = self.replica::<S>(generation).put_if_newer(event).await?;
                 if generation == generations.live && outcome == Applied::Applied {
@@ -309,7 +309,8 @@ impl ReadModel {
     /// Waits until no instance uses a cached document without this generation, which is being filled.
     async fn wait_until_known(&self, filling: i64) {
         let seen = self.cache.borrow().filling.filter(|(seen, _)| *seen == filling);
-        // It is unknown only if another read has just found another document. Then wait as for a new generation.
+        // The cache lacks the generation only if another read has just found another document. Then wait as for a new
+        // one.
         let since = seen.map(|(_, since)| since.elapsed()).unwrap_or_default();
         tokio::time::sleep(KNOWN_AFTER.saturating_sub(since)).await;
     }
@@ -340,7 +341,7 @@ impl ReadModel {
         self.cache.borrow().retired.get(&generation).map(Instant::elapsed).unwrap_or_default()
     }
 
-    /// Longer than any page may read a generation after it was retired.
+    /// A period longer than any page may read a generation after it was retired.
     fn grace_period(&self) -> Duration {
         self.context.config.request_timeout + CACHE_TTL
     }

@@ -25,7 +25,7 @@ async fn sign_in_relays_cookies_and_redirects() {
     assert_eq!(requests[0].headers["x-forwarded-for"], "127.0.0.1");
     let html = app.request("GET", "/signin?next=https%3A%2F%2Fevil.example").send().await.expect(200).text();
     assert_contains(&html, &["ignored: next must be a path of this site", "name=\"next\" value=\"/\""]);
-    // Another site is never the target.
+    // A sign-in never redirects to another site.
     let elsewhere = [("email", "a@example.com"), ("password", "secret"), ("next", "//evil.example")];
     assert_eq!(post_form(&app, "/signin", None, &elsewhere).await.header("location"), "/");
 
@@ -119,10 +119,10 @@ async fn password_is_changed_and_never_sent_back() {
     let response = change("long enough").await.expect(303);
     assert_eq!(services.take_requests()[0].body, json!({ "current": "the old one", "new": "long enough" }));
     let html = app.request("GET", response.header("location")).as_user(&ana).send().await.expect(200).text();
-    assert_contains(&html, &["Your password is changed."]);
+    assert_contains(&html, &["Your password has been changed."]);
     let html = app.request("GET", "/account?password_changed=maybe&utm_source=x").as_user(&ana).send().await.text();
     assert_contains(&html, &["ignored: password_changed"]);
-    assert!(!html.contains("Your password is changed.") && !html.contains("utm_source"), "{html}");
+    assert!(!html.contains("Your password has been changed.") && !html.contains("utm_source"), "{html}");
     let html = post_form(&app, "/account/password", None, &[]).await.expect(401).text();
     assert_contains(&html, &["That page is for those who are signed in.", "value=\"/account\""]);
 }

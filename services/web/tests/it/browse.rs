@@ -132,7 +132,7 @@ async fn misspelled_search_is_corrected_and_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn search_matches_seller_names() {
     let app = app().await;
-    // Many users with the same first name, who sell nothing.
+    // Many users have the same first name, and sell nothing.
     for _ in 0..25 {
         publish_user(&app, UserId::new(), "Ana").await;
     }
@@ -266,7 +266,7 @@ async fn paging_lists_each_show_once_for_every_sort_order() {
     let app = app().await;
     let seller = UserId::new();
     publish_user(&app, seller, "Ana Kovač").await;
-    // Many shows with equal sort values: ties must have a stable order too.
+    // Many shows have equal sort values, because ties must have a stable order too.
     let tickets: Vec<_> = (0..60_u64)
         .map(|n| TicketState { seller_id: seller, ..listing(&app, &format!("Show-{n:02}"), n / 30) })
         .collect();

@@ -292,7 +292,7 @@ async fn watches_and_read_marks_determine_notifications() {
         &app.request("GET", "/notifications").as_user(&ana).send().await.text(),
         &["Sold: Carmen for 99.00 USD."],
     );
-    // A hold that ends soon.
+    // The buyer is notified of a hold that ends soon.
     let order = order(&app, &ticket, ben.id, OrderStatus::AwaitingPayment);
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
     app.wait_until_idle().await;

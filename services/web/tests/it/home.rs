@@ -92,7 +92,7 @@ async fn price_drops_are_shown_latest_first_while_they_last() {
     let drops = shelf(&html, "Price drops").unwrap();
     assert_contains(drops, &["First Drop", "Second Drop", "One is now 125.50 USD", "<s class=\"was\">150.00 USD</s>"]);
     assert!(drops.find("Second Drop") < drops.find("First Drop") && !drops.contains("No Drop"), "{drops}");
-    // One price has risen again, the other ticket is held.
+    // The price of one ticket has risen again, and the other ticket is held.
     app.publish(TicketChange::Updated, first.terms.id, 1, TicketState { price_drop: None, ..first.clone() }).await;
     let status = TicketStatus::Reserved;
     app.publish(TicketChange::Reserved, second.terms.id, 1, TicketState { status, ..second.clone() }).await;

@@ -65,15 +65,16 @@ impl Page {
         }
     }
 
-    /// The messages before the first one of this topic.
-    async fn messages_until(&mut self, last: &str) -> Vec<Value> {
+    /// Returns the messages up to the update of this topic to this version, which is the last one.
+    async fn messages_until(&mut self, topic: &str, version: u64) -> Vec<Value> {
         let mut messages = Vec::new();
         loop {
-            let next = self.next_message().await;
-            if next["topic"] == last {
+            let message = self.next_message().await;
+            let is_last = message["topic"] == topic && message["version"] == version;
+            messages.push(message);
+            if is_last {
                 return messages;
             }
-            messages.push(next);
         }
     }
 }
@@ -96,7 +97,8 @@ async fn pages_receive_updates_of_shown_entities_only() {
         app.publish(TicketChange::Reserved, ticket.terms.id, 1, state).await;
     }
     let message = page.next_message().await;
-    assert_eq!((&message["topic"], &message["version"], &message["open"]), (&json!(topic), &json!(1), &json!(false)));
+    let update = (&message["topic"], &message["version"], &message["isForSale"]);
+    assert_eq!(update, (&json!(topic), &json!(1), &json!(false)));
     assert!(message["html"].as_str().unwrap().contains("Held by a buyer"), "{message}");
     app.wait_until_idle().await;
     // A second page, rendered with the old version, catches up.
@@ -138,7 +140,7 @@ async fn pages_of_a_show_follow_its_listings() {
     let second = TicketState { show_id: show.id, ..listing(&app, "Carmen", 0) };
     app.publish(TicketChange::Created, second.terms.id, 0, second.clone()).await;
     let added = open.next_of(&format!("ticket:{}", second.terms.id), |_| true).await;
-    assert_eq!((&added["list"], &added["open"]), (&json!(list), &json!(true)));
+    assert_eq!((&added["list"], &added["isForSale"]), (&json!(list), &json!(true)));
     assert_eq!(added["revision"], second.updated_at.as_millis());
     let is_newer = |message: &Value| message["version"].as_u64() > Some(revision);
     let offered = open.next_of(&offer, is_newer).await;
@@ -166,30 +168,32 @@ async fn order_updates_reach_its_buyer_only() {
     let (ben, eve, ticket) = (app.signer.user(), app.signer.user(), listing(&app, "Carmen", 0));
     let order = order(&app, &ticket, ben.id, OrderStatus::Created);
     publish_listing(&app, &ticket).await;
+    app.publish(TicketChange::Updated, ticket.terms.id, 1, ticket.clone()).await;
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
     app.wait_until_idle().await;
     let at = listen(&app).await;
-    let shown = json!({ format!("order:{}", order.id): 0, format!("ticket:{}", ticket.terms.id): 0 });
+    let (order_topic, ticket_topic) = (format!("order:{}", order.id), format!("ticket:{}", ticket.terms.id));
+    let shown = json!({ &order_topic: 0, &ticket_topic: 0 });
     let mut bens = Page::open(at, "http://localhost:8080", Some(&ben)).await.ok().unwrap();
     let mut eves = Page::open(at, "http://localhost:8080", Some(&eve)).await.ok().unwrap();
     for page in [&mut bens, &mut eves] {
         page.report_versions(&shown).await;
+        // A page that has caught up with the listing is subscribed to all topics that it may follow.
+        page.messages_until(&ticket_topic, 1).await;
     }
     let mut confirmed = order.clone();
     confirmed.status = OrderStatus::AwaitingPayment;
-    // Everybody may see the ticket's event. It is published last, so a page that gets it would have got the order's.
-    let sold = TicketState { status: TicketStatus::Sold, ..ticket.clone() };
     app.publish(OrderChange::Confirmed, order.id, 1, confirmed).await;
-    app.publish(TicketChange::Sold, ticket.terms.id, 1, sold).await;
-    let topic = format!("ticket:{}", ticket.terms.id);
-    let messages = eves.messages_until(&topic).await;
-    assert!(messages.is_empty(), "{messages:?}");
-    let mut messages = bens.messages_until(&topic).await;
-    // The order's update is sent once the read model has it, which may be after the ticket's.
-    while !messages.iter().any(|message| message["topic"] == format!("order:{}", order.id)) {
-        messages.push(bens.next_message().await);
-    }
-    assert!(messages.iter().any(|message| message["version"] == 1 && message.get("html").is_none()), "{messages:?}");
+    let messages = bens.messages_until(&order_topic, 1).await;
+    // An order's update has no HTML, because the page reloads the order.
+    assert_eq!(messages.last(), Some(&json!({ "topic": &order_topic, "version": 1 })), "{messages:?}");
+    // Everybody may see the listing. Its event is published after the order's update was sent, so a page that gets both
+    // gets the order's first.
+    let sold = TicketState { status: TicketStatus::Sold, ..ticket.clone() };
+    app.publish(TicketChange::Sold, ticket.terms.id, 2, sold).await;
+    let messages = eves.messages_until(&ticket_topic, 2).await;
+    assert!(messages.iter().all(|message| message["topic"] == ticket_topic), "{messages:?}");
+    bens.messages_until(&ticket_topic, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

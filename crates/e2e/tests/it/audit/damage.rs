@@ -8,6 +8,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use testkit::fleet::SERVICES;
 use ticketctl::audit::checks;
+use ticketctl::audit::names::{LEDGER, PAID_ONCE, REPLICAS, WELL_FORMED};
 use ticketctl::reports::AuditReport;
 
 use super::{Sold, audit, found};
@@ -27,7 +28,7 @@ async fn dropped_replicas_are_reported() {
     assert_eq!(existing, expected.collect());
 
     sold.client.database("tickets").collection::<Document>("replica_order").drop().await.unwrap();
-    let mut expected = [found(9, "tickets", &[&sold.order]), found(9, "tickets", &[&sold.hold])];
+    let mut expected = [found(REPLICAS, "tickets", &[&sold.order]), found(REPLICAS, "tickets", &[&sold.hold])];
     expected.sort();
     assert_eq!(audit(&sold.operator).await, expected);
 }
@@ -42,12 +43,12 @@ async fn malformed_documents_are_findings_like_others() {
     let ledger = doc! { "$inc": { "state.ledger.0.debit": 1_i64 } };
     payments.update_one(doc! { "_id": &sold.payment }, ledger).await.unwrap();
     let version = doc! { "$set": { "version": "one" } };
-    // The other checks skip the malformed replica, so it also counts as missing (invariant 9).
+    // The other checks skip the malformed replica, so the replica also counts as missing.
     let mut expected = [
-        found(0, "payments", &[&format!("{{\"$oid\":\"{id}\"}}")]),
-        found(0, "web", &[&sold.order]),
-        found(9, "web", &[&sold.order]),
-        found(12, "payments", &[&sold.payment]),
+        found(WELL_FORMED, "payments", &[&format!("{{\"$oid\":\"{id}\"}}")]),
+        found(WELL_FORMED, "web", &[&sold.order]),
+        found(REPLICAS, "web", &[&sold.order]),
+        found(LEDGER, "payments", &[&sold.payment]),
     ];
     expected.sort();
     assert_eq!(sold.audit_with(("web", "replica_order"), &sold.order, version).await, expected);
@@ -72,8 +73,8 @@ async fn unfinished_sales_are_reported() {
     let authorized = doc! { "$set": { "state.status": status, "state.updatedAt": "2026-01-01T00:00:00.000Z" } };
     let replicas =
         [("orders", &id), ("payments", &sold.hold), ("tickets", &sold.hold), ("web", &id), ("web", &sold.hold)];
-    let mut expected: Vec<_> = replicas.into_iter().map(|(database, id)| found(9, database, &[id])).collect();
-    expected.extend([found(3, "orders", &[&sold.hold]), found(3, "payments", &[&id, &sold.hold])]);
+    let mut expected: Vec<_> = replicas.into_iter().map(|(database, id)| found(REPLICAS, database, &[id])).collect();
+    expected.extend([found(PAID_ONCE, "orders", &[&sold.hold]), found(PAID_ONCE, "payments", &[&id, &sold.hold])]);
     expected.sort();
     assert_eq!(sold.audit_with(("orders", "orders"), &sold.hold, authorized).await, expected);
 }
@@ -95,7 +96,10 @@ async fn each_invariant_has_its_share_of_the_findings() {
     assert_eq!(finished.code, Some(3), "{finished:?}");
     let report: AuditReport = serde_json::from_str(&finished.stdout).unwrap();
     let invariants: BTreeSet<_> = report.findings.iter().map(|finding| finding.invariant).collect();
-    assert_eq!((invariants, report.findings.len(), report.unlisted), (BTreeSet::from([9, 12]), 2, 1));
+    assert_eq!(
+        (invariants, report.findings.len(), report.unlisted),
+        (BTreeSet::from([REPLICAS.number, LEDGER.number]), 2, 1)
+    );
 
     let profile = orders.collection::<Document>("system.profile");
     let cursors = doc! { "appName": "ticketctl", "command.find": "orders" };

@@ -1,8 +1,8 @@
 //! The flows between pods and to the outside, read from the configuration of the pods.
 //!
 //! # Why
-//! A list of flows would only repeat the policies. Settings such as `MONGODB_URL` with their defaults, the
-//! files and scripts of servers, routes and monitors already say what must be reached.
+//! A list of flows would only repeat the policies. What a pod must reach is already in the configuration: in settings
+//! such as `MONGODB_URL` with their defaults, in the files and scripts of servers, in routes and in monitors.
 
 use std::collections::BTreeSet;
 
@@ -57,8 +57,8 @@ pub(super) fn read(context: &Context<'_>) -> (BTreeSet<Flow>, Vec<String>) {
 struct Source {
     reason: String,
     text: String,
-    /// Whether it is a setting of our programs, whose addresses are called. Other texts may be comments,
-    /// so that only their addresses within the overlay count.
+    /// Whether it is a setting of our programs, which call all addresses in it. Other texts may contain comments, so
+    /// only their addresses within the overlay count.
     is_setting: bool,
 }
 

@@ -11,7 +11,7 @@ pub(super) enum Target {
     /// Pods of the overlay, by index, each with the port that is reached.
     Pods(Vec<(usize, u16)>),
     Elsewhere(Endpoint),
-    /// Nothing that exists, with the reason.
+    /// No known target, with the reason.
     Unknown(String),
 }
 

@@ -33,7 +33,7 @@ pub(super) fn check(network: &Network<'_>, policy: &Value) -> Vec<String> {
     problems.into_iter().map(|what| format!("{}: {what}", display(policy))).collect()
 }
 
-/// What one peer and one port of a rule allow for one of the policy's pods although no flow needs it.
+/// The traffic that one peer and one port of a rule allow for one of the policy's pods although no flow needs it.
 fn unneeded(
     network: &Network<'_>,
     index: usize,

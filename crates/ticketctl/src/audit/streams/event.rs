@@ -6,7 +6,7 @@ use common::events::ticket::TicketStatus;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::audit::entity::{Entity, Owned, text};
+use crate::audit::entity::{Entity, EntityKind, text};
 use crate::audit::finding::Finding;
 use crate::audit::history::{self, Coverage, Step, digest, price};
 use crate::audit::names::ONE_EVENT;
@@ -23,7 +23,7 @@ pub(super) struct Event {
     /// The version of the entity.
     #[serde(rename = "entityversion")]
     pub(super) version: u64,
-    /// Whether a raise wrote the entity again.
+    /// Whether a raise wrote the entity again, after its owner was restored to an earlier moment.
     #[serde(default)]
     pub(super) raised: bool,
     /// The payload.
@@ -40,14 +40,14 @@ impl Event {
 /// Checks the change events of the entity `id` against its stored aggregate, which is `None` if the owner does not have
 /// it. `events` may contain events of other entities, which are ignored, and copies of an event, which count once.
 pub(super) fn check(
-    owned: Owned,
+    kind: EntityKind,
     id: &str,
     aggregate: Option<&Entity>,
     events: &[Event],
     coverage: &Coverage,
     found: &mut Vec<Finding>,
 ) {
-    let (database, _, entity) = owned;
+    let EntityKind { service: database, entity, .. } = kind;
     let mut distinct: Vec<&Event> = Vec::new();
     for event in events.iter().filter(|event| event.subject == id) {
         match distinct.iter().find(|earlier| earlier.id == event.id) {
@@ -61,7 +61,7 @@ pub(super) fn check(
     }
     distinct.sort_by_key(|event| event.version);
     let steps: Vec<_> = distinct.iter().map(|event| event.step(entity)).collect();
-    history::check(owned, id, aggregate, &steps, coverage, found);
+    history::check(kind, id, aggregate, &steps, coverage, found);
 }
 
 /// A digest of order, ticket and price, if the event confirms an order: its ticket is reserved and it awaits payment.
@@ -84,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::audit::entity::REPLICATED_ENTITIES;
+    use crate::audit::entity::USERS;
     use crate::audit::fixtures::entity;
 
     fn event(id: &str, version: u64, data: Value) -> Event {
@@ -93,11 +93,10 @@ mod tests {
 
     #[test]
     fn event_has_one_payload() {
-        let users = REPLICATED_ENTITIES[0];
         let user = entity("1", json!({}));
         let check = |events: &[Event]| {
             let mut found = Vec::new();
-            check(users, "1", Some(&user), events, &Coverage::default(), &mut found);
+            check(USERS, "1", Some(&user), events, &Coverage::default(), &mut found);
             found.iter().map(|finding| format!("{finding} {:?}", finding.ids)).collect::<Vec<_>>()
         };
         let (first, second) = (event("a", 0, json!("Ana")), event("b", 1, json!("Ann")));

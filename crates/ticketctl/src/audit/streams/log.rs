@@ -1,5 +1,5 @@
 //! Reads a stream of change events: first its newest messages, up to a maximum, and then with each further read those
-//! that were published since the last one.
+//! that were published since the read before it.
 //!
 //! # Why
 //! Each read has its own ephemeral consumer: it needs no acknowledgements, and NATS deletes it if the audit is killed.
@@ -19,9 +19,9 @@ use futures::StreamExt;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::event::Event;
-use crate::audit::entity::Owned;
+use crate::audit::entity::EntityKind;
 use crate::audit::history::Coverage;
-use crate::audit::join::Pace;
+use crate::audit::join::ReadRateLimit;
 
 /// The suffix of the event types of snapshots, which are not changes.
 const SNAPSHOT: &str = ".snapshot.v1";
@@ -40,15 +40,15 @@ const WAIT_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum difference between the clocks of services and NATS.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// The stream of an entity's events.
+/// The stream of one kind of entity, and which part of it is read.
 #[derive(Debug)]
 pub(super) struct Log {
-    /// The entity whose events it contains.
-    pub(super) owned: Owned,
+    /// The kind of entity whose events the stream contains.
+    pub(super) kind: EntityKind,
     stream: Stream,
     /// The NATS subjects of the change events.
     subjects: Vec<String>,
-    /// The sequence number of the oldest message that is covered: the stream still has it, and it is read.
+    /// The sequence number of the oldest message that the audit reads and that the stream still has.
     first: u64,
     /// The sequence number where the next read begins.
     pub(super) next: u64,
@@ -67,9 +67,8 @@ fn timestamp(time: async_nats::datetime::DateTime) -> Result<Timestamp> {
 
 impl Log {
     /// Opens the stream of an entity, and determines where the first read begins and which period it covers.
-    pub(super) async fn open(jetstream: &jetstream::Context, prefix: &str, owned: Owned) -> Result<Self> {
-        let (source, _, entity) = owned;
-        let name = format!("{prefix}-{source}");
+    pub(super) async fn open(jetstream: &jetstream::Context, prefix: &str, kind: EntityKind) -> Result<Self> {
+        let name = format!("{prefix}-{}", kind.service);
         let stream = jetstream.get_stream(&name).await.with_context(|| format!("the stream {name} can't be read"))?;
         let info = stream.cached_info();
         let state = &info.state;
@@ -87,24 +86,24 @@ impl Log {
         } else {
             timestamp(state.first_timestamp)?.plus(MAX_CLOCK_SKEW)
         };
-        let events = ENTITIES.into_iter().filter(|one| one.name == entity).flat_map(|one| one.events);
+        let events = ENTITIES.into_iter().filter(|one| one.name == kind.entity).flat_map(|one| one.events);
         let changes = events.filter(|event| !event.name.ends_with(SNAPSHOT));
         let subjects = changes.map(|event| format!("{prefix}.{}", event.name)).collect();
         let messages = usize::try_from((state.last_sequence + 1).saturating_sub(first))?;
         let coverage = Coverage { begin: begin.to_string(), end: None };
-        Ok(Self { owned, stream, subjects, first, next: first, messages, coverage, is_cut })
+        Ok(Self { kind, stream, subjects, first, next: first, messages, coverage, is_cut })
     }
 
     fn name(&self) -> &str {
         &self.stream.cached_info().config.name
     }
 
-    /// Reads the change events from where the last read ended to the present end of the stream. Passes each with its
-    /// sequence number to `each`. Skips messages that are not events: the consumers make dead letters of them.
+    /// Reads the change events from where the previous read ended to the present end of the stream. Passes each event
+    /// with its sequence number to `each`. Skips messages that are not events; the services dead-letter such messages.
     pub(super) async fn read(
         &mut self,
         consumer: &str,
-        pace: &mut Pace,
+        rate_limit: &mut ReadRateLimit,
         mut each: impl FnMut(u64, Event),
     ) -> Result<()> {
         let name = self.name().to_owned();
@@ -122,7 +121,7 @@ impl Log {
                     let info = created.get_info().await.with_context(|| format!("{name} can't be read"))?;
                     let is_over = info.num_pending == 0 && info.delivered.consumer_sequence == received;
                     ensure!(is_over, "{name} does not deliver its messages");
-                    // Because of a limit, the stream has removed the remaining messages.
+                    // The stream has removed the remaining messages, because it has reached its maximum age or size.
                     break;
                 };
                 let message = message.with_context(|| format!("{name} ended early"))??;
@@ -132,7 +131,7 @@ impl Log {
                 if let Ok(event) = serde_json::from_slice::<Event>(&message.payload) {
                     each(sequence, event);
                 }
-                pace.count(1).await;
+                rate_limit.count(1).await;
                 if pending == 0 || sequence >= end {
                     self.next = self.next.max(sequence + 1);
                     break;
@@ -148,8 +147,8 @@ impl Log {
         self.reduce_coverage(&state)
     }
 
-    /// Shortens the covered period if the stream has removed its oldest messages since it was opened, because of a
-    /// limit of their age or number.
+    /// Shortens the covered period if the stream has removed its oldest messages since it was opened, because it has
+    /// reached its maximum age or size.
     fn reduce_coverage(&mut self, state: &State) -> Result<()> {
         if state.first_sequence > self.first {
             self.first = state.first_sequence;

@@ -27,9 +27,9 @@ struct Mark {
 
 /// Number of bits for the number of a status.
 const STATUS_BITS: u32 = 4;
-/// The bit that is set for the event of a raise.
+/// The bit that is set for the event of a raise, which may follow any status.
 const RAISED: u32 = 1 << STATUS_BITS;
-/// The number of all further statuses, once the other numbers are taken.
+/// The number that all statuses share for which no number of their own is left.
 const OTHER_STATUS: u32 = (1 << STATUS_BITS) - 1;
 
 /// The digests of a stream's change events.

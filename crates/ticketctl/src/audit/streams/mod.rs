@@ -24,10 +24,10 @@ use futures::TryStreamExt;
 use self::event::Event;
 use self::log::Log;
 use self::marks::Marks;
-use super::entity::{Entity, Owned, REPLICATED_ENTITIES, text};
+use super::entity::{Entity, EntityKind, REPLICATED_ENTITIES, text};
 use super::finding::Finding;
 use super::history::{self, Coverage};
-use super::join::{Join, Pace};
+use super::join::{Join, ReadRateLimit};
 use super::names::{NO_BACKLOG, TERMS};
 use crate::dead_letters;
 use crate::fleet::FleetArgs;
@@ -59,7 +59,7 @@ pub(super) struct Streams {
     /// The name of the consumers that the audit creates.
     consumer: String,
     /// Limits the events that are read in a second, and counts them.
-    pub(super) pace: Pace,
+    pub(super) rate_limit: ReadRateLimit,
     /// The stream of each entity, by the entity's name.
     logs: BTreeMap<&'static str, Log>,
     /// The marks of the stream that was read last, and the time at which that read began: later changes may be missing.
@@ -82,8 +82,8 @@ impl Streams {
         let jetstream = connect(fleet).await?;
         let prefix = fleet.nats_prefix.clone();
         let mut logs = BTreeMap::new();
-        for owned in REPLICATED_ENTITIES {
-            logs.insert(owned.2, Log::open(&jetstream, &prefix, owned).await?);
+        for kind in REPLICATED_ENTITIES {
+            logs.insert(kind.entity, Log::open(&jetstream, &prefix, kind).await?);
         }
         let cut = logs.iter().filter(|(_, log)| log.is_cut).map(|(entity, _)| *entity).collect();
         let events = NonZeroU32::new(rate.get().saturating_mul(EVENTS_PER_DOCUMENT)).unwrap_or(rate);
@@ -91,7 +91,7 @@ impl Streams {
             jetstream,
             prefix,
             consumer: user_of(fleet).unwrap_or_else(|| DEFAULT_USER.to_owned()),
-            pace: Pace::new(events),
+            rate_limit: ReadRateLimit::new(events),
             logs,
             marks: None,
             followed: BTreeMap::new(),
@@ -107,15 +107,16 @@ impl Streams {
     }
 
     /// Reads all change events of an entity's stream, for [`Self::suspicious`].
-    pub(super) async fn read(&mut self, (_, _, entity): Owned) -> Result<()> {
+    pub(super) async fn read(&mut self, kind: EntityKind) -> Result<()> {
+        let entity = kind.entity;
         let end = SystemClock.now().to_string();
         // Confirmations from before the period that the stream of tickets covers are left out, because the stream may
         // have removed their reservations.
         let reservations = self.log("ticket")?.coverage.begin.clone();
-        let Self { logs, pace, consumer, marks: kept, confirmed, reserved, .. } = self;
+        let Self { logs, rate_limit, consumer, marks: kept, confirmed, reserved, .. } = self;
         let log = logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))?;
         let mut marks = Marks::new(entity, log.next, log.messages);
-        let read = log.read(consumer, pace, |sequence, event| {
+        let read = log.read(consumer, rate_limit, |sequence, event| {
             marks.add(sequence, &event);
             if let Some(digest) = event::confirmation(entity, &event).filter(|_| event.time >= reservations) {
                 confirmed.push(Confirmation { digest, sequence });
@@ -132,19 +133,19 @@ impl Streams {
     /// the stream. Returns the ids of at most `max` suspect entities, and the number of further ones.
     pub(super) async fn suspicious(
         &mut self,
-        owned: Owned,
+        kind: EntityKind,
         max: usize,
         mut aggregates: Join,
-        pace: &mut Pace,
+        rate_limit: &mut ReadRateLimit,
     ) -> Result<(Vec<String>, u64)> {
-        let entity = owned.2;
+        let entity = kind.entity;
         let (mut marks, end) = self.marks.take().context("no stream was read")?;
         let coverage = Coverage { end: Some(end), ..self.log(entity)?.coverage.clone() };
         let (mut ids, mut unlisted): (BTreeMap<String, Range<usize>>, u64) = (BTreeMap::new(), 0);
         let mut found = Vec::new();
-        while let Some(joined) = aggregates.next(pace).await? {
+        while let Some(joined) = aggregates.next(rate_limit).await? {
             let range = marks.of_owned(&joined.key);
-            history::check(owned, &joined.key, joined.one(0), &marks.steps(range.clone()), &coverage, &mut found);
+            history::check(kind, &joined.key, joined.one(0), &marks.steps(range.clone()), &coverage, &mut found);
             if found.is_empty() {
                 continue;
             }
@@ -177,14 +178,14 @@ impl Streams {
     /// events with their `aggregates`, by id. These must be read before the call.
     pub(super) async fn check(
         &mut self,
-        owned: Owned,
+        kind: EntityKind,
         ids: &[String],
         aggregates: &BTreeMap<String, Entity>,
     ) -> Result<Found> {
-        let entity = owned.2;
-        let Self { logs, pace, consumer, followed, .. } = self;
+        let entity = kind.entity;
+        let Self { logs, rate_limit, consumer, followed, .. } = self;
         let log = logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))?;
-        let read = log.read(consumer, pace, |_, event| {
+        let read = log.read(consumer, rate_limit, |_, event| {
             if let Some(events) = followed.get_mut(&(entity, event.subject.clone())) {
                 events.push(event);
             }
@@ -193,7 +194,7 @@ impl Streams {
         let (mut all, mut found) = (Vec::new(), Vec::new());
         for id in ids {
             let events = followed.get(&(entity, id.clone())).map(Vec::as_slice).unwrap_or_default();
-            event::check(log.owned, id, aggregates.get(id), events, &log.coverage, &mut found);
+            event::check(log.kind, id, aggregates.get(id), events, &log.coverage, &mut found);
             all.extend(found.drain(..).map(|finding| (id.clone(), finding)));
         }
         Ok(all)

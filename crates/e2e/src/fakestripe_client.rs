@@ -1,20 +1,20 @@
-//! A client for what happens at the card network outside the marketplace: actions in its dashboard, answers of
-//! cardholders, and faults.
+//! A client of fakestripe, the stand-in for the card network. It makes changes that do not come from the marketplace:
+//! actions of staff in the card network's dashboard, answers of cardholders to 3-D Secure challenges, and faults.
 
 use anyhow::{Context as _, Result, ensure};
 use fakestripe::control::{Challenge, ChallengeResult};
 use fakestripe::faults::Faults;
 use serde_json::Value;
 
-/// A client of fakestripe. It bypasses the proxy between the services and fakestripe.
+/// A client that controls fakestripe. It bypasses the proxy between the services and fakestripe.
 #[derive(Clone)]
-pub struct Dashboard {
+pub struct FakestripeClient {
     client: reqwest::Client,
     url: String,
     key: String,
 }
 
-impl Dashboard {
+impl FakestripeClient {
     pub(crate) fn new(url: String, key: String) -> Self {
         Self { client: reqwest::Client::new(), url, key }
     }
@@ -49,7 +49,7 @@ impl Dashboard {
         self.post(&format!("payment_intents/{intent}/cancel"), &[]).await.map(drop)
     }
 
-    /// Charges a card for no payment of the marketplace. The amount is in euro cents.
+    /// Charges a card without a payment of the marketplace. The amount is in euro cents.
     pub async fn charge(&self, amount: u32) -> Result<()> {
         let amount = amount.to_string();
         let form = [

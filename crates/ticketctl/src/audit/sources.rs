@@ -11,7 +11,7 @@ use mongodb::{Client, Database};
 
 use super::entity::Entity;
 use super::indexes;
-use super::join::{Join, Key, Pace, Sorted};
+use super::join::{Join, Key, ReadRateLimit, Sorted};
 use super::malformed::Place;
 use super::provider::Provider;
 use super::streams::Streams;
@@ -44,25 +44,25 @@ impl<'a> Read<'a> {
     }
 }
 
-/// The sources that the checks read: the databases, and the streams and the payment provider if they are known.
-pub(super) struct Reader<'a> {
+/// The open sources that the checks read: the databases, and the streams and the payment provider if they are audited.
+pub(super) struct AuditSources<'a> {
     pub(super) client: &'a Client,
     selection: SelectionCriteria,
-    pub(super) pace: Pace,
-    /// Number of audited aggregates by collection.
+    pub(super) rate_limit: ReadRateLimit,
+    /// Number of audited aggregates by collection; filled by the checks.
     pub(super) audited: BTreeMap<String, usize>,
-    /// The streams, if NATS is known.
+    /// The streams, if they are audited.
     pub(super) streams: Option<Streams>,
-    /// The payment provider, if a key for it is known.
+    /// The payment provider, if it is audited.
     pub(super) provider: Option<Provider>,
 }
 
-impl<'a> Reader<'a> {
-    /// Creates a reader of the databases only. To spare the primary, it reads from a secondary whose lag is small, if
-    /// there is one.
-    pub(super) fn new(client: &'a Client, pace: Pace) -> Self {
+impl<'a> AuditSources<'a> {
+    /// Opens the databases only. To spare the primary, they are read from a secondary whose lag is small, if there is
+    /// one.
+    pub(super) fn new(client: &'a Client, rate_limit: ReadRateLimit) -> Self {
         let selection = recent_secondary();
-        Self { client, selection, pace, audited: BTreeMap::new(), streams: None, provider: None }
+        Self { client, selection, rate_limit, audited: BTreeMap::new(), streams: None, provider: None }
     }
 
     /// Makes all later reads go to the primary, which has the newest data.
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
     pub(super) async fn get(&mut self, read: Read<'_>, ids: &[String]) -> Result<BTreeMap<String, Entity>> {
         let mut join = Join(vec![self.open(read, Some(ids)).await?]);
         let mut entities = BTreeMap::new();
-        while let Some(joined) = join.next(&mut self.pace).await? {
+        while let Some(joined) = join.next(&mut self.rate_limit).await? {
             entities.extend(joined.entities.into_iter().flatten().map(|entity| (entity.id.clone(), entity)));
         }
         Ok(entities)
