@@ -18,22 +18,22 @@ const VENUE_KINDS: &str = "Hall Arena Theatre Stadium Club";
 const CITIES: &str = "Utrecht Lyon Porto Ghent Leipzig Bologna Kraków Aarhus Bristol Valencia Graz Tampere Bergen \
                       Zagreb Brno Nantes Cork Malmö Girona Basel";
 
-/// URLs of searches, and whether the result page has any listing.
+/// URLs of searches, and whether the result page has any show.
 pub(crate) const SEARCHES: [(&str, bool); 12] = [
     ("/browse", true),
-    // One in ten listings has this word. The next query is a prefix of it.
+    // One in ten shows has this word. The next query is a prefix of it.
     ("/browse?q=quartet", true),
     ("/browse?q=qu", true),
-    // All listings have the first word, one in five the second.
+    // All shows have the first word, one in five the second.
     ("/browse?q=the+hall", true),
     ("/browse?q=golden+river+utrecht", true),
-    // Both words are common, but no listing has both.
+    // Both words are common, but no show has both.
     ("/browse?q=festival+club", false),
     // Misspelled: the service corrects it to `orchestra`.
     ("/browse?q=orchetsra", true),
     ("/browse?q=zzyzx", false),
-    ("/browse?q=quartet&currency=EUR&sort=price-high", true),
-    ("/browse?category=concert&min=50&max=80&currency=EUR&sort=price-low", true),
+    ("/browse?q=quartet&currency=EUR&max=40", true),
+    ("/browse?category=concert&min=50&max=80&currency=EUR", true),
     ("/browse?from=2099-05-01&to=2099-05-07", true),
     ("/browse?q=band&category=concert&from=2099-06-01&to=2099-06-30&sort=newest", true),
 ];

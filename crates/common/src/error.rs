@@ -97,6 +97,14 @@ pub enum Error {
     /// 422: the idempotency key was used with another body.
     #[error("the request contradicts an earlier one")]
     Unprocessable(Vec<FieldError>),
+    /// 422: the request is valid in itself, but breaks a rule of the marketplace, such as a price cap.
+    #[error("the request breaks a rule")]
+    RuleBroken {
+        /// The rule.
+        rejection: Rejection,
+        /// The fields that break it.
+        fields: Vec<FieldError>,
+    },
     /// 429: the rate limit is exceeded; a retry after this time may succeed.
     #[error("too many requests")]
     RateLimited(Duration),
@@ -175,6 +183,7 @@ impl Error {
             | Self::Conflict(rejection)
             | Self::Gone(rejection)
             | Self::LimitReached(rejection)
+            | Self::RuleBroken { rejection, .. }
             | Self::NotReady(rejection) => Some(rejection),
             _ => None,
         }
@@ -210,6 +219,7 @@ impl Error {
                 "The key was already used",
                 "Use a new Idempotency-Key for a new request.",
             ),
+            Self::RuleBroken { rejection, .. } => (422, rejection.code, "A rule forbids it", &rejection.detail),
             // `problem` supplies the detail, which says when to retry.
             Self::RateLimited(_) => (429, "rate-limited", "Too many requests", ""),
             Self::LimitReached(r) => (429, r.code, "Too many requests", &r.detail),
@@ -251,7 +261,9 @@ impl Error {
             _ => detail.to_owned(),
         };
         let errors = match self {
-            Self::Invalid(errors) | Self::Unprocessable(errors) => errors.clone(),
+            Self::Invalid(errors) | Self::Unprocessable(errors) | Self::RuleBroken { fields: errors, .. } => {
+                errors.clone()
+            }
             _ => Vec::new(),
         };
         Problem {

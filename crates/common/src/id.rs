@@ -73,6 +73,8 @@ ids! {
     SessionId;
     /// A listing, owned by `tickets`.
     TicketId;
+    /// A show, owned by `tickets`.
+    ShowId;
     /// An order: a hold on a ticket that may become a purchase. Owned by `orders`.
     OrderId;
     /// One attempt to pay for an order, owned by `payments`.

@@ -12,7 +12,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::SharedClock;
-use crate::error::Error;
+use crate::error::{Error, Rejection};
+use crate::events::text_enum;
 use crate::id::{SessionId, UserId};
 
 /// The `aud` of every access token.
@@ -22,6 +23,23 @@ pub const AUDIENCE: &str = "ticketing";
 /// clock. A large tolerance is safe: `auth` issues no tokens for later use, so a token that is not valid yet is only a
 /// sign of clock skew.
 const LEEWAY: i64 = 150;
+
+text_enum! {
+    /// What a member of the staff may do. `ticketctl role` gives and takes roles.
+    Role {
+        /// Corrects, merges and cancels shows, and helps users.
+        Support,
+        /// Gives back money.
+        Finance,
+        /// Operates the marketplace.
+        Operator,
+    }
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
+}
 
 /// The claims of an access token. Times are seconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +58,9 @@ pub struct Claims {
     pub nbf: i64,
     /// Expires at; no longer valid at this time.
     pub exp: i64,
+    /// The roles of the user; absent if none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
 }
 
 /// The names of the two cookies, which depend on the scheme of the public URL.
@@ -197,18 +218,32 @@ impl Verifier {
     /// The user whose access token is in the request's cookie; `None` if there is none or it is not valid.
     pub fn identify(&self, headers: &HeaderMap) -> Option<CurrentUser> {
         let claims = self.verify(cookie(headers, self.0.cookie_names.access)?)?;
-        Some(CurrentUser { id: claims.sub, session: claims.sid })
+        Some(CurrentUser { id: claims.sub, session: claims.sid, roles: claims.roles })
     }
 }
 
 /// The signed-in user. As an argument of a handler, it rejects anonymous requests with 401; `Option<CurrentUser>`
 /// accepts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentUser {
     /// The user.
     pub id: UserId,
     /// The session of the request.
     pub session: SessionId,
+    /// The roles of the user; empty unless the user is a member of the staff.
+    pub roles: Vec<Role>,
+}
+
+impl CurrentUser {
+    /// Rejects a user who has none of these roles, with 403.
+    pub fn require_role(&self, accepted: &[Role]) -> Result<(), Error> {
+        if self.roles.iter().any(|role| accepted.contains(role)) {
+            return Ok(());
+        }
+        let names: Vec<&str> = accepted.iter().map(AsRef::as_ref).collect();
+        let detail = format!("This requires the role {}.", names.join(" or "));
+        Err(Error::Forbidden(Rejection::new("role-required", detail)))
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for CurrentUser
@@ -230,5 +265,24 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Error> {
         Ok(Verifier::from_ref(state).identify(&parts.headers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::tests::assert_one_text_form;
+
+    #[test]
+    fn one_of_the_accepted_roles_is_required() {
+        assert_one_text_form::<Role>();
+        let user = |roles: &[Role]| CurrentUser { id: UserId::new(), session: SessionId::new(), roles: roles.to_vec() };
+        let accepted = [Role::Support, Role::Operator];
+        assert!(user(&[Role::Finance, Role::Operator]).require_role(&accepted).is_ok());
+        for roles in [&[][..], &[Role::Finance]] {
+            let problem = user(roles).require_role(&accepted).unwrap_err().problem();
+            assert_eq!((problem.status, problem.code()), (403, "role-required"));
+            assert!(problem.detail.contains("support or operator"), "{}", problem.detail);
+        }
     }
 }

@@ -7,6 +7,7 @@
 pub mod aggregate;
 pub mod api;
 pub mod clock;
+pub mod day;
 pub mod error;
 pub mod events;
 pub mod id;

@@ -1,6 +1,6 @@
 // Every page of the shop in every visually distinct state. The screenshots and the accessibility checks use this list, so
 // a new page is added only here.
-import { buyTicket, createPayableOrder, orderAtOutdatedPrice, cancelOrder, createListing, changePriceAndWait, signUp } from './users.mjs';
+import { buyTicket, createPayableOrder, orderAtOutdatedPrice, cancelOrder, createListing, changePriceAndWait, createShow, showPath, signUp } from './users.mjs';
 import { bank, CARDS, fillSignIn, fillSignUp, pay, payButton } from './steps.mjs';
 
 /**
@@ -15,6 +15,7 @@ export const makeWorld = async () => {
     newcomer,
     ticket: await of('The Winter Orchard'),
     cheaper: await of('Glass Harbour Quartet', { category: 'concert' }),
+    show: (await createShow(seller, 12))[0],
     // The longest texts that a listing may have.
     long: await of(`${'A very long evening '.repeat(10)}`.trim().slice(0, 200), {
       venue: 'Bundesfinanzdirektionsverwaltungsgebäudefestsaal am Fluss',
@@ -26,7 +27,8 @@ export const makeWorld = async () => {
   world.held = await createPayableOrder(buyer, await of('Northern Static'));
   world.declined = await createPayableOrder(buyer, await of('Cyrano, encore'));
   world.secured = await createPayableOrder(buyer, await of('Letters to Amsterdam'));
-  world.completed = await buyTicket(buyer, await of('Fado by the River'));
+  world.sold = await of('Fado by the River');
+  world.completed = await buyTicket(buyer, world.sold);
   world.letGo = await createPayableOrder(buyer, await of('A Small Republic'));
   await cancelOrder(buyer, world.letGo);
   if (process.env.NATS_PID) world.refused = await orderAtOutdatedPrice(buyer, seller, await of('Midnight Atlas'), 9_500);
@@ -51,6 +53,12 @@ export const PAGES = [
   { name: 'browse', open: at('/browse') },
   { name: 'browse-filtered', open: at('/browse?category=theatre&q=orchard') },
   { name: 'browse-nothing', open: at('/browse?q=zzqxjkvb') },
+  { name: 'browse-today', open: at('/browse?when=today') },
+  { name: 'show', open: at((world) => showPath(world.show)) },
+  { name: 'show-filtered', open: at((world) => `${showPath(world.show)}?section=balcony&max=85`) },
+  { name: 'show-no-match', open: at((world) => `${showPath(world.show)}?max=1`) },
+  { name: 'show-long', open: at((world) => showPath(world.long)) },
+  { name: 'show-sold-out', open: at((world) => showPath(world.sold)) },
   { name: 'ticket', open: at((world) => `/tickets/${world.ticket.id}`) },
   { name: 'ticket-long', open: at((world) => `/tickets/${world.long.id}`) },
   { name: 'ticket-watched', as: 'buyer', open: at((world) => `/tickets/${world.cheaper.id}`) },
@@ -78,11 +86,14 @@ export const PAGES = [
     },
   },
   { name: 'sell', as: 'seller', open: at('/sell') },
+  { name: 'sell-found', as: 'seller', open: at('/sell?q=orchard') },
+  { name: 'sell-unknown-show', as: 'seller', open: at('/sell/new?title=Rusalka') },
+  { name: 'sell-known-show', as: 'seller', open: at((world) => `/sell/new?show=${world.show.showId}&like=${world.show.id}`) },
   {
     name: 'sell-preview',
     as: 'seller',
     open: async (page) => {
-      await page.goto('/sell');
+      await page.goto('/sell/new');
       await page.getByLabel('Title').fill('Robotics Night');
       await page.getByLabel('Venue').fill('Riverside Arts Center');
       await page.getByLabel('City').fill('Austin');
@@ -97,7 +108,7 @@ export const PAGES = [
     name: 'sell-rejected',
     as: 'seller',
     open: async (page) => {
-      await page.goto('/sell');
+      await page.goto('/sell/new');
       await page.getByLabel('Price', { exact: true }).fill('much');
       await page.getByRole('button', { name: 'List this ticket' }).click();
       await page.locator('[aria-invalid=true]').first().waitFor();

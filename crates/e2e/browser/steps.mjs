@@ -7,11 +7,17 @@ export const CARDS = { good: '4242424242424242', declined: '4000000000000002', s
 /** A link of the navigation at the top. */
 export const nav = (page, name) => page.getByRole('banner').getByRole('link', { name });
 
-/** The card of a listing, on pages that show several. */
+/** The card of a show or of an own listing, on pages that show several. */
 export const card = (page, title) => page.getByRole('article').filter({ hasText: title });
 
-/** The live part of a page about a ticket, also of its card in a list. */
+/** The live part of a page about a ticket, also its row on the page of its show. */
 export const live = (page, ticket) => page.locator(`[data-live="ticket:${ticket.id}"]`);
+
+/** The live part of a page about the show of a ticket: how many tickets are left, and from which price. */
+export const liveShow = (page, ticket) => page.locator(`[data-live="show:${ticket.showId}"]`);
+
+/** The link to a ticket on the page of its show. */
+export const row = (page, ticket) => page.getByRole('main').locator(`a[href="/tickets/${ticket.id}"]`);
 
 /** The error message of an invalid field. */
 export const fault = async (field) => {

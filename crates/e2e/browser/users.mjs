@@ -42,6 +42,22 @@ export const createListing = async (seller, more) => {
   return ticket;
 };
 
+/** Lists this many tickets for one show, in two sections at different prices; returns them. */
+export const createShow = async (seller, count, more) => {
+  const { title } = listing();
+  const tickets = [];
+  for (let n = 0; n < count; n += 1) {
+    const place = n % 2 ? { section: 'Balcony', row: 'B' } : { section: 'Stalls', row: 'F' };
+    const price = { amount: 8_900 - 100 * n, currency: 'EUR' };
+    tickets.push(await createListing(seller, { title, ...place, seat: `${n + 1}`, price, ...more }));
+  }
+  await waitForText(seller, showPath(tickets[0]), `${count} left`);
+  return tickets;
+};
+
+/** An address of the page of a ticket's show; it redirects to the one with the show's name. */
+export const showPath = (ticket) => `/shows/${ticket.showId}`;
+
 /** Changes the price of a listing, and waits until its page shows it. */
 export const changePriceAndWait = async (seller, ticket, amount) => {
   await changePrice(seller, ticket, amount);

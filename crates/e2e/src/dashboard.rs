@@ -59,15 +59,23 @@ impl Dashboard {
             ("payment_method_types[]", "card"),
             ("confirm", "true"),
         ];
-        let response = self.post("payment_intents", &form).await?;
-        let status = response.status();
-        let body = response.text().await?;
-        ensure!(status.is_success(), "{status}: {body}");
-        Ok(())
+        ensure_success(self.post("payment_intents", &form).await?).await
+    }
+
+    /// Refunds the charge of a payment intent whole.
+    pub async fn refund(&self, intent: &str) -> Result<()> {
+        ensure_success(self.post("refunds", &[("payment_intent", intent)]).await?).await
     }
 
     async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<reqwest::Response> {
         let url = format!("{}/v1/{path}", self.url);
         Ok(self.client.post(url).bearer_auth(&self.key).form(form).send().await?)
     }
+}
+
+async fn ensure_success(response: reqwest::Response) -> Result<()> {
+    let status = response.status();
+    let body = response.text().await?;
+    ensure!(status.is_success(), "{status}: {body}");
+    Ok(())
 }

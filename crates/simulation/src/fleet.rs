@@ -9,6 +9,9 @@ use anyhow::{Result, anyhow};
 use axum::Router;
 use clap::Args;
 use common::aggregate::ShardKey;
+use common::clock::Clock as _;
+use common::id::UserId;
+use common::identity::{Claims, Role};
 use futures::future::try_join_all;
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
@@ -41,6 +44,8 @@ pub struct SimulatedFleet {
     /// The state of each instance of `expiration`, for firing timers.
     pub(crate) expiration: Vec<expiration::state::AppState>,
     pub(crate) tasks: Tasks,
+    /// The session cookie of a member of the staff.
+    pub(crate) staff_cookie: String,
 }
 
 pub(crate) struct Service {
@@ -49,14 +54,14 @@ pub(crate) struct Service {
     pub(crate) instances: Vec<ManualApp>,
 }
 
-/// The services, each with the collection that contains its outboxes. `web` has none, because it publishes no events.
-pub const SERVICES: [(&str, Option<&str>); 6] = [
-    (auth::NAME, Some("users")),
-    (tickets::NAME, Some("tickets")),
-    (orders::NAME, Some("orders")),
-    (payments::NAME, Some("payments")),
-    (expiration::NAME, Some("timers")),
-    (web::NAME, None),
+/// The services, each with the collections that contain its outboxes. `web` has none, because it publishes no events.
+pub const SERVICES: [(&str, &[&str]); 6] = [
+    (auth::NAME, &["users"]),
+    (tickets::NAME, &["tickets", "shows"]),
+    (orders::NAME, &["orders"]),
+    (payments::NAME, &["payments"]),
+    (expiration::NAME, &["timers"]),
+    (web::NAME, &[]),
 ];
 
 impl SimulatedFleet {
@@ -83,9 +88,11 @@ impl SimulatedFleet {
         });
         let expiration_states = expiration_states.collect();
         let (web, _) = builder.build_pair(web::NAME, web::build).await?;
-        let InstanceBuilder { clock, tasks, .. } = builder;
+        let InstanceBuilder { clock, tasks, signer, .. } = builder;
         let services = vec![auth, tickets, orders, payments, expiration, web];
-        Ok(Self { clock, services, card_network, payments: payment_states, expiration: expiration_states, tasks })
+        let staff_cookie = staff_cookie(&signer, &clock);
+        let (payments, expiration) = (payment_states, expiration_states);
+        Ok(Self { clock, services, card_network, payments, expiration, tasks, staff_cookie })
     }
 
     /// Returns the public routes of one instance.
@@ -126,8 +133,8 @@ impl SimulatedFleet {
             }
             let subscriptions = service.instances[0].running.subscriptions.iter();
             let replicas = subscriptions.map(|subscription| format!("replica_{}", subscription.entity));
-            let owned = SERVICES.iter().filter(|(name, _)| *name == service.name).filter_map(|(_, owned)| *owned);
-            let all = replicas.chain(owned.chain(["claims"]).map(ToOwned::to_owned));
+            let owned = SERVICES.iter().filter(|(name, _)| *name == service.name).flat_map(|(_, owned)| *owned);
+            let all = replicas.chain(owned.copied().chain(["claims", "show_names"]).map(ToOwned::to_owned));
             for name in all.filter(|name| !matches!(name.as_str(), "users" | "replica_user" | "replica_expiration")) {
                 let documents = service.database.collection::<Document>(&name);
                 // The client's write concern is majority, so the next schedule can't read data of this one.
@@ -144,6 +151,13 @@ impl SimulatedFleet {
             service.database.drop().await.ok();
         }
     }
+}
+
+/// The session cookie of a member of the staff, which is valid for longer than any schedule.
+fn staff_cookie(signer: &Signer, clock: &ManualClock) -> String {
+    let (usual, now) = (Signer::claims(UserId::new()), clock.now().as_seconds());
+    let (nbf, exp) = (now, now + 4_000_000_000);
+    format!("access={}", signer.sign(&Claims { iat: now, nbf, exp, roles: vec![Role::Support], ..usual }))
 }
 
 struct InstanceBuilder {

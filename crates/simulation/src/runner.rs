@@ -10,6 +10,7 @@ use std::time::Instant;
 use axum::http::StatusCode;
 use common::api::Endpoint;
 use common::api::users::{NewUser, Password, SignUp};
+use common::id::UserId;
 use common::text::Text;
 use e2e::test_fleet::PASSWORD;
 use futures::FutureExt;
@@ -144,7 +145,9 @@ impl Runner {
         let context = SimContext::new(self.fleet.clock.clone(), Arc::clone(&self.fleet.card_network));
         let sessions = self.sessions.clone();
         let [seller, ann, ben, cleo] = sessions.map(|session| SimUser { session, context: Arc::clone(&context) });
-        let users = Users { seller, ann, ben, cleo, context: Arc::clone(&context) };
+        let session = UserSession { id: UserId::new(), cookie: self.fleet.staff_cookie.clone() };
+        let staff = SimUser { session, context: Arc::clone(&context) };
+        let users = Users { seller, ann, ben, cleo, staff, context: Arc::clone(&context) };
         let mut schedule = Schedule::new(&mut self.fleet, Arc::clone(&context), network, seed);
         let result = AssertUnwindSafe(schedule.run((scenario.run)(users.clone()))).catch_unwind().await;
         (self.trace, self.network) = schedule.into_trace_and_network();

@@ -10,14 +10,15 @@ use anyhow::{Context, Result, bail};
 use axum::http::{Method, StatusCode};
 use common::api::orders::{CancelOrder, CreateOrder, NewOrder, Order, ReadOrder};
 use common::api::payments::{CreatePayment, NewPayment, Payment, ReadPayment, RefreshPayment};
-use common::api::tickets::{CreateListing, Listing, ReadListing, ReplaceListing, WithdrawListing};
+use common::api::shows::{CancelShow, MergeShow, ReplaceShow, ShowCancellation, ShowMerge, ShowUpdate};
+use common::api::tickets::{CreateListing, Listing, NewListing, ReadListing, ReplaceListing, WithdrawListing};
 use common::api::users::{Profile, UpdateProfile};
 use common::api::{ApiError, Endpoint};
 use common::events::ENTITIES;
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
-use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::text::Text;
 use e2e::invariants::names::MONOTONIC_READS;
 use e2e::test_fleet::listing;
@@ -113,13 +114,14 @@ pub(crate) struct SimUser {
     pub(crate) context: Arc<SimContext>,
 }
 
-/// The users of every scenario: one seller and three buyers.
+/// The users of every scenario: one seller, three buyers, and a member of the staff.
 #[derive(Clone)]
 pub(crate) struct Users {
     pub(crate) seller: SimUser,
     pub(crate) ann: SimUser,
     pub(crate) ben: SimUser,
     pub(crate) cleo: SimUser,
+    pub(crate) staff: SimUser,
     pub(crate) context: Arc<SimContext>,
 }
 
@@ -134,11 +136,12 @@ pub(crate) struct PaymentResult {
     pub(crate) payment: Result<Payment, ApiError>,
 }
 
-/// Name and owner of the entity type that a path is about. Paths contain the owner's name, except those of users.
+/// Name and owner of the entity type that a path is about. Paths contain the plural of the name.
 fn entity_of(path: &str) -> (&'static str, &'static str) {
     let area = path.split('/').nth(2);
     let [user, ..] = ENTITIES;
-    let entity = ENTITIES.into_iter().find(|entity| Some(entity.source) == area).unwrap_or(user);
+    let name = area.and_then(|area| area.strip_suffix('s'));
+    let entity = ENTITIES.into_iter().find(|entity| Some(entity.name) == name).unwrap_or(user);
     (entity.name, entity.source)
 }
 
@@ -274,6 +277,36 @@ impl SimUser {
     pub(crate) async fn withdraw(&self, id: TicketId) -> Result<bool> {
         let is_withdrawn = |listing: Listing| listing.status == TicketStatus::Withdrawn;
         self.request_unless_late(&WithdrawListing { id }, &ReadListing { id }, is_withdrawn).await
+    }
+
+    /// The show of a listing.
+    pub(crate) async fn show_of(&self, ticket: TicketId) -> Result<ShowId> {
+        Ok(self.request_ok(&ReadListing { id: ticket }, None).await?.show_id)
+    }
+
+    /// Moves the show of [`listing`] to another time, unless it has ended.
+    pub(crate) async fn move_show(&self, id: ShowId, title: &str, starts_at: &str) -> Result<()> {
+        let NewListing { title, venue, city, time_zone, .. } = listing(title, 5_000);
+        let (country, ends_at, category, starts_at) = (None, None, None, starts_at.parse()?);
+        let body = ShowUpdate { title, venue, city, country, starts_at, ends_at, time_zone, category };
+        self.change_show(&ReplaceShow { id, body }).await
+    }
+
+    /// Merges a show into another one, unless either has ended.
+    pub(crate) async fn merge_show(&self, id: ShowId, into: ShowId) -> Result<()> {
+        self.change_show(&MergeShow { id, body: ShowMerge { into } }).await
+    }
+
+    /// Cancels a show, unless it has ended.
+    pub(crate) async fn cancel_show(&self, id: ShowId) -> Result<()> {
+        self.change_show(&CancelShow { id, body: ShowCancellation { reason: Text::new("Rain") } }).await
+    }
+
+    async fn change_show<E: Endpoint>(&self, request: &E) -> Result<()> {
+        match self.request_until_definitive(request, None).await? {
+            Err(failed) if failed.status() != 409 => Err(failed).context("changing a show"),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Orders a ticket once its listing has arrived at `orders`; the inner error is a conflict.

@@ -104,6 +104,7 @@ async fn gateway_routes_by_path_segment_and_sets_forwarded_for() {
         ("/api/usersX", "web"),
         ("/API/users", "web"),
         ("/api/tickets/0190", "tickets"),
+        ("/api/shows?q=carmen", "tickets"),
         ("/api/orders", "orders"),
         ("/api/payments/webhooks/stripe", "payments"),
         ("/api/refunds", "web"),

@@ -20,9 +20,10 @@ use crate::repair::{self, RaiseArgs, ReleaseArgs, Single, VoidArgs};
 use crate::reports::AuditReport;
 use crate::restore::{self, settle::Settlement};
 use crate::resync::{self, ResyncArgs};
+use crate::roles::{self, RoleCommand};
 use crate::services::{AdminUrls, Services};
 
-/// Operates a fleet: dead letters, resync, rebuild, backup, restore, consistency audit and repair.
+/// Operates a fleet: dead letters, resync, rebuild, backup, restore, consistency audit and repair, roles of the staff.
 ///
 /// The report of a command is printed on stdout, progress and questions on stderr.
 #[derive(Debug, Parser)]
@@ -94,6 +95,9 @@ enum Command {
     /// `raise`.
     #[command(after_help = EXIT_CODES)]
     Release(ReleaseArgs),
+    /// Give, take and list the roles of the staff: support, finance and operator.
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Role(RoleCommand),
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +176,7 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Raise(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Void(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Release(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
+        Command::Role(command) => roles::run(command, &services, output).await?,
         Command::Audit(AuditArgs { options, repair, every, metrics_bind }) => {
             let fleet = Fleet::connect(fleet).await?;
             let sources = Sources::of(&fleet);
@@ -261,6 +266,8 @@ mod tests {
             &["raise", "web", "01970000-0000-7000-8000-000000000001"],
             &["void", "1"],
             &["release"],
+            &["role", "give", "owner", "ana@example.com"],
+            &["role", "take", "support"],
             &["raise", "orders", "01970000-0000-7000-8000-000000000001", "--order-is-lost"],
             &["audit", "--provider-period", "often"],
             &["--admin-urls", "shop=http://127.0.0.1:1", "audit"],

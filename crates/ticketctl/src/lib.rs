@@ -28,5 +28,6 @@ mod repair;
 pub mod reports;
 mod restore;
 mod resync;
+mod roles;
 mod services;
 mod streams;

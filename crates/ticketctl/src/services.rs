@@ -53,6 +53,11 @@ impl RequestRejected {
         let kind = self.body["type"].as_str().unwrap_or_default();
         self.status == StatusCode::SERVICE_UNAVAILABLE || kind.ends_with("order-open")
     }
+
+    /// Whether the service has no such entity.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
 }
 
 impl Display for RequestRejected {

@@ -2,6 +2,7 @@
 //! version numbers the owners will reuse: a consumer that has not processed them yet would apply them and then discard
 //! the correct events as stale.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -54,7 +55,8 @@ pub(crate) async fn dead_letters(jetstream: &jetstream::Context, prefix: &str) -
 /// All existing streams with their numbers of messages.
 pub(crate) async fn list(jetstream: &jetstream::Context, prefix: &str) -> Result<Vec<StreamMessages>> {
     let mut streams = Vec::new();
-    for name in ENTITIES.into_iter().map(|entity| entity.source).chain([DEAD_LETTERS]) {
+    let sources: BTreeSet<_> = ENTITIES.into_iter().map(|entity| entity.source).collect();
+    for name in sources.into_iter().chain([DEAD_LETTERS]) {
         let stream = format!("{prefix}-{name}");
         match jetstream.get_stream(&stream).await {
             Ok(found) => streams.push(StreamMessages { messages: found.cached_info().state.messages, stream }),

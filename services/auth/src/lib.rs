@@ -2,10 +2,11 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | users, sessions | `user.registered` `user.updated` `user.passwordChanged` | nothing |
+//! | users, sessions | `user.registered` `user.updated` `user.passwordChanged` `user.rolesChanged` | nothing |
 //!
-//! In reading order: [`config`], [`domain`], `token_signer`, `hashing`, [`store`], `state`, `flows`, `routes`.
+//! In reading order: [`config`], [`domain`], `token_signer`, `hashing`, [`store`], `state`, `flows`, `routes`, `admin`.
 
+mod admin;
 pub mod config;
 pub mod domain;
 mod flows;
@@ -27,7 +28,8 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let (routes, openapi) = routes::table();
     let app = App::new(routes.with_state(state.clone()), openapi)
         .rate_limits(&state.verifier, routes::RATE_CLASSES)
-        .store(&state.users, store::user_indexes());
+        .store(&state.users, store::user_indexes())
+        .admin(admin::routes(state.clone()));
     let others = store::non_aggregate_collections().into_iter();
     Ok(others.fold(app, |app, (name, shard_key, indexes)| app.indexes(name, shard_key, indexes)))
 }

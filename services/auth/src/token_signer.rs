@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use common::error::Error;
 use common::id::{SessionId, UserId};
-use common::identity::{AUDIENCE, Claims};
+use common::identity::{AUDIENCE, Claims, Role};
 use common::timestamp::Timestamp;
 use platform::keys::SigningKeys;
 
@@ -22,8 +22,14 @@ impl TokenSigner {
         Ok(Self { keys: SigningKeys::read(pems)?, issuer: issuer.into(), lifetime })
     }
 
-    /// An access token that is valid from now on.
-    pub(crate) fn sign(&self, user: UserId, session: SessionId, now: Timestamp) -> Result<String, Error> {
+    /// An access token with these roles that is valid from now on.
+    pub(crate) fn sign(
+        &self,
+        user: UserId,
+        roles: Vec<Role>,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<String, Error> {
         let claims = Claims {
             sub: user,
             sid: session,
@@ -32,6 +38,7 @@ impl TokenSigner {
             iat: now.as_seconds(),
             nbf: now.as_seconds(),
             exp: now.plus(self.lifetime).as_seconds(),
+            roles,
         };
         self.keys.sign("JWT", &claims)
     }

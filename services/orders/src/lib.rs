@@ -2,7 +2,7 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | orders, a replica of tickets and one of payments | `order.created` `order.confirmed` `order.authorized` `order.completed` `order.cancelled` | `ticket.*` `payment.*` `expiration.completed` |
+//! | orders, replicas of tickets, shows and payments | `order.created` `order.confirmed` `order.authorized` `order.completed` `order.cancelled` | `ticket.*` `show.*` `payment.*` `expiration.completed` |
 
 pub mod config;
 pub mod domain;
@@ -29,6 +29,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .store(&state.orders, store::order_indexes())
         .claims()
         .replica(&state.tickets, Vec::new())
+        .replica(&state.shows, store::show_indexes())
         .replica(&state.payments, store::payment_indexes())
         .gauge("orders_authorized_oldest_age_seconds", &state, gauges::oldest_authorized)
         .gauge("orders_overdue_oldest_age_seconds", &state, gauges::oldest_overdue)

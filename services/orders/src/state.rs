@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use axum::extract::FromRef;
 use common::clock::SharedClock;
 use common::events::payment::PaymentState;
+use common::events::show::ShowState;
 use common::events::ticket::TicketState;
 use common::id::OrderId;
 use common::identity::Verifier;
@@ -28,6 +29,8 @@ pub struct AppState {
     pub claims: Claims<OrderId>,
     /// Replica of the listings of `tickets`.
     pub tickets: Replica<TicketState>,
+    /// Replica of the shows of `tickets`.
+    pub shows: Replica<ShowState>,
     /// Replica of the payments of `payments`.
     pub payments: Replica<PaymentState>,
     /// Signs passes.
@@ -48,6 +51,7 @@ impl AppState {
             orders: context.store(),
             claims: context.claims(),
             tickets: context.replica(),
+            shows: context.replica(),
             payments: context.replica(),
             pass_signer: pass_signer.with_context(|| format!("{}: PASS_PRIVATE_KEYS is wrong", context.service))?,
             verifier: context.verifier(&config.keys)?,

@@ -3,6 +3,8 @@
 use clap::Args;
 use common::money::{Currency, chargeable};
 
+use crate::domain::price::PriceCap;
+
 /// The service's own configuration.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
@@ -12,4 +14,8 @@ pub struct Config {
     /// Comma-separated currencies that a price may be in; the card network must be able to charge each of them.
     #[arg(long, env = "CURRENCIES", value_delimiter = ',', default_value = "USD,EUR,GBP", value_parser = chargeable::parse)]
     pub currencies: Vec<Currency>,
+    /// Comma-separated price caps by the country of the show, in percent over face value, such as FR=0,GB=10; none by
+    /// default.
+    #[arg(long, env = "PRICE_CAPS", value_delimiter = ',')]
+    pub price_caps: Vec<PriceCap>,
 }

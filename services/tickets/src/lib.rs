@@ -1,8 +1,8 @@
-//! The tickets service: listings, and whether each is available, reserved, sold or withdrawn.
+//! The tickets service: shows, their listings, and whether each is available, reserved, sold or withdrawn.
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | listings, a replica of orders | `ticket.created` `ticket.updated` `ticket.reserved` `ticket.refused` `ticket.released` `ticket.sold` `ticket.withdrawn` | `order.*` |
+//! | shows, listings, a replica of orders | `ticket.created` `ticket.updated` `ticket.reserved` `ticket.refused` `ticket.released` `ticket.sold` `ticket.withdrawn` `show.created` `show.moved` `show.updated` `show.merged` `show.cancelled` | `order.*`, and its own `show.*` |
 //!
 //! In reading order: [`config`], [`domain`], `store`, `state`, `flows`, `routes`, `events`, `admin`.
 
@@ -15,6 +15,7 @@ mod routes;
 mod state;
 mod store;
 
+use common::aggregate::ShardKey;
 use platform::app::App;
 use platform::context::Context;
 
@@ -28,9 +29,11 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     Ok(App::new(routes.with_state(state.clone()), openapi)
         .rate_limits(&state.verifier, &[])
         .store(&state.tickets, store::ticket_indexes())
+        .store(&state.shows, store::shows::show_indexes())
+        .indexes(store::show_names::SHOW_NAMES, ShardKey::ID, store::show_names::show_name_indexes())
         .claims()
         .replica(&state.orders, store::order_indexes())
         .admin(admin::routes(state.clone()))
-        .reconcile(&state, flows::reconcile_ticket::reconcile_changed)
+        .reconcile(&state, flows::reconcile_changed::reconcile_changed)
         .subscribe(events::table(&state)))
 }

@@ -14,27 +14,39 @@ use platform::store::claims::Claims;
 use platform::store::replica::Replica;
 
 use crate::config::Config;
+use crate::domain::price::PriceCap;
+use crate::domain::show::Show;
 use crate::domain::ticket::Ticket;
+use crate::store::show_names::ShowNames;
+use crate::store::shows::Offers;
 
 #[derive(Clone, FromRef)]
 pub(crate) struct AppState {
     pub(crate) tickets: Store<Ticket>,
+    pub(crate) shows: Store<Show>,
+    pub(crate) show_names: ShowNames,
+    pub(crate) offers: Offers,
     pub(crate) claims: Claims<TicketId, Listing>,
     pub(crate) orders: Replica<OrderState>,
     pub(crate) verifier: Verifier,
     pub(crate) clock: SharedClock,
     pub(crate) rules: ListingRules,
+    pub(crate) price_caps: Arc<[PriceCap]>,
 }
 
 impl AppState {
     pub(crate) fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         Ok(Self {
             tickets: context.store(),
+            shows: context.store(),
+            show_names: ShowNames::new(&context.database),
+            offers: Offers::new(&context.database),
             claims: context.claims(),
             orders: context.replica(),
             verifier: context.verifier(&config.keys)?,
             clock: Arc::clone(&context.clock),
             rules: ListingRules { clock: Arc::clone(&context.clock), currencies: config.currencies.into() },
+            price_caps: config.price_caps.into(),
         })
     }
 }

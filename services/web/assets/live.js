@@ -16,7 +16,8 @@ const versions = () => {
   const watch = {};
   const bell = document.getElementById('bell');
   if (bell) watch.me = Number(bell.dataset.unread);
-  document.querySelectorAll('[data-live]').forEach((element) => {
+  // The page of a show reports one number for all its listings.
+  document.querySelectorAll('[data-live]:not([data-list] *)').forEach((element) => {
     if (Object.keys(watch).length < MAX_TOPICS) watch[element.dataset.live] = Number(element.dataset.version);
   });
   return watch;
@@ -37,9 +38,11 @@ export const reload = async () => {
     const page = new DOMParser().parseFromString(await response.text(), 'text/html');
     const [fresh, old] = [page.getElementById('live'), document.getElementById('live')];
     if (!fresh || !old) { location.replace(at); return; }
+    const focused = old.contains(document.activeElement) && document.activeElement.id;
     const announcement = fresh.dataset.say !== old.dataset.say && fresh.dataset.say;
     old.replaceWith(fresh);
     window.htmx?.process(fresh);
+    if (focused) document.getElementById(focused)?.focus();
     if (announcement) say(announcement);
     document.dispatchEvent(new CustomEvent('shop:live'));
   } catch {
@@ -53,12 +56,27 @@ export const reload = async () => {
   }
 };
 
-const apply = ({ topic, version, html, open, text, price }) => {
+// A change of a listing on the page of its show. One that the page lacks appears after a moment, which differs from page
+// to page, so that they do not all reload at once.
+const inList = ({ topic, open, list, revision }) => shown(list).forEach((element) => {
+  element.dataset.version = Math.max(element.dataset.version, revision);
+  if (open && !shown(topic).length) setTimeout(reload, 300 + Math.random() * 1000);
+});
+
+const apply = (message) => {
+  const { topic, version, html, open, text, price, list, show } = message;
   if (topic === 'me') { document.body.dispatchEvent(new CustomEvent('bell')); return; }
+  if (list) inList(message);
   shown(topic).forEach((element) => {
     if (Number(element.dataset.version) >= version) return;
     if (element.dataset.mode === 'reload') { reload(); return; }
     element.dataset.version = version;
+    if (show !== undefined) {
+      // The show itself has changed: another date, or it is cancelled.
+      if (element.dataset.show && Number(element.dataset.show) !== show) { location.reload(); return; }
+      element.querySelectorAll('[data-live-offer]').forEach((offer) => { offer.innerHTML = html; });
+      return;
+    }
     const was = element.querySelector('[data-live-price]')?.textContent;
     element.querySelectorAll('[data-live-status]').forEach((status) => { status.innerHTML = html; });
     element.querySelectorAll('[data-live-price]').forEach((part) => { part.textContent = price; });

@@ -9,12 +9,14 @@ listen();
 navigator.serviceWorker?.register('/sw.js').catch(() => {});
 
 // Keeps the passes that this page leads to. A page of one order replaces its pass, a list adds those that are missing.
-// A form ends it: after a sign-out nothing may be kept.
+// A form ends it: after a sign-out nothing may be kept. Without an active service worker nothing is kept, since only that
+// removes the passes at a sign-out.
 const leaving = new AbortController();
 document.addEventListener('submit', () => leaving.abort());
 const keepPasses = async () => {
   const links = [...document.querySelectorAll('a[data-keep]')].slice(0, 20);
-  if (!links.length || !window.caches) return;
+  if (!links.length || !navigator.serviceWorker) return;
+  await navigator.serviceWorker.ready;
   const passes = await caches.open('passes');
   for (const { pathname } of links) {
     if (links.length > 1 && await passes.match(pathname)) continue;
@@ -37,12 +39,17 @@ addEventListener('pageshow', () => {
   document.querySelectorAll('form[data-sent]').forEach((form) => { delete form.dataset.sent; });
 });
 
-// The hold in the bar is over.
-document.addEventListener('shop:over', ({ detail }) => detail.closest('#hold')?.remove());
+// The hold in the bar is over: the bar disappears, or shows the next hold.
+document.addEventListener('shop:over', ({ detail }) => {
+  const bar = detail.closest('#hold');
+  if (!bar) return;
+  bar.hidden = true;
+  document.body.dispatchEvent(new CustomEvent('bell'));
+});
 
 // Announces new results. A rejected filter opens the page with the error.
 document.addEventListener('htmx:afterSettle', ({ target }) => {
-  const summary = target.id === 'results' && document.getElementById('summary');
+  const summary = ['results', 'live', 'found'].includes(target.id) && document.getElementById('summary');
   if (summary) say(summary.textContent.trim());
 });
 document.addEventListener('htmx:responseError', ({ detail }) => {

@@ -34,7 +34,7 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   const { pathname } = new URL(request.url);
   // Passes are for the user who is signed in.
-  if (request.method === 'POST' && /^\/(signout|signin|signup|account\/sessions\/.+)$/.test(pathname)) {
+  if (request.method === 'POST' && /^\/(signout|signin|signup)$/.test(pathname)) {
     event.waitUntil(caches.delete(PASSES));
   }
   if (request.method !== 'GET') return;

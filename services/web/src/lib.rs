@@ -2,7 +2,7 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | the read model: replicas of users, tickets, orders and payments; watches and read marks; the search vocabulary | – | `user.*` `ticket.*` `order.*` `payment.*` |
+//! | the read model: replicas of users, tickets, orders, payments and shows; watches and read marks; the search vocabulary | – | `user.*` `ticket.*` `order.*` `payment.*` `show.*` |
 //!
 //! Timer events are not consumed, because order events include the expiry.
 //!
@@ -37,6 +37,7 @@ mod vocabulary_pruner;
 
 use common::events::Change as _;
 use common::events::order::OrderChange;
+use common::events::show::ShowChange;
 use common::events::ticket::TicketChange;
 use platform::app::App;
 use platform::context::Context;
@@ -45,7 +46,7 @@ use platform::context::Context;
 pub const NAME: &str = "web";
 
 /// The entities whose events [`live`] receives directly, in addition to the durable consumers.
-pub const LIVE_ENTITIES: [&str; 2] = [TicketChange::ENTITY, OrderChange::ENTITY];
+pub const LIVE_ENTITIES: [&str; 3] = [TicketChange::ENTITY, OrderChange::ENTITY, ShowChange::ENTITY];
 
 /// Assembles the service.
 pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {

@@ -8,7 +8,7 @@ use common::api::tickets::ListingRules;
 use common::clock::SharedClock;
 use common::events::envelope::Envelope;
 use common::events::ticket::TicketState;
-use common::id::{OrderId, TicketId};
+use common::id::{OrderId, ShowId, TicketId};
 use common::identity::Verifier;
 use platform::context::Context;
 use platform::lifecycle::Tasks;
@@ -17,6 +17,7 @@ use platform::limits::marker;
 use crate::config::Config;
 use crate::domain::filter::SearchRules;
 use crate::live::hub::Hub;
+use crate::live::pending::PendingShows;
 use crate::live::recent::RecentEvents;
 use crate::service_client::ServiceClient;
 use crate::store::model::ReadModel;
@@ -39,6 +40,10 @@ pub(crate) struct AppState {
     pub recent_ticket_events: RecentEvents<TicketId, Arc<Envelope<TicketState>>>,
     /// Versions of recent order events.
     pub recent_order_versions: RecentEvents<OrderId, u64>,
+    /// The listing of a show that changed last, with its version.
+    pub recent_show_changes: RecentEvents<ShowId, (TicketId, u64)>,
+    /// Shows whose open pages are about to be told what is for sale.
+    pub pending_shows: PendingShows,
     pub clock: SharedClock,
     /// Background tasks and the shutdown signal.
     pub tasks: Tasks,
@@ -61,6 +66,8 @@ impl AppState {
             hub: Hub::default(),
             recent_ticket_events: RecentEvents::default(),
             recent_order_versions: RecentEvents::default(),
+            recent_show_changes: RecentEvents::default(),
+            pending_shows: PendingShows::default(),
             clock: Arc::clone(&context.clock),
             tasks: context.tasks.clone(),
             listing_rules: ListingRules {

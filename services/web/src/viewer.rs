@@ -42,6 +42,15 @@ impl Viewer {
         }
     }
 
+    /// Loads what pages show of this user.
+    pub(crate) async fn load(state: &AppState, id: UserId) -> Result<Self, Error> {
+        let model = state.model.live().await?;
+        let (name, news) =
+            tokio::try_join!(async { Ok(model.users.get(id).await?) }, collect_notifications(state, &model, id))?;
+        let name = name.map(|user| user.state.display_name);
+        Ok(Self::User { id, name, unread: news.unread, hold: news.hold })
+    }
+
     /// The signed-in user; a guest gets the sign-in form, which leads to `path` afterwards.
     pub(crate) fn require_user(&self, path: impl Into<String>) -> Result<UserId, PageError> {
         self.id().ok_or_else(|| PageError::SignInRequired(path.into()))
@@ -60,7 +69,7 @@ pub(crate) async fn resolve(
     let (user, cookies) = identify(&state, request.headers(), &client).await;
     let viewer = match user {
         None => Viewer::Guest,
-        Some(id) => match load_viewer(&state, id).await {
+        Some(id) => match Viewer::load(&state, id).await {
             Ok(viewer) => viewer,
             Err(error) => return with_cookies(error.into_response(), cookies),
         },
@@ -73,14 +82,6 @@ pub(crate) async fn resolve(
     let response = next.run(request).await;
     // Cookies set by the handler take precedence, such as those of a sign-out.
     with_unset_cookies(response, cookies)
-}
-
-async fn load_viewer(state: &AppState, id: UserId) -> Result<Viewer, Error> {
-    let model = state.model.live().await?;
-    let (name, news) =
-        tokio::try_join!(async { Ok(model.users.get(id).await?) }, collect_notifications(state, &model, id))?;
-    let name = name.map(|user| user.state.display_name);
-    Ok(Viewer::User { id, name, unread: news.unread, hold: news.hold })
 }
 
 /// The signed-in user, and the cookies of a renewed or ended session.

@@ -1,4 +1,4 @@
-//! The task that periodically removes words from the vocabulary that no listing has any more.
+//! The task that periodically removes words from the vocabulary that no show has any more.
 
 use std::time::Duration;
 

@@ -14,7 +14,9 @@ use validator::{Validate, ValidationError};
 use crate::events::payment::PaymentStatus;
 use crate::events::text_enum;
 use crate::events::ticket::TicketStatus;
-use crate::id::{OrderId, PaymentId, TicketId};
+use crate::id::{OrderId, PaymentId, TicketId, UserId};
+use crate::identity::Role;
+use crate::text::Text;
 use crate::timestamp::Timestamp;
 use crate::validate::invalid_part;
 
@@ -33,6 +35,14 @@ pub const RELEASE: &str = "/release";
 pub const RECONCILE: &str = "/reconcile";
 /// `payments`: POST finds orphaned intents, and resolves them on request. Body: [`FindOrphans`]; response: [`Orphans`].
 pub const ORPHANS: &str = "/orphans";
+/// `auth`: GET lists the users that have a role, as [`Staff`].
+pub const ROLES: &str = "/roles";
+/// `auth`: POST gives a user a role, which the user's next access token contains. Body: [`RoleChange`]; response:
+/// [`StaffMember`].
+pub const GIVE_ROLE: &str = "/roles/give";
+/// `auth`: POST takes a role from a user and ends all sessions of the user; access tokens that contain the role are
+/// valid until they expire. Body: [`RoleChange`]; response: [`StaffMember`].
+pub const TAKE_ROLE: &str = "/roles/take";
 /// `web`: POST starts a rebuild of the read model unless one is running, and returns [`RebuildStarted`]. GET reads the
 /// progress and DELETE cancels the rebuild; both return [`RebuildStatus`].
 pub const REBUILD: &str = "/rebuild";
@@ -89,8 +99,8 @@ pub struct Raise {
     /// higher already. Invalid if it is more than a million above the entity's version.
     pub above: u64,
     /// The state to write, in the form of an event's payload: the state that the replicas have at that version. If
-    /// absent, the owner's present state is written. It is possible only for listings and orders, because the events
-    /// of other entities do not carry their whole state.
+    /// absent, the owner's present state is written. It is possible only for shows, listings and orders, because the
+    /// events of other entities do not carry their whole state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Value>,
 }
@@ -215,6 +225,39 @@ text_enum! {
         /// Could not be queried or resolved.
         Failed,
     }
+}
+
+/// Requests that a user gets or loses a role. A repeat changes nothing, except that taking a role ends the user's
+/// sessions again.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RoleChange {
+    /// The user's email address, matched without regard to case.
+    #[validate(length(max = 254))]
+    pub email: Text,
+    /// The role.
+    pub role: Role,
+}
+
+/// A user with the roles that the user has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StaffMember {
+    /// The user's id.
+    pub id: UserId,
+    /// The email address as written at sign-up.
+    pub email: String,
+    /// The name that other users see.
+    pub display_name: String,
+    /// The roles in the order in which they were given; empty if the user has none any more.
+    pub roles: Vec<Role>,
+}
+
+/// The users that have a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staff {
+    /// The users, ordered by email address.
+    pub members: Vec<StaffMember>,
 }
 
 /// The rebuild that was started or was already running.

@@ -8,8 +8,9 @@ use validator::Validate;
 /// What a page shows. It subscribes the page to these topics; the server sends the updates that the page missed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate)]
 pub struct VersionReport {
-    /// The version of each topic: `ticket:` or `order:` with an id, or `me` with the number of unread notifications.
-    /// `live.js` reports no more than this.
+    /// The version of each topic: `ticket:` or `order:` with an id; `show:` or `list:` with the id of a show and the
+    /// revision of what it has for sale; or `me` with the number of unread notifications. `live.js` reports no more than
+    /// this.
     #[serde(rename = "watch")]
     #[validate(length(max = 120))]
     pub versions: BTreeMap<String, u64>,

@@ -9,6 +9,7 @@ pub mod live;
 pub mod orders;
 pub mod page;
 pub mod payments;
+pub mod shows;
 pub mod tickets;
 pub mod users;
 pub mod versions;
@@ -216,6 +217,13 @@ macro_rules! parts {
     };
     (query: $query:ty) => {
         $crate::api::parts!(@types (), $query);
+        fn query(&self) -> Option<&$query> {
+            Some(&self.query)
+        }
+    };
+    (id: $id:ty, query: $query:ty) => {
+        $crate::api::parts!(@types (), $query);
+        $crate::api::parts!(@id);
         fn query(&self) -> Option<&$query> {
             Some(&self.query)
         }

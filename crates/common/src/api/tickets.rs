@@ -10,7 +10,7 @@ use super::endpoints;
 use super::page::{Cursor, Page};
 use crate::clock::SharedClock;
 use crate::events::ticket::{Category, TicketState, TicketStatus, TicketTerms};
-use crate::id::{TicketId, UserId};
+use crate::id::{ShowId, TicketId, UserId};
 use crate::money::{self, Currency, Money};
 use crate::text::{self, Text};
 use crate::timestamp::Timestamp;
@@ -18,14 +18,16 @@ use crate::validate::{self, invalid, invalid_part};
 
 endpoints! { Tickets;
     /// List a ticket for sale.
-    CreateListing { body: NewListing } = POST "/api/tickets" -> Listing;
+    CreateListing { body: NewListing } = POST "/api/tickets" -> Listing,
+        409 "show-cancelled", 422 "over-cap";
     /// List or search listings.
     ListListings { query: ListingQuery } = GET "/api/tickets" -> Page<Listing>;
     /// Read a listing.
     ReadListing { id: TicketId } = GET "/api/tickets/{id}" -> Listing;
     /// Replace a listing.
     ReplaceListing { id: TicketId, body: NewListing } = PUT "/api/tickets/{id}" -> Listing,
-        403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn";
+        403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn", 409 "show-cancelled",
+        422 "over-cap";
     /// Withdraw a listing.
     WithdrawListing { id: TicketId } = DELETE "/api/tickets/{id}" -> (),
         403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn";
@@ -104,7 +106,7 @@ fn is_in_future(time: &Timestamp, rules: &ListingRules) -> Result<(), Validation
     if *time > rules.clock.now() { Ok(()) } else { Err(invalid("past", "must be in the future")) }
 }
 
-fn is_time_zone(name: &Text) -> Result<(), ValidationError> {
+pub(super) fn is_time_zone(name: &Text) -> Result<(), ValidationError> {
     let known = validate::time_zone(name).map(drop);
     known.ok_or_else(|| invalid("time_zone", "must be an IANA time zone such as Europe/Berlin"))
 }
@@ -156,6 +158,8 @@ pub struct ListingQuery {
 pub struct Listing {
     /// The id of the listing.
     pub id: TicketId,
+    /// The show that the ticket is for.
+    pub show_id: ShowId,
     /// 0 at creation; incremented by each change.
     pub version: u64,
     /// The event.
@@ -208,6 +212,8 @@ impl From<Listing> for TicketState {
                 row: listing.row,
                 seat: listing.seat,
             },
+            show_id: listing.show_id,
+            show_cancelled: false,
             seller_id: listing.seller_id,
             price: listing.price,
             price_drop: None,

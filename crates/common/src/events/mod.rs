@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod expiration;
 pub mod order;
 pub mod payment;
+pub mod show;
 pub mod ticket;
 pub mod user;
 
@@ -45,11 +46,12 @@ pub trait Change: Copy + std::fmt::Debug + Send + Sync + 'static {
 
 /// All entities with events. The catalogue, the schemas, the AsyncAPI document, the fixture tests and the permissions
 /// in NATS are generated from this list.
-pub const ENTITIES: [Entity; 5] = [
+pub const ENTITIES: [Entity; 6] = [
     Entity::of::<user::UserChange>(),
     Entity::of::<ticket::TicketChange>(),
     Entity::of::<order::OrderChange>(),
     Entity::of::<payment::PaymentChange>(),
+    Entity::of::<show::ShowChange>(),
     Entity::of::<expiration::ExpirationChange>(),
 ];
 
@@ -178,6 +180,7 @@ pub(crate) mod tests {
     use super::expiration::ExpirationChange;
     use super::order::{CancelReason, OrderChange, OrderStatus};
     use super::payment::{PaymentChange, PaymentStatus};
+    use super::show::{ShowChange, ShowStatus};
     use super::ticket::{Category, RefusalReason, TicketChange, TicketStatus};
     use super::user::UserChange;
 
@@ -205,6 +208,7 @@ pub(crate) mod tests {
         assert_one_snapshot::<TicketChange>();
         assert_one_snapshot::<OrderChange>();
         assert_one_snapshot::<PaymentChange>();
+        assert_one_snapshot::<ShowChange>();
         assert_one_snapshot::<ExpirationChange>();
     }
 
@@ -216,6 +220,7 @@ pub(crate) mod tests {
         assert_one_text_form::<OrderStatus>();
         assert_one_text_form::<CancelReason>();
         assert_one_text_form::<PaymentStatus>();
+        assert_one_text_form::<ShowStatus>();
         let mut declined = PaymentStatus::VARIANTS.to_vec();
         declined.retain(|status| !PaymentStatus::NOT_DECLINED.contains(status));
         assert_eq!(declined, [PaymentStatus::Declined]);

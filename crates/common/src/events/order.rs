@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ticket::{Refusal, TicketTerms};
 use super::{changes, text_enum};
-use crate::id::{OrderId, PaymentId, UserId};
+use crate::id::{OrderId, PaymentId, ShowId, UserId};
 use crate::money::Money;
 use crate::timestamp::Timestamp;
 
@@ -59,6 +59,8 @@ text_enum! {
         Refused,
         /// The authorised payment could not be captured; nothing was charged.
         PaymentFailed,
+        /// The show was cancelled.
+        ShowCancelled,
     }
 }
 
@@ -80,6 +82,8 @@ pub struct OrderState {
     pub payment_id: Option<PaymentId>,
     /// The terms of the listing that the buyer agreed to.
     pub ticket: TicketTerms,
+    /// The show of the listing when the order was created; it may have been merged into another one since.
+    pub show_id: ShowId,
     /// The price that the buyer agreed to.
     pub price: Money,
     /// When the hold ends if the order is not paid.

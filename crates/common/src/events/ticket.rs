@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{changes, text_enum};
-use crate::id::{OrderId, TicketId, UserId};
+use crate::id::{OrderId, ShowId, TicketId, UserId};
 use crate::money::Money;
 use crate::timestamp::Timestamp;
 
@@ -130,6 +130,8 @@ text_enum! {
         PriceChanged,
         /// Date, venue, seat or title differ from what the buyer saw.
         TermsChanged,
+        /// The show is cancelled.
+        ShowCancelled,
     }
 }
 
@@ -145,12 +147,13 @@ pub struct RefusedOrder {
     pub refusal: Refusal,
 }
 
-/// A reduction of the price by the seller.
+/// A reduction of the price by the seller, measured against the lowest price of the 30 days before it, so that raising
+/// and lowering a price is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 pub struct PriceDrop {
-    /// The previous price, in the currency of the current price.
+    /// The lowest price of the 30 days before the current one, in its currency.
     pub from: Money,
     /// When the price was reduced.
     pub at: Timestamp,
@@ -163,11 +166,16 @@ pub struct TicketState {
     /// The terms that a buyer agrees to, with the listing's id.
     #[serde(flatten)]
     pub terms: TicketTerms,
+    /// The show that the ticket is for. It is no part of the terms: merging two shows changes it and nothing else.
+    pub show_id: ShowId,
+    /// Whether the show is cancelled, so that the ticket can't be ordered any more; absent if it is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub show_cancelled: bool,
     /// The seller.
     pub seller_id: UserId,
     /// The total price for the buyer, including all fees.
     pub price: Money,
-    /// The last change of the price, if it was a reduction.
+    /// The last change of the price, if it was a reduction below the lowest price of the 30 days before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price_drop: Option<PriceDrop>,
     /// The price printed on the ticket.

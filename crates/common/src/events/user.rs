@@ -13,6 +13,7 @@ changes! {
         Registered = "registered": "The user signed up.",
         Updated = "updated": "The user changed their display name.",
         PasswordChanged = "passwordChanged": "The user changed their password, which ended their other sessions.",
+        RolesChanged = "rolesChanged": "An operator gave the user a role of the staff, or took one away.",
     }
 }
 

@@ -21,7 +21,7 @@ fn secret() -> std::io::Error {
 #[test]
 fn errors_map_to_status_type_and_retry_after() {
     let fields = || vec![FieldError { field: "title".to_owned(), message: "is missing".to_owned() }];
-    let table: [(Error, u16, &str, Option<&str>, usize); 24] = [
+    let table: [(Error, u16, &str, Option<&str>, usize); 25] = [
         (Error::Invalid(fields()), 400, "invalid", None, 1),
         (Error::field("title", "is missing"), 400, "invalid", None, 1),
         (Error::unauthenticated(), 401, "unauthenticated", None, 0),
@@ -39,6 +39,7 @@ fn errors_map_to_status_type_and_retry_after() {
         (Error::TooLarge, 413, "too-large", None, 0),
         (Error::UnsupportedMediaType, 415, "unsupported-media-type", None, 0),
         (Error::Unprocessable(fields()), 422, "idempotency-mismatch", None, 1),
+        (Error::RuleBroken { rejection: permanent("over-cap"), fields: fields() }, 422, "over-cap", None, 1),
         (Error::RateLimited(Duration::from_secs(7)), 429, "rate-limited", Some("7"), 0),
         (Error::RateLimited(Duration::ZERO), 429, "rate-limited", Some("1"), 0),
         (Error::LimitReached(retryable("rate-limited")), 429, "rate-limited", Some("2"), 0),

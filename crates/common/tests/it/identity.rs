@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::clock::{Clock, ShiftedClock};
 use common::error::Error;
 use common::id::{SessionId, UserId};
-use common::identity::{AUDIENCE, Claims, CookieNames, CurrentUser, Verifier, cookie};
+use common::identity::{AUDIENCE, Claims, CookieNames, CurrentUser, Role, Verifier, cookie};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
@@ -135,6 +135,8 @@ fn invalid_claims_are_rejected() {
         ("sub", Value::Null),
         ("sub", json!("somebody")),
         ("sid", Value::Null),
+        ("roles", json!("operator")),
+        ("roles", json!(["owner"])),
     ] {
         assert!(verifier.verify(&key.sign(&with(&good, name, value.clone()))).is_none(), "{name}: {value}");
     }
@@ -308,4 +310,23 @@ fn extractors_return_the_user_or_401() {
         assert!(matches!(required(bad), Err(Error::Unauthenticated(_))), "{bad}");
         assert_eq!(optional(bad).unwrap(), None, "an invalid token counts as no token: {bad}");
     }
+}
+
+#[test]
+fn roles_are_those_of_the_token() {
+    let (key, clock) = (Key::new("k1"), ShiftedClock::default());
+    let verifier = verifier(&[&key], &clock);
+    for (roles, expected) in [
+        (Value::Null, vec![]),
+        (json!([]), vec![]),
+        (json!(["support"]), vec![Role::Support]),
+        (json!(["finance", "operator"]), vec![Role::Finance, Role::Operator]),
+    ] {
+        let token = key.sign(&with(&claims(&clock), "roles", roles.clone()));
+        let user = verifier.identify(&cookies(&[&format!("__Host-access={token}")])).unwrap();
+        assert_eq!(user.roles, expected, "{roles}");
+    }
+    // The token of a user without a role has no such claim.
+    let plain: Claims = serde_json::from_value(claims(&clock)).unwrap();
+    assert!(serde_json::to_value(plain).unwrap().get("roles").is_none());
 }

@@ -1,7 +1,7 @@
 // From a guest to a buyer, and from an empty form to a listing.
 import { expect, test } from '../fixture.mjs';
 import { createListing, PASSWORD, signUp, unique } from '../users.mjs';
-import { card, CARDS, fault, fillSignIn, fillSignUp, live, nav, pay, payButton } from '../steps.mjs';
+import { card, CARDS, fault, fillSignIn, fillSignUp, live, nav, pay, payButton, row } from '../steps.mjs';
 
 test('a guest finds a ticket, signs up, is declined once, and buys it', async ({ page }) => {
   const word = unique();
@@ -10,7 +10,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
 
   await page.goto('/');
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-  for (const section of ['On soon', 'Just listed']) {
+  for (const section of ['On soon', 'Just added']) {
     await expect(page.getByRole('heading', { name: section })).toBeVisible();
   }
   await expect(nav(page, 'Sign up')).toBeVisible();
@@ -24,6 +24,11 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   await expect(card(page, ticket.title)).toContainText('89.00 EUR');
   await page.getByRole('link', { name: ticket.title }).click();
 
+  // The show lists its tickets.
+  await expect(page).toHaveURL(/\/shows\/the-.*-lyon-[0-9a-f-]+$/);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(ticket.title);
+  await expect(page.getByRole('main')).toContainText('1 left');
+  await row(page, ticket).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(ticket.title);
   await expect(live(page, ticket)).toContainText('For sale');
   for (const fact of ['89.00 EUR', '95.00 EUR', 'Opera House', 'Lyon', 'Mara Seller', 'Good view of the stage.']) {
@@ -105,6 +110,12 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   const { page } = await newUser('Noor Seller');
   const title = `Tosca ${unique()}`;
   await page.goto('/sell');
+  // The show is not known yet.
+  await page.getByRole('main').getByRole('searchbox').fill(title);
+  await expect(page.getByRole('heading', { name: 'No show like that is known yet' })).toBeVisible();
+  await page.getByRole('link', { name: 'Describe the show yourself' }).click();
+  await expect(page.getByLabel('Title')).toHaveValue(title);
+  await page.getByLabel('Title').fill('');
   await page.getByLabel('Venue').fill('Grachtenzaal');
   await page.getByLabel('City').fill('Amsterdam');
   await page.getByLabel('Date and time').fill('2099-04-02T20:15');

@@ -1,7 +1,7 @@
 // A purchase by keyboard only.
 import { expect, test } from '../fixture.mjs';
 import { createListing, signUp, unique } from '../users.mjs';
-import { bank, CARDS, nav, payButton } from '../steps.mjs';
+import { bank, CARDS, nav, payButton, row } from '../steps.mjs';
 
 // More than the number of tab stops of any page.
 const STOPS = 80;
@@ -50,6 +50,7 @@ test('from the search to the ticket, with a 3-D Secure challenge', async ({ page
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/\/browse\?/);
   await press(page, page.getByRole('link', { name: ticket.title }));
+  await press(page, row(page, ticket));
   await press(page, page.getByRole('button', { name: 'Hold this ticket' }));
 
   await type(page, page.getByLabel('Email'), buyer.email);

@@ -1,7 +1,7 @@
 // Without JavaScript everything works except paying, which needs the card network's script.
 import { expect, test } from '../fixture.mjs';
-import { createListing, signUp, unique } from '../users.mjs';
-import { card, fillSignIn, live, nav, payButton } from '../steps.mjs';
+import { createListing, createShow, signUp, unique } from '../users.mjs';
+import { card, fillSignIn, live, nav, payButton, row } from '../steps.mjs';
 
 test.use({ javaScriptEnabled: false });
 
@@ -24,6 +24,7 @@ test('browse, sign in, hold and cancel', async ({ page }) => {
   await expect(page.getByRole('main').getByRole('searchbox')).toHaveValue(word);
 
   await card(page, ticket.title).getByRole('link', { name: ticket.title }).click();
+  await row(page, ticket).click();
   await page.getByRole('button', { name: 'Hold this ticket' }).click();
   await fillSignIn(page, buyer);
   await expect(page).toHaveURL(/\/checkout\//);
@@ -54,7 +55,10 @@ test('list, edit and withdraw', async ({ newUser }) => {
   const { page } = await newUser('Noor');
   const title = `Rigoletto ${unique()}`;
   await page.goto('/sell');
-  await page.getByLabel('Title').fill(title);
+  await page.getByRole('main').getByRole('searchbox').fill(title);
+  await page.getByRole('button', { name: 'Find the show' }).click();
+  await page.getByRole('link', { name: 'Describe the show yourself' }).click();
+  await expect(page.getByLabel('Title')).toHaveValue(title);
   await page.getByLabel('Venue').fill('Opera House');
   await page.getByLabel('Date and time').fill('2099-04-02T20:15');
   await page.getByLabel('Time zone').selectOption('Europe/Paris');
@@ -72,4 +76,30 @@ test('list, edit and withdraw', async ({ newUser }) => {
   await page.getByRole('button', { name: 'Withdraw' }).click();
   await page.goto('/selling');
   await expect(card(page, title)).toContainText(/withdrawn/i);
+});
+
+test('sell a second ticket for a known show, and filter its page', async ({ newUser }) => {
+  const [seller, other] = [await newUser('Noor'), await newUser('Mara')];
+  const [ticket] = await createShow(seller, 3);
+  const { page } = other;
+  await page.goto('/sell');
+  await page.getByRole('main').getByRole('searchbox').fill(ticket.title);
+  await page.getByRole('button', { name: 'Find the show' }).click();
+  await page.getByRole('main').getByRole('link', { name: ticket.title }).click();
+  await expect(page.getByRole('main')).toContainText('Tickets in section Stalls ask 87.00 to 89.00 EUR.');
+  await page.getByLabel('Section').fill('Stalls');
+  await page.getByLabel('Price', { exact: true }).fill('60');
+  await page.getByLabel('Currency').selectOption('EUR');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await expect(page.getByRole('main')).toContainText('Similar seats ask 87.00 to 89.00 EUR.');
+  await page.getByRole('button', { name: 'List this ticket' }).click();
+  await page.getByRole('link', { name: 'All tickets for this show' }).click();
+  await expect(page.getByRole('heading', { name: '4 tickets, cheapest first' })).toBeVisible();
+  const rows = page.getByRole('main').locator('[data-live^="ticket:"]');
+  await expect(rows.first()).toContainText('60.00 EUR');
+  await expect(rows.first()).toContainText('Cheapest in section Stalls');
+  await page.getByLabel('Section').selectOption('Balcony');
+  await page.getByRole('button', { name: 'Show', exact: true }).click();
+  await expect(rows).toHaveCount(1);
+  await expect(page.getByRole('heading', { name: '1 of 4 tickets, cheapest first' })).toBeVisible();
 });

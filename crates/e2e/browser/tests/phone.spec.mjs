@@ -2,8 +2,8 @@
 import { devices } from '@playwright/test';
 
 import { expect, test } from '../fixture.mjs';
-import { createListing, createPayableOrder, unique } from '../users.mjs';
-import { CARDS, card, pay, payButton } from '../steps.mjs';
+import { createListing, createPayableOrder, createShow, showPath, unique } from '../users.mjs';
+import { CARDS, card, pay, payButton, row } from '../steps.mjs';
 
 test.use(devices['Pixel 7']);
 
@@ -17,6 +17,7 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   await page.getByRole('main').getByRole('searchbox').fill(word);
   await page.getByRole('main').getByRole('searchbox').press('Enter');
   await card(page, ticket.title).getByRole('link', { name: ticket.title }).tap();
+  await row(page, ticket).tap();
   await page.getByRole('button', { name: 'Hold this ticket' }).tap();
   await expect(page).toHaveURL(/\/checkout\//);
   // What is bought comes before the card.
@@ -46,7 +47,7 @@ test('a user pays with the phone\'s wallet', async ({ newUser }) => {
 test('a user sells a ticket on a phone', async ({ newUser }) => {
   const { page } = await newUser('Noor');
   const title = `Turandot ${unique()}`;
-  await page.goto('/sell');
+  await page.goto('/sell/new');
   await page.getByLabel('Title').fill(title);
   await page.getByLabel('Venue').fill('Opera House');
   await page.getByLabel('Date and time').fill('2099-04-02T20:15');
@@ -55,4 +56,22 @@ test('a user sells a ticket on a phone', async ({ newUser }) => {
   await page.getByRole('button', { name: 'List this ticket' }).tap();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
   await expect(page.getByRole('main')).toContainText('42.50 EUR');
+});
+
+test('the tickets of a show are one line each, and can be tapped', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const tickets = await createShow(seller, 4);
+  const { page } = buyer;
+  await page.goto(showPath(tickets[0]));
+  const width = page.viewportSize().width;
+  const rows = page.getByRole('main').locator('[data-live^="ticket:"]');
+  await expect(rows).toHaveCount(4);
+  for (const box of await Promise.all((await rows.all()).map((element) => element.boundingBox()))) {
+    expect(box.x + box.width).toBeLessThanOrEqual(width);
+    expect(box.height).toBeGreaterThanOrEqual(44);
+    expect(box.height).toBeLessThan(130);
+  }
+  // The whole row is the link.
+  await rows.last().tap();
+  await expect(page).toHaveURL(`/tickets/${tickets[0].id}`);
 });

@@ -1,7 +1,7 @@
 // The seller changes the price while a user is about to buy.
 import { expect, test } from '../fixture.mjs';
 import { orderAtOutdatedPrice, cancelOrder, createListing, createPayableOrder, changePriceAndWait } from '../users.mjs';
-import { isSameDocument, live, markDocument, nav, payButton } from '../steps.mjs';
+import { isSameDocument, live, liveShow, markDocument, nav, payButton } from '../steps.mjs';
 
 const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
 
@@ -67,8 +67,8 @@ test('a watcher is notified when a ticket gets cheaper', async ({ page: guest, n
 
   await guest.goto('/');
   const drops = guest.getByRole('region', { name: 'Price drops' });
-  await expect(live(drops, ticket)).toContainText('89.00 EUR');
-  await expect(live(drops, ticket)).toContainText('75.00 EUR');
+  await expect(liveShow(drops, ticket)).toContainText('89.00 EUR');
+  await expect(liveShow(drops, ticket)).toContainText('75.00 EUR');
 });
 
 test('a watcher is told that a held ticket is free again', async ({ newUser }) => {

@@ -1,7 +1,7 @@
 // Several users view the same ticket: each sees the others' actions immediately.
 import { expect, test } from '../fixture.mjs';
-import { createListing } from '../users.mjs';
-import { CARDS, isSameDocument, live, markDocument, nav, pay } from '../steps.mjs';
+import { createListing, createShow, showPath } from '../users.mjs';
+import { CARDS, isSameDocument, live, liveShow, markDocument, nav, pay } from '../steps.mjs';
 
 // Live updates arrive without a reload.
 const AT_ONCE = { timeout: 5_000 };
@@ -15,10 +15,10 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
     await expect(live(page, ticket)).toContainText('For sale');
     await markDocument(page);
   }
-  // The ticket's card in a list is live as well.
+  // The card of its show in a list is live as well.
   const browsePage = await guest.context().newPage();
   await browsePage.goto(`/browse?q=${encodeURIComponent(ticket.title)}`);
-  await expect(live(browsePage, ticket)).toContainText('For sale');
+  await expect(liveShow(browsePage, ticket)).toContainText('1 left');
   await markDocument(browsePage);
 
   const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
@@ -28,7 +28,7 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
     await expect(live(page, ticket)).toContainText(/frees in 1[45]:\d\d unless paid/, AT_ONCE);
     await expect(hold(page)).toBeHidden();
   }
-  await expect(live(browsePage, ticket)).toContainText('Held', AT_ONCE);
+  await expect(liveShow(browsePage, ticket)).toContainText('No tickets at the moment', AT_ONCE);
   // The countdown is live.
   const left = live(other.page, ticket).locator('[data-countdown]');
   const before = await left.textContent();
@@ -37,6 +37,7 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
   await buyer.page.getByRole('button', { name: 'Release ticket' }).click();
   await expect(buyer.page.getByRole('main')).toContainText('not charged');
   for (const page of others) await expect(live(page, ticket)).toContainText('For sale', AT_ONCE);
+  await expect(liveShow(browsePage, ticket)).toContainText('1 left', AT_ONCE);
   await expect(hold(other.page)).toBeVisible();
   for (const page of others) expect(await isSameDocument(page)).toBe(true);
 
@@ -44,7 +45,9 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
   await expect(other.page).toHaveURL(/\/checkout\//);
   await pay(other.page, CARDS.good);
   await expect(other.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
-  for (const page of [guest, seller.page, browsePage]) {
+  await expect(liveShow(browsePage, ticket)).toContainText('No tickets at the moment', AT_ONCE);
+  expect(await isSameDocument(browsePage)).toBe(true);
+  for (const page of [guest, seller.page]) {
     await expect(live(page, ticket)).toContainText('Sold', AT_ONCE);
     expect(await isSameDocument(page)).toBe(true);
   }
@@ -52,6 +55,25 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
   await expect(nav(seller.page, /^Notifications, 1 unread$/)).toBeVisible(AT_ONCE);
   await nav(seller.page, /^Notifications/).click();
   await expect(seller.page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('Sold');
+});
+
+test('the page of a show follows its tickets', async ({ page: guest, newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const tickets = await createShow(seller, 3);
+  await guest.goto(showPath(tickets[0]));
+  await expect(liveShow(guest, tickets[0])).toContainText('3 left');
+  await markDocument(guest);
+  await buyer.page.goto(`/tickets/${tickets[1].id}`);
+  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await expect(buyer.page).toHaveURL(/\/checkout\//);
+  await expect(live(guest, tickets[1])).toContainText('Held', AT_ONCE);
+  await expect(liveShow(guest, tickets[0])).toContainText('2 left', AT_ONCE);
+  // A new listing appears by itself.
+  const { title, section, row } = tickets[0];
+  const added = await createListing(seller, { title, section, row, seat: '99', price: { amount: 1_000, currency: 'EUR' } });
+  await expect(live(guest, added)).toContainText('10.00 EUR', AT_ONCE);
+  await expect(liveShow(guest, added)).toContainText('10.00 EUR', AT_ONCE);
+  expect(await isSameDocument(guest)).toBe(true);
 });
 
 test('a second buyer is told that the ticket is held, and is not charged', async ({ newUser }) => {

@@ -20,7 +20,7 @@ struct Args {
     /// The seed of an earlier run, to repeat its faults and the users' habits; random by default.
     #[arg(long)]
     seed: Option<u64>,
-    /// Number of users who buy and sell at the same time; 50 by default.
+    /// Number of users who buy and sell at the same time; 100 by default.
     #[arg(long)]
     visitors: Option<usize>,
     /// How many seconds the fleet may take to settle after the faults; 240 by default.

@@ -14,8 +14,8 @@ use crate::user_client::TimedOut;
 
 /// Minimum number of faults per minute. A release build needs 200 in ten minutes.
 const FAULTS_PER_MINUTE: u64 = if cfg!(debug_assertions) { 15 } else { 20 };
-/// Minimum number of orders per visitor and minute. A release build with 50 visitors needs 5,000 in ten minutes.
-const ORDERS_PER_VISITOR_MINUTE: u64 = if cfg!(debug_assertions) { 2 } else { 10 };
+/// Minimum number of orders per visitor and minute. A release build with 100 visitors needs 5,000 in ten minutes.
+const ORDERS_PER_VISITOR_MINUTE: u64 = if cfg!(debug_assertions) { 2 } else { 5 };
 /// At most one of this many journeys may be abandoned.
 const JOURNEYS_PER_ABANDONED: usize = 10;
 /// Maximum number of requests to the healed fleet for a page or an order, before it counts as missing.

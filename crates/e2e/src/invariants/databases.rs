@@ -12,7 +12,7 @@ use mongodb::bson::Document;
 use mongodb::{Client, Database};
 use ticketctl::audit::entity::{Entity, Owned, REPLICATED_ENTITIES, TIMERS, text};
 use ticketctl::audit::finding::Finding;
-use ticketctl::audit::{checks, money, replicas, sales};
+use ticketctl::audit::{checks, money, replicas, sales, shows};
 
 /// If more holds than this expire in the same second, their orders may be cancelled later than others.
 const BURST_SIZE: usize = 1_000;
@@ -22,7 +22,7 @@ const BURST_SIZE: usize = 1_000;
 pub struct Databases {
     /// When the databases were read.
     pub now: Timestamp,
-    /// The entities by the collection of their owner: users, tickets, orders, payments, timers.
+    /// The entities by the collection of their owner: users, tickets, orders, payments, shows, timers.
     pub owned: BTreeMap<&'static str, Vec<Entity>>,
     /// For each collection of replicas: its database, the name of the entity, and the replicas.
     pub replicas: Vec<(String, String, Vec<Entity>)>,
@@ -48,7 +48,7 @@ impl Databases {
         self.owned.get(collection).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Appends the violations among tickets, orders and payments.
+    /// Appends the violations among shows, tickets, orders and payments.
     pub(super) fn check_money_and_sales(&self, violations: &mut Vec<String>) {
         let mut found = Vec::new();
         let (orders, payments) = (self.owned("orders"), self.owned("payments"));
@@ -70,6 +70,10 @@ impl Databases {
         let payments = by_key(payments.iter(), |payment| text(&payment.state["orderId"]));
         for (id, order, payments) in joined(orders, &payments) {
             money::check_order(id, order, payments, &mut found);
+        }
+        let by_id: BTreeMap<&str, &Entity> = self.owned("shows").iter().map(|show| (show.id.as_str(), show)).collect();
+        for listing in self.owned("tickets") {
+            shows::check_listing(listing, by_id.get(shows::show_id(listing)).copied(), &mut found);
         }
         violations.extend(found.iter().map(ToString::to_string));
     }

@@ -99,7 +99,7 @@ async fn each_corruption_is_reported_with_its_ids() {
     let report = sold.operator.run_ok(&["audit"]).await;
     let lines: Vec<_> = report.lines().collect();
     let expected = [
-        "the audit passed: 2 orders, 1 payments, 2 tickets, 1 users",
+        "the audit passed: 2 orders, 1 payments, 2 shows, 2 tickets, 1 users",
         "not checked: 8 one-event in the streams, without NATS_URL",
         "not checked: 11 transitions in the streams, without NATS_URL",
         "not checked: 13 terms in the streams, without NATS_URL",
@@ -334,7 +334,8 @@ async fn audit_many(orders: usize) -> (Duration, u64) {
     let mut report = String::new();
     stdout.read_to_string(&mut report).await.unwrap();
     let sales = orders + 1;
-    let passed = format!("the audit passed: {} orders, {sales} payments, {} tickets, 1 users\n", sales + 1, sales + 1);
+    let passed =
+        format!("the audit passed: {} orders, {sales} payments, 2 shows, {} tickets, 1 users\n", sales + 1, sales + 1);
     assert!(report.starts_with(&passed), "{report}");
     (elapsed, peak)
 }

@@ -188,6 +188,6 @@ async fn audits_at_the_same_time_do_not_disturb_each_other() {
     let arguments = ["audit", "--wait", "5"];
     let (one, other) = tokio::join!(operator.run_ok(&arguments), operator.run_ok(&arguments));
     for report in [one, other] {
-        assert_eq!(report, "the audit passed: 0 orders, 0 payments, 20 tickets, 0 users\n");
+        assert_eq!(report, "the audit passed: 0 orders, 0 payments, 20 shows, 20 tickets, 0 users\n");
     }
 }

@@ -12,6 +12,7 @@ mod audit;
 mod audit_streams;
 mod browser;
 mod budget;
+mod cancelled_show;
 mod chaos;
 mod configuration;
 mod contention;

@@ -60,13 +60,27 @@ async fn raise(
     State(AdminState { stores, reconcile, .. }): State<AdminState>,
     Body(request): Body<Raise>,
 ) -> Result<Json<Raised>, Error> {
+    let mut failure = Error::NotFound;
     for store in stores.iter() {
-        if let Some(raised) = store.raise(&request).await? {
-            if let Some(reconcile) = reconcile {
-                reconcile(request.id).await?;
+        match store.raise(&request).await {
+            Ok(Some(raised)) => {
+                if let Some(reconcile) = reconcile {
+                    reconcile(request.id).await?;
+                }
+                return Ok(Json(raised));
             }
-            return Ok(Json(raised));
+            // A state that is invalid in one store may be that of an entity in another one.
+            Err(error) => failure = more_telling(failure, error),
+            Ok(None) => {}
         }
     }
-    Err(Error::NotFound)
+    Err(failure)
+}
+
+/// Of the errors of two stores, the one of the store that may have the entity.
+fn more_telling(first: Error, second: Error) -> Error {
+    match (first, second) {
+        (Error::NotFound | Error::Invalid(_), other) | (other, Error::NotFound | Error::Invalid(_)) => other,
+        (first, _) => first,
+    }
 }

@@ -13,7 +13,7 @@ use common::error::{Error, Rejection};
 use common::events::expiration::ExpirationState;
 use common::events::user::{UserChange, UserState};
 use common::id::UserId;
-use common::identity::{CurrentUser, Verifier};
+use common::identity::{CurrentUser, Role, Verifier};
 use common::problem::Problem;
 use common::timestamp::Timestamp;
 use http::StatusCode;
@@ -143,6 +143,7 @@ pub(crate) fn build(config: Config, context: &Context) -> anyhow::Result<App> {
         .route("/api/demo/teapot", get(async || StatusCode::IM_A_TEAPOT))
         .route("/api/demo/busy", get(async || Error::RateLimited(Duration::from_millis(1500))))
         .route("/api/demo/me", get(async |user: CurrentUser| user.id.to_string()))
+        .route("/api/demo/staff", get(async |user: CurrentUser| user.require_role(&[Role::Finance])))
         .route("/api/demo/address", get(async |ClientAddress(address): ClientAddress| address.to_string()))
         .route("/api/demo/webhook", post(async || StatusCode::NO_CONTENT))
         .route("/api/demo/other-hook", post(async || StatusCode::NO_CONTENT))

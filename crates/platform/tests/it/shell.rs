@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
+use common::identity::Role;
 use serde_json::json;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
@@ -40,6 +41,11 @@ async fn every_error_is_a_problem() {
     let nobody = get(&app, "/api/demo/me").await;
     assert_problem(&nobody, 401, "unauthenticated");
     assert_eq!(nobody.header("www-authenticate"), "Cookie");
+    for other in [&user, &app.signer.staff(Role::Support)] {
+        let response = app.request("GET", "/api/demo/staff").as_user(other).send().await;
+        assert_problem(&response, 403, "role-required");
+    }
+    app.request("GET", "/api/demo/staff").as_user(&app.signer.staff(Role::Finance)).send().await.expect(200);
     let busy = get(&app, "/api/demo/busy").await;
     assert_problem(&busy, 429, "rate-limited");
     assert_eq!(busy.header("retry-after"), "2", "rounded up");

@@ -24,6 +24,9 @@ scenarios! {
     repeated_orders,
     edits_race_repeated_orders,
     captures_fail,
+    show_moves_during_orders,
+    opposite_merges_race_listings,
+    show_cancelled_during_orders,
 }
 
 async fn order_and_pay(buyer: &SimUser, ticket: TicketId, card: &str) -> Result<()> {
@@ -159,5 +162,37 @@ async fn captures_fail(users: Users) -> Result<()> {
         anyhow::Ok(())
     };
     try_join!(users.ann.pay(order, CARD_OK), deadline, order_and_pay(&users.ben, ticket, CARD_OK))?;
+    Ok(())
+}
+
+async fn show_moves_during_orders(users: Users) -> Result<()> {
+    let ticket = users.seller.list_ticket("Jazz", 5_000).await?;
+    let show = users.seller.show_of(ticket).await?;
+    let moves = async {
+        users.staff.move_show(show, "Jazz", "2099-05-02T18:00:00Z").await?;
+        users.staff.move_show(show, "Jazz", "2099-06-02T18:00:00Z").await
+    };
+    // The new listing describes the show as it was.
+    let another = users.seller.list_ticket("Jazz", 6_000);
+    try_join!(moves, another, order_repeatedly(&users.ann, ticket), order_repeatedly(&users.ben, ticket))?;
+    Ok(())
+}
+
+async fn opposite_merges_race_listings(users: Users) -> Result<()> {
+    let (seller, staff) = (&users.seller, &users.staff);
+    let jazz = seller.list_ticket("Jazz", 5_000).await?;
+    let blues = seller.list_ticket("Blues", 5_000).await?;
+    let (one, other) = (seller.show_of(jazz).await?, seller.show_of(blues).await?);
+    let merges = async { try_join!(staff.merge_show(one, other), staff.merge_show(other, one)) };
+    let listings = async { try_join!(seller.list_ticket("Jazz", 6_000), seller.list_ticket("Blues", 6_000)) };
+    try_join!(merges, listings, order_and_pay(&users.ann, jazz, CARD_OK), order_repeatedly(&users.ben, blues))?;
+    Ok(())
+}
+
+async fn show_cancelled_during_orders(users: Users) -> Result<()> {
+    let ticket = users.seller.list_ticket("Jazz", 5_000).await?;
+    let show = users.seller.show_of(ticket).await?;
+    let cancellation = users.staff.cancel_show(show);
+    try_join!(cancellation, order_repeatedly(&users.ann, ticket), order_and_pay(&users.ben, ticket, CARD_OK))?;
     Ok(())
 }

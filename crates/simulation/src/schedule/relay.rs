@@ -22,7 +22,7 @@ impl Schedule<'_> {
             }
         }
         let mut has_unremoved = false;
-        if let Some(collection) = SERVICES[service].1 {
+        for collection in SERVICES[service].1 {
             let documents = self.fleet.services[service].database.collection::<Document>(collection);
             let found = documents.find(doc! { "outbox.0.time": { "$exists": true } }).projection(doc! { "outbox": 1 });
             let found: Vec<Document> = async { found.await?.try_collect().await }

@@ -20,9 +20,12 @@ const END: &str = "    # For people:";
 fn user(service: &str, consumed: &[(&str, &str)]) -> String {
     let mut text = format!("    {{\n      user: {service}, password: $NATS_PASSWORD_{}\n", service.to_uppercase());
     text.push_str("      permissions {\n        publish: [\n");
-    for entity in ENTITIES.iter().filter(|entity| entity.source == service) {
-        let (entity, stream) = (entity.name, format!("ticketing-{service}"));
+    let own: Vec<_> = ENTITIES.iter().filter(|entity| entity.source == service).map(|entity| entity.name).collect();
+    for entity in &own {
         writeln!(text, r#"          "ticketing.{entity}.*.v1""#).unwrap();
+    }
+    if !own.is_empty() {
+        let stream = format!("ticketing-{service}");
         writeln!(text, r#"          "$JS.API.STREAM.CREATE.{stream}", "$JS.API.STREAM.UPDATE.{stream}""#).unwrap();
     }
     text.push_str("          ");
@@ -65,8 +68,13 @@ fn auditor() -> String {
     text.push_str(
         "    {\n      user: audit, password: $NATS_PASSWORD_AUDIT\n      permissions {\n        publish: [\n",
     );
-    let mut sources: Vec<_> = ENTITIES.iter().map(|entity| entity.source).collect();
-    sources.push("dead-letters");
+    // Each service once, in the order of its first entity.
+    let mut sources: Vec<&str> = Vec::new();
+    for source in ENTITIES.iter().map(|entity| entity.source).chain(["dead-letters"]) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
     for source in &sources {
         let stream = format!("ticketing-{source}");
         writeln!(text, r#"          "$JS.API.STREAM.INFO.{stream}", "$JS.API.STREAM.MSG.GET.{stream}""#).unwrap();

@@ -31,7 +31,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::consumer::{self, DeliverPolicy};
 use common::clock::{Clock, ShiftedClock};
 use common::events::envelope::Envelope;
-use common::events::{Change, Payload};
+use common::events::{Change, ENTITIES, Payload};
 use futures::StreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReadConcern;
@@ -237,9 +237,12 @@ impl TestApp {
 
     /// Publishes arbitrary bytes on another service's stream, which is created if necessary.
     pub async fn publish_raw(&self, source: &str, entity: &str, kind: &str, payload: &[u8]) {
+        // The events of all entities of a service are in one stream.
+        let owned = ENTITIES.iter().filter(|owned| owned.source == source && owned.name != entity);
+        let entities = owned.map(|owned| owned.name).chain([entity]);
         let config = jetstream::stream::Config {
             name: self.names.stream(source),
-            subjects: vec![self.names.subject(&format!("{entity}.>"))],
+            subjects: entities.map(|entity| self.names.subject(&format!("{entity}.>"))).collect(),
             ..Default::default()
         };
         let stream = self.jetstream.get_or_create_stream(config).await;

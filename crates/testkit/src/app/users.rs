@@ -2,7 +2,7 @@
 
 use common::clock::{Clock, SystemClock};
 use common::id::{SessionId, UserId};
-use common::identity::{AUDIENCE, Claims};
+use common::identity::{AUDIENCE, Claims, Role};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 
 use crate::fleet::keys::Keys;
@@ -42,6 +42,12 @@ impl Signer {
         User { id, token: self.sign(&Self::claims(id)) }
     }
 
+    /// Creates a member of the staff with this role.
+    pub fn staff(&self, role: Role) -> User {
+        let id = UserId::new();
+        User { id, token: self.sign(&Claims { roles: vec![role], ..Self::claims(id) }) }
+    }
+
     /// The claims of a valid token.
     pub fn claims(id: UserId) -> Claims {
         let now = SystemClock.now().as_seconds();
@@ -53,6 +59,7 @@ impl Signer {
             iat: now,
             nbf: now - 60,
             exp: now + 86_400,
+            roles: Vec::new(),
         }
     }
 

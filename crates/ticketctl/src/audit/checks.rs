@@ -5,7 +5,7 @@
 //! The full audit and the rechecks of single keys run the same code, so they can't disagree. No check needs more memory
 //! than the batches of its cursors and the entities of one key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -19,11 +19,14 @@ use super::finding::Finding;
 use super::join::Join;
 use super::malformed::{self, Malformed};
 use super::reader::{Read, Reader};
-use super::{indexes, money, outside, replicas, sales};
+use super::{indexes, money, outside, replicas, sales, shows};
 
 /// Maximum age of an event in an outbox. The relay publishes an event at once; after a crash, the sweeper finds it
 /// within seconds.
 const MAX_OUTBOX_AGE: Duration = Duration::from_secs(60);
+
+/// Number of listings whose shows are read at once.
+const SHOWS_BATCH: usize = 1_000;
 
 /// A check of the audit. [`Owned`] names the kind of entity that is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +37,8 @@ pub(super) enum Check {
     Tickets,
     /// Orders with their payments.
     Orders,
+    /// Listings with their shows.
+    Shows,
     /// An entity with its replicas.
     Replicas(Owned),
     /// The outboxes of an entity.
@@ -109,7 +114,8 @@ impl Check {
         // An order is confirmed after its ticket is reserved. So the stream of the tickets is read after that of the
         // orders: it then has the reservation of every confirmation that was read.
         let events = REPLICATED_ENTITIES.into_iter().rev().map(Self::Events);
-        let databases = [Self::Indexes, Self::Tickets, Self::Orders].into_iter().chain(replicas).chain(outboxes);
+        let databases =
+            [Self::Indexes, Self::Tickets, Self::Orders, Self::Shows].into_iter().chain(replicas).chain(outboxes);
         databases.chain(events).chain([Self::Reservations, Self::Backlogs, Self::Intents]).collect()
     }
 
@@ -127,6 +133,7 @@ impl Check {
             }
             Self::Tickets => self.check_tickets(reader, only, suspects).await,
             Self::Orders => self.check_orders(reader, only, suspects).await,
+            Self::Shows => self.check_shows(reader, only, suspects).await,
             Self::Replicas(owned) => self.check_replicas(owned, reader, only, suspects).await,
             Self::Outboxes(owned) => self.check_outboxes(owned, reader, only, suspects).await,
             Self::Malformed => {
@@ -222,6 +229,38 @@ impl Check {
         Ok(())
     }
 
+    async fn check_shows(
+        self,
+        reader: &mut Reader<'_>,
+        only: Option<&[String]>,
+        suspects: &mut Suspects,
+    ) -> Result<()> {
+        let projection = doc! { "version": 1, "state.status": 1, "state.show": 1 };
+        let mut join = Join(vec![reader.open(Read::by_id("tickets", "tickets", projection), only).await?]);
+        loop {
+            // A popular show has too many listings for one key of a join.
+            let mut listings = Vec::with_capacity(SHOWS_BATCH);
+            while listings.len() < SHOWS_BATCH
+                && let Some(joined) = join.next(&mut reader.pace).await?
+            {
+                listings.extend(joined.entities.into_iter().flatten());
+            }
+            if listings.is_empty() {
+                break;
+            }
+            let ids: BTreeSet<String> = listings.iter().map(|listing| shows::show_id(listing).to_owned()).collect();
+            let projection = doc! { "version": 1, "state.status": 1, "state.mergedInto": 1 };
+            let found_shows = reader.get(Read::by_id("tickets", "shows", projection), &Vec::from_iter(ids)).await?;
+            let mut found = Vec::new();
+            for listing in &listings {
+                shows::check_listing(listing, found_shows.get(shows::show_id(listing)), &mut found);
+                suspects.add(self, &listing.id, &mut found);
+            }
+        }
+        suspects.add_malformed(join);
+        Ok(())
+    }
+
     async fn check_replicas(
         self,
         owned: Owned,
@@ -283,15 +322,17 @@ impl Check {
 
 /// The replicas that services read: the service and the entity. This list is not derived from the existing collections,
 /// so that all replicas of a dropped collection are reported as missing.
-const REPLICAS: [(&str, &str); 8] = [
+const REPLICAS: [(&str, &str); 10] = [
     ("tickets", "order"),
     ("orders", "ticket"),
     ("orders", "payment"),
+    ("orders", "show"),
     ("payments", "order"),
     ("web", "user"),
     ("web", "ticket"),
     ("web", "order"),
     ("web", "payment"),
+    ("web", "show"),
 ];
 
 /// A collection of replicas.

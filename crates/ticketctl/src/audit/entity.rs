@@ -1,5 +1,6 @@
 //! The stored form of aggregates and replicas, and where the aggregates of each entity are stored.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use common::events::ENTITIES;
@@ -49,15 +50,21 @@ impl Entity {
 pub type Owned = (&'static str, &'static str, &'static str);
 
 /// The entities that other services replicate: all except timers.
-pub const REPLICATED_ENTITIES: [Owned; 4] = {
-    let [user, ticket, order, payment, _timer] = ENTITIES;
+pub const REPLICATED_ENTITIES: [Owned; 5] = {
+    let [user, ticket, order, payment, show, _timer] = ENTITIES;
     [
         (user.source, "users", user.name),
         (ticket.source, "tickets", ticket.name),
         (order.source, "orders", order.name),
         (payment.source, "payments", payment.name),
+        (show.source, "shows", show.name),
     ]
 };
+
+/// The services that own replicated entities, each once.
+pub(crate) fn owners() -> BTreeSet<&'static str> {
+    REPLICATED_ENTITIES.into_iter().map(|(owner, ..)| owner).collect()
+}
 
 /// The timers, which no service replicates. The name differs from that of their events' entity, `expiration`.
 pub const TIMERS: Owned = {

@@ -33,6 +33,7 @@ mod reader;
 pub mod remedy;
 pub mod replicas;
 pub mod sales;
+pub mod shows;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -119,8 +119,15 @@ pub const OWNED: Invariant = Invariant {
     advice: "the owner lost what it had published: restore a newer backup, or let it write its state above that version",
 };
 
+/// Every listing names a show that exists and was not merged, and a cancelled one only if the listing knows it.
+pub const SHOWS: Invariant = Invariant {
+    number: 19,
+    name: "shows",
+    advice: "the listings of a show follow it when it is announced: resync tickets with the id of the show",
+};
+
 /// The invariants that the audit checks, by number.
-pub const AUDITED: [Invariant; 16] = [
+pub const AUDITED: [Invariant; 17] = [
     UNIQUE_INDEXES,
     WELL_FORMED,
     HELD_ONCE,
@@ -137,6 +144,7 @@ pub const AUDITED: [Invariant; 16] = [
     TERMS,
     NO_BACKLOG,
     OWNED,
+    SHOWS,
 ];
 
 /// The invariants that are checked in part or wholly at NATS.

@@ -18,7 +18,7 @@ use super::remedy::Remedy;
 const DECLINED_RETENTION: Duration = Duration::from_secs(89 * 24 * 3600);
 
 /// The entities whose payloads contain their whole state, so that an owner can recover from replicas what it lost.
-pub(crate) const RESTORABLE: [&str; 2] = ["ticket", "order"];
+pub(crate) const RESTORABLE: [&str; 3] = ["ticket", "order", "show"];
 
 /// Where a field of a payload comes from.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,7 @@ const TICKET: &[(&str, Source)] = &[
     ("section", Path("listing.section")),
     ("row", Path("listing.row")),
     ("seat", Path("listing.seat")),
+    ("showId", Path("show.id")),
     ("sellerId", Path("sellerId")),
     ("price", Path("listing.price")),
     ("priceDrop", Path("priceDrop")),
@@ -53,6 +54,7 @@ const TICKET: &[(&str, Source)] = &[
     ("description", Path("listing.description")),
     ("status", Path("status.name")),
     ("orderId", Path("status.orderId")),
+    ("showCancelled", Path("show.isCancelled")),
     ("refusals", Path("refusals")),
     ("createdAt", Path("createdAt")),
     ("updatedAt", Path("updatedAt")),
@@ -67,6 +69,7 @@ const ORDER: &[(&str, Source)] = &[
     ("refusal", Path("status.refusal")),
     ("paymentId", Path("status.paymentId")),
     ("ticket", Path("ticket")),
+    ("showId", Path("showId")),
     ("price", Path("price")),
     ("expiresAt", Path("expiresAt")),
     ("createdAt", Path("createdAt")),
@@ -91,6 +94,24 @@ const PAYMENT: &[(&str, Source)] = &[
     ("updatedAt", Path("updatedAt")),
 ];
 
+/// The fields of a show's payload.
+const SHOW: &[(&str, Source)] = &[
+    ("id", Path("id")),
+    ("title", Path("details.title")),
+    ("venue", Path("details.venue")),
+    ("city", Path("details.city")),
+    ("country", Path("details.country")),
+    ("startsAt", Path("details.startsAt")),
+    ("endsAt", Path("details.endsAt")),
+    ("timeZone", Path("details.timeZone")),
+    ("category", Path("details.category")),
+    ("status", Path("status.name")),
+    ("cancelReason", Path("status.reason")),
+    ("mergedInto", Path("mergedInto")),
+    ("createdAt", Path("createdAt")),
+    ("updatedAt", Path("updatedAt")),
+];
+
 /// The fields of an entity's payload, each with its source in the owner's state.
 fn fields(entity: &str) -> &'static [(&'static str, Source)] {
     match entity {
@@ -98,6 +119,7 @@ fn fields(entity: &str) -> &'static [(&'static str, Source)] {
         "ticket" => TICKET,
         "order" => ORDER,
         "payment" => PAYMENT,
+        "show" => SHOW,
         _ => &[],
     }
 }

@@ -22,7 +22,7 @@ use crate::audit::money;
 use crate::audit::replicas::{RESTORABLE, agree, differing_fields};
 
 const ORDERS: Owned = {
-    let [_, _, orders, _] = REPLICATED_ENTITIES;
+    let [_, _, orders, ..] = REPLICATED_ENTITIES;
     orders
 };
 

@@ -63,11 +63,18 @@ impl<'a> Inspector<'a> {
     }
 
     async fn decide_raise(&self, owner: &str, id: &str) -> Result<Decision> {
-        let owned = REPLICATED_ENTITIES.into_iter().find(|(source, ..)| *source == owner);
-        let owned = owned.with_context(|| format!("{owner} owns no replicated entities"))?;
-        let (source, collection, entity) = owned;
-        let present = self.find(source, collection, id, projection(entity)).await?;
-        Ok(decide_raise(owned, id, present.as_ref(), &self.replicas_of(entity, id).await?))
+        let mut decision = None;
+        for owned in REPLICATED_ENTITIES.into_iter().filter(|(source, ..)| *source == owner) {
+            let (source, collection, entity) = owned;
+            let present = self.find(source, collection, id, projection(entity)).await?;
+            let replicas = self.replicas_of(entity, id).await?;
+            // An owner may have several kinds of entities. An id is that of at most one.
+            let is_known = present.is_some() || !replicas.is_empty();
+            if is_known || decision.is_none() {
+                decision = Some(decide_raise(owned, id, present.as_ref(), &replicas));
+            }
+        }
+        decision.with_context(|| format!("{owner} owns no replicated entities"))
     }
 
     /// The replicas of an entity, each with its database.

@@ -20,7 +20,7 @@ use common::id::{PaymentId, TicketId};
 use self::action::{Action, is_temporary};
 use self::decide::{Decision, LossRule};
 use self::inspect::Inspector;
-use crate::audit::entity::REPLICATED_ENTITIES;
+use crate::audit::entity::owners;
 use crate::audit::finding::Finding;
 use crate::audit::names::advice;
 use crate::audit::remedy::Remedy;
@@ -102,9 +102,10 @@ impl From<ReleaseArgs> for Single {
 }
 
 fn parse_owner(name: &str) -> Result<String, String> {
-    let owners = REPLICATED_ENTITIES.map(|(owner, ..)| owner);
-    let found = owners.into_iter().find(|owner| *owner == name).map(ToOwned::to_owned);
-    found.ok_or_else(|| format!("the owners of replicated entities are {}", owners.join(", ")))
+    let owners = owners();
+    let list = || owners.iter().copied().collect::<Vec<_>>().join(", ");
+    let found = owners.get(name).map(|owner| (*owner).to_owned());
+    found.ok_or_else(|| format!("the owners of replicated entities are {}", list()))
 }
 
 /// Runs one command after the operator has confirmed it. `yes` confirms it in advance.

@@ -3,6 +3,7 @@
 pub mod dead_letters;
 pub mod repair;
 pub mod restore;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};

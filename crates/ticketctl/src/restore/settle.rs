@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::state::{RestoreState, Stage};
 use super::{REPLACED, count_with_prefix};
-use crate::audit::entity::REPLICATED_ENTITIES;
+use crate::audit::entity::owners;
 use crate::audit::{self, AuditOptions, Sources};
 use crate::confirm::ask;
 use crate::fleet::Fleet;
@@ -60,7 +60,7 @@ pub(crate) async fn settle(
         state.mark_serving(fleet, SystemClock.now()).await?;
     }
     let mut announced = BTreeMap::new();
-    for (owner, _, _) in REPLICATED_ENTITIES {
+    for owner in owners() {
         announced.insert(owner.to_owned(), services.resync(owner, &Resync::everything()).await?);
     }
     reconcile_payments(fleet, services, accept_unresolved).await?;

@@ -25,6 +25,12 @@ const SEATS: [(i64, &str, &str, &str); 5] = [
     (10, "Balcony", "B", "18"),
 ];
 
+/// The event of which many tickets are listed, as an index of [`EVENTS`], and their number.
+const CROWDED: (usize, usize) = (6, 64);
+/// The sections of that event, with the surcharge in percent, and its rows.
+const SECTIONS: [(i64, &str); 4] = [(0, "Block 112"), (25, "Block 104"), (60, "Floor"), (-20, "Block 231")];
+const ROWS: [&str; 7] = ["A", "B", "C", "D", "E", "F", "G"];
+
 /// Indexes of the listings whose price is lowered; none of them is ordered.
 const LOWERED: [usize; 4] = [2, 9, 18, 27];
 const REDUCED_TO_PERCENT: i64 = 85;
@@ -44,7 +50,7 @@ pub(super) struct CreatedListing {
     pub(super) listing: NewListing,
 }
 
-/// Returns two or three listings of each event.
+/// Returns two or three listings of each event, then the many of one.
 pub(super) fn all(now: &jiff::Timestamp) -> Result<Vec<ListingRequest>> {
     let mut listings = Vec::new();
     for (number, event) in EVENTS.iter().enumerate() {
@@ -53,6 +59,14 @@ pub(super) fn all(now: &jiff::Timestamp) -> Result<Vec<ListingRequest>> {
             let seller = (number + index * 3) % SELLERS;
             listings.push(ListingRequest { seller, request: CreateListing { body: body(event, seat, index, now)? } });
         }
+    }
+    let (event, count) = CROWDED;
+    let event = EVENTS.get(event).context("no such event")?;
+    let places = SECTIONS.iter().cycle().zip(ROWS.iter().cycle()).take(count);
+    for (index, ((percent, section), row)) in places.enumerate() {
+        let number = (index * 7 % 30 + 1).to_string();
+        let body = body(event, &(*percent, *section, *row, number.as_str()), index, now)?;
+        listings.push(ListingRequest { seller: index % SELLERS, request: CreateListing { body } });
     }
     Ok(listings)
 }
@@ -115,10 +129,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn demo_has_sixty_future_listings() {
+    fn demo_has_many_future_listings() {
         let now = "2027-02-28T23:59:59Z";
         let listings: Vec<_> = all(&now.parse().unwrap()).unwrap().into_iter().map(|one| one.request.body).collect();
-        assert_eq!(listings.len(), 60);
+        assert_eq!(listings.len(), 60 + CROWDED.1);
+        let crowded = |listing: &&NewListing| &*listing.title == EVENTS[CROWDED.0].title;
+        let seats: HashSet<_> =
+            listings.iter().filter(crowded).map(|one| (&one.section, &one.row, &one.seat)).collect();
+        assert!(seats.len() > 60, "each seat is listed once");
         for listing in &listings {
             assert!(listing.starts_at > now.parse().unwrap(), "{listing:?}");
             assert!(listing.price.amount >= 1_000, "{listing:?}");

@@ -3,6 +3,7 @@
 use common::aggregate::Aggregate;
 use common::events::user::{UserChange, UserState};
 use common::id::UserId;
+use common::identity::Role;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ pub(crate) struct User {
     pub(crate) email: Email,
     pub(crate) password: PasswordHash,
     pub(crate) display_name: String,
+    /// What the user may do as a member of the staff; each role once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) roles: Vec<Role>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
@@ -31,7 +35,7 @@ impl User {
         now: Timestamp,
     ) -> (Self, UserChange) {
         let display_name = display_name.unwrap_or_else(|| default_name(id));
-        let user = Self { id, email, password, display_name, created_at: now, updated_at: now };
+        let user = Self { id, email, password, display_name, roles: Vec::new(), created_at: now, updated_at: now };
         (user, UserChange::Registered)
     }
 
@@ -43,6 +47,22 @@ impl User {
     #[must_use]
     pub(crate) fn change_password(self, password: PasswordHash, now: Timestamp) -> (Self, UserChange) {
         (Self { password, updated_at: now, ..self }, UserChange::PasswordChanged)
+    }
+
+    /// Gives the user a role. Returns `None` if the user has it already.
+    pub(crate) fn give_role(mut self, role: Role, now: Timestamp) -> Option<(Self, UserChange)> {
+        if self.roles.contains(&role) {
+            return None;
+        }
+        self.roles.push(role);
+        Some((Self { updated_at: now, ..self }, UserChange::RolesChanged))
+    }
+
+    /// Takes a role from the user. Returns `None` if the user does not have it.
+    pub(crate) fn take_role(mut self, role: Role, now: Timestamp) -> Option<(Self, UserChange)> {
+        let at = self.roles.iter().position(|own| *own == role)?;
+        self.roles.remove(at);
+        Some((Self { updated_at: now, ..self }, UserChange::RolesChanged))
     }
 }
 
@@ -61,7 +81,8 @@ impl Aggregate for User {
         self.id.to_string()
     }
 
-    /// Omits email address and password: an event in the stream can't be erased.
+    /// Omits email address and password, since an event in the stream can't be erased, and roles, which no other
+    /// service needs to know: access tokens carry them.
     fn payload(&self) -> UserState {
         UserState { id: self.id, display_name: self.display_name.clone(), created_at: self.created_at }
     }
@@ -116,6 +137,22 @@ mod tests {
         let (changed, change) = user.clone().change_password(hash.clone(), at(5));
         assert_eq!(change, UserChange::PasswordChanged);
         assert_eq!(changed, User { password: hash, updated_at: at(5), ..user });
+    }
+
+    #[test]
+    fn role_is_given_and_taken_once() {
+        let (user, _) = register(None);
+        let (support, change) = user.clone().give_role(Role::Support, at(5)).unwrap();
+        assert_eq!(change, UserChange::RolesChanged);
+        assert_eq!(support, User { roles: vec![Role::Support], updated_at: at(5), ..user.clone() });
+        assert_eq!(support.clone().give_role(Role::Support, at(6)), None);
+        let (both, _) = support.clone().give_role(Role::Finance, at(6)).unwrap();
+        assert_eq!(both.roles, [Role::Support, Role::Finance]);
+        let (finance, change) = both.take_role(Role::Support, at(7)).unwrap();
+        assert_eq!((finance.roles.as_slice(), change), (&[Role::Finance][..], UserChange::RolesChanged));
+        assert_eq!(finance.take_role(Role::Operator, at(8)), None);
+        // The document of a user without a role has no such field.
+        assert!(serde_json::to_value(&user).unwrap().get("roles").is_none());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Opens a session for a device, at sign-up and at sign-in.
 
 use common::error::Error;
-use common::id::{SessionId, UserId};
+use common::id::SessionId;
 use http::{HeaderMap, header};
 
 use crate::domain::session::Session;
+use crate::domain::user::User;
 use crate::state::AppState;
 
 /// A browser's `User-Agent` is truncated to this many characters.
@@ -17,10 +18,10 @@ pub(crate) struct Tokens {
 }
 
 /// Opens a session for the device that sent these headers.
-pub(crate) async fn open_session(state: &AppState, user: UserId, headers: &HeaderMap) -> Result<Tokens, Error> {
+pub(crate) async fn open_session(state: &AppState, user: &User, headers: &HeaderMap) -> Result<Tokens, Error> {
     let now = state.clock.now();
-    let session = Session::open(SessionId::new(), user, device(headers), now, &state.session_policy);
-    let (id, access) = (session.id, state.signer.sign(user, session.id, now)?);
+    let session = Session::open(SessionId::new(), user.id, device(headers), now, &state.session_policy);
+    let (id, access) = (session.id, state.signer.sign(user.id, user.roles.clone(), session.id, now)?);
     // Together, so that they share a flush of the journal. If one fails, nobody has the token, and what is stored
     // expires.
     let issued = state.sessions.issue(&session, session.rotation);

@@ -57,7 +57,7 @@ async fn exchange(state: &AppState, token: Option<&str>) -> Result<(Versioned<Us
                 return Err(Error::unauthenticated());
             }
         };
-        let access = state.signer.sign(user.id, session.id, now)?;
+        let access = state.signer.sign(user.id, user.roles.clone(), session.id, now)?;
         return Ok((user, Tokens { session: session.id, access, refresh }));
     }
 }

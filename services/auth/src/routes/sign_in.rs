@@ -42,7 +42,7 @@ pub(super) async fn sign_in(
     // The permit of a correct password allows another hash; none is needed here.
     drop(permit);
     state.throttles.record_sign_in(user.id, state.clock.now()).await?;
-    let tokens = open_session(&state, user.id, &headers).await?;
+    let tokens = open_session(&state, &user, &headers).await?;
     let trimmed = state.sessions.end_all_but_newest(user.id, state.sessions_per_account.get());
     // A concurrent password change may have ended all other sessions before this one was stored, so compare again. The
     // read is linearizable, since no compare-and-swap follows that would detect a stale one.

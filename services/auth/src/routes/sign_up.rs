@@ -41,7 +41,7 @@ pub(super) async fn sign_up(
     let (user, change) = User::register(id, email, hash, display_name.map(String::from), state.clock.now());
     let user = state.users.insert(user, change).await;
     let user = user.map_err(|error| if error.is_duplicate_of(ID_INDEX) { in_use() } else { error.into() })?;
-    let tokens = open_session(&state, user.id, &headers).await?;
+    let tokens = open_session(&state, &user, &headers).await?;
     Ok(signed_in(StatusCode::CREATED, &user, cookies, &tokens))
 }
 

@@ -106,11 +106,19 @@ impl Sessions {
         Ok(owned)
     }
 
+    /// Ends all sessions of the user.
+    pub(crate) async fn end_all(&self, user: UserId) -> Result<(), StoreError> {
+        self.end_matching(doc! { "state.userId": user.to_string() }).await
+    }
+
     /// Ends all sessions of the user except `kept`.
     pub(crate) async fn end_all_except(&self, user: UserId, kept: SessionId) -> Result<(), StoreError> {
-        let others = doc! { "state.userId": user.to_string(), "_id": { "$ne": kept.to_string() } };
-        let ids = self.sessions.distinct("_id", others.clone()).await?;
-        self.sessions.delete_many(others).await?;
+        self.end_matching(doc! { "state.userId": user.to_string(), "_id": { "$ne": kept.to_string() } }).await
+    }
+
+    async fn end_matching(&self, filter: Document) -> Result<(), StoreError> {
+        let ids = self.sessions.distinct("_id", filter.clone()).await?;
+        self.sessions.delete_many(filter).await?;
         // Misses the tokens of a session that was stored after `distinct`. They are useless without the session, and
         // expire.
         self.delete_tokens(ids).await

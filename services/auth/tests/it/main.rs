@@ -7,6 +7,7 @@ mod contract;
 mod csrf_and_cookies;
 mod password;
 mod refresh;
+mod roles;
 mod sessions;
 mod sign_in;
 mod sign_up;

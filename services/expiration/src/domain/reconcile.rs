@@ -67,7 +67,7 @@ pub(crate) fn orders_missed_expiry(timer: &Timer, order: &OrderState) -> bool {
 #[cfg(test)]
 mod tests {
     use common::events::ticket::TicketTerms;
-    use common::id::{OrderId, TicketId, UserId};
+    use common::id::{OrderId, ShowId, TicketId, UserId};
     use common::money::Money;
     use proptest::prelude::*;
 
@@ -105,6 +105,7 @@ mod tests {
             refusal: None,
             payment_id: None,
             ticket,
+            show_id: ShowId::new(),
             price: Money { amount: 100, currency: "USD".parse().unwrap() },
             expires_at,
             created_at: at(0),

@@ -6,7 +6,7 @@ use common::aggregate::Versioned;
 use common::clock::Clock;
 use common::events::order::{OrderChange, OrderState, OrderStatus};
 use common::events::ticket::TicketTerms;
-use common::id::{OrderId, TicketId, UserId};
+use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 use expiration::domain::timer::{Status, Timer};
@@ -50,6 +50,7 @@ pub(crate) fn order(app: &TestApp, hold: Duration) -> OrderState {
         refusal: None,
         payment_id: None,
         ticket,
+        show_id: ShowId::new(),
         price: Money { amount: 12_550, currency: "USD".parse().unwrap() },
         expires_at: now.plus(hold),
         created_at: now,

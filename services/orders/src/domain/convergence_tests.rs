@@ -7,14 +7,17 @@ use std::time::Duration;
 use common::aggregate::Aggregate;
 use common::events::order::{CancelReason, OrderChange};
 use common::events::payment::{PaymentState, PaymentStatus, Refunded};
-use common::events::ticket::TicketState;
+use common::events::show::{ShowState, ShowStatus};
+use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, TicketState};
 use common::id::{OrderId, PaymentId};
 use common::timestamp::Timestamp;
 use proptest::prelude::*;
 
-use super::fixtures::{order, payment, refusing, reserved, start, ticket, usd};
+use super::fixtures::{order, payment, refusing, reserved, show, start, ticket, usd};
 use super::order::{Order, Status};
-use super::reconcile::{next, payment_can_move, payments_missed_decision, ticket_can_move, tickets_missed_end};
+use super::reconcile::{
+    changed_start, next, payment_can_move, payments_missed_decision, ticket_can_move, tickets_missed_end,
+};
 
 const STATUSES: [PaymentStatus; 7] = [
     PaymentStatus::Authorizing,
@@ -33,6 +36,7 @@ enum Stimulus {
     TicketIsFree,
     TicketIsReserved { other_order: bool },
     TicketRefuses { other_order: bool },
+    ShowIsCancelled,
     Payment { which: usize, status: PaymentStatus, matches_price: bool },
     Cancel,
     Expire,
@@ -44,6 +48,7 @@ fn stimulus() -> impl Strategy<Value = Stimulus> {
         1 => Just(Stimulus::TicketIsFree),
         1 => any::<bool>().prop_map(|other_order| Stimulus::TicketIsReserved { other_order }),
         1 => any::<bool>().prop_map(|other_order| Stimulus::TicketRefuses { other_order }),
+        1 => Just(Stimulus::ShowIsCancelled),
         4 => (0..3_usize, 0..STATUSES.len(), prop::bool::weighted(0.8))
             .prop_map(|(which, n, matches_price)| Stimulus::Payment { which, status: STATUSES[n], matches_price }),
         1 => Just(Stimulus::Cancel),
@@ -85,6 +90,12 @@ impl Model {
             }
             Stimulus::TicketRefuses { other_order } => {
                 self.ticket = Some(refusing(&self.free, id(other_order, &self.order)));
+            }
+            Stimulus::ShowIsCancelled => {
+                self.free.show_cancelled = true;
+                if let Some(ticket) = &mut self.ticket {
+                    ticket.show_cancelled = true;
+                }
             }
             Stimulus::Payment { which, status, matches_price } => {
                 let mut payment = payment(&self.order, self.ids[which], status);
@@ -149,6 +160,7 @@ impl Model {
             }
             (Status::Created | Status::AwaitingPayment, Status::Cancelled { reason, refusal: None }) => match reason {
                 CancelReason::Expired => assert!(self.now >= order.expires_at),
+                CancelReason::ShowCancelled => assert!(self.ticket.as_ref().unwrap().show_cancelled),
                 reason => assert_eq!(*reason, CancelReason::Buyer),
             },
             statuses => panic!("{change:?} is not an allowed transition: {statuses:?}"),
@@ -173,6 +185,9 @@ proptest! {
                 prop_assert_eq!(&model.order, &before);
             }
             prop_assert!(model.winners.len() <= 1);
+            // No order of a cancelled show waits for its buyer.
+            let is_cancelled = model.ticket.as_ref().is_some_and(|ticket| ticket.show_cancelled);
+            prop_assert!(!is_cancelled || !model.order.is_unpaid());
             if let Some(winner) = model.order.payment_id() {
                 prop_assert_eq!(&model.winners, &vec![winner]);
             }
@@ -268,5 +283,46 @@ fn peers_that_missed_an_event_are_behind() {
             let payment = payment(&mine, payment_id, status);
             assert_eq!(payments_missed_decision(&mine, &payment), payments && !status.is_final(), "{:?}", mine.status);
         }
+    }
+}
+
+#[test]
+fn cancelled_show_ends_unpaid_orders_only() {
+    let ticket = ticket();
+    let payment_id = PaymentId::new();
+    let cancelled = TicketState { show_cancelled: true, ..ticket.clone() };
+    for status in [Status::Created, Status::AwaitingPayment] {
+        let mine = Order { status, ..order(&ticket) };
+        // Whatever else the listing and the payments say: what was authorised or charged is given back.
+        let charged = payment(&mine, payment_id, PaymentStatus::Captured);
+        for ticket in [&cancelled, &reserved(&cancelled, mine.id), &refusing(&cancelled, mine.id)] {
+            let next = next(&mine, Some(ticket), std::iter::once(&charged), start());
+            let (next, change) = next.unwrap().unwrap();
+            assert_eq!((next.cancel_reason(), change), (Some(CancelReason::ShowCancelled), OrderChange::Cancelled));
+        }
+    }
+    let mine = order(&ticket);
+    let refusal = Refusal { reason: RefusalReason::ShowCancelled, price: None };
+    let told = TicketState { refusals: vec![RefusedOrder { order_id: mine.id, refusal }], ..ticket.clone() };
+    let (ended, _) = next(&mine, Some(&told), std::iter::empty(), start()).unwrap().unwrap();
+    assert_eq!((ended.cancel_reason(), ended.refusal()), (Some(CancelReason::ShowCancelled), None));
+    let mine = Order { status: Status::Authorized { payment_id }, ..order(&ticket) };
+    let charged = payment(&mine, payment_id, PaymentStatus::Captured);
+    let (completed, _) = next(&mine, Some(&cancelled), std::iter::once(&charged), start()).unwrap().unwrap();
+    assert_eq!(completed.status, Status::Completed { payment_id }, "its buyer paid in time");
+    assert_eq!(next(&completed, Some(&cancelled), std::iter::empty(), start()), None);
+}
+
+#[test]
+fn buyer_is_told_the_start_that_has_changed() {
+    let ticket = ticket();
+    let mine = order(&ticket);
+    let moved = show(&ticket, ShowStatus::Moved);
+    assert_eq!(changed_start(&mine, &moved), None);
+    for (later, is_told) in [(59, false), (60, true), (86_400, true)] {
+        let starts_at = moved.starts_at.plus(Duration::from_secs(later));
+        let moved = ShowState { starts_at, ..moved.clone() };
+        assert_eq!(changed_start(&mine, &moved), is_told.then_some(starts_at), "{later} s");
+        assert_eq!(changed_start(&mine, &ShowState { status: ShowStatus::Cancelled, ..moved }), None);
     }
 }

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, TicketState, TicketStatus, TicketTerms};
-use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 
@@ -37,6 +38,8 @@ pub(super) fn ticket() -> TicketState {
             row: None,
             seat: Some("14".to_owned()),
         },
+        show_id: ShowId::new(),
+        show_cancelled: false,
         seller_id: UserId::new(),
         price: usd(12_550),
         price_drop: None,
@@ -46,6 +49,26 @@ pub(super) fn ticket() -> TicketState {
         status: TicketStatus::Available,
         order_id: None,
         refusals: Vec::new(),
+        created_at: start(),
+        updated_at: start(),
+    }
+}
+
+/// The listing's show in this status.
+pub(super) fn show(ticket: &TicketState, status: ShowStatus) -> ShowState {
+    ShowState {
+        id: ticket.show_id,
+        title: ticket.terms.title.clone(),
+        venue: ticket.terms.venue.clone(),
+        city: None,
+        country: None,
+        starts_at: ticket.terms.starts_at,
+        ends_at: None,
+        time_zone: ticket.terms.time_zone.clone(),
+        category: None,
+        status,
+        cancel_reason: (status == ShowStatus::Cancelled).then(|| "The singer is ill.".to_owned()),
+        merged_into: None,
         created_at: start(),
         updated_at: start(),
     }

@@ -6,7 +6,7 @@ use common::aggregate::{Aggregate, ShardKey};
 use common::error::{Error, Rejection};
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::{Refusal, TicketState, TicketStatus, TicketTerms};
-use common::id::{OrderId, PaymentId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,8 @@ pub struct Order {
     pub buyer_id: UserId,
     /// The listing's terms when the order was placed.
     pub ticket: TicketTerms,
+    /// The listing's show when the order was placed; it may have been merged into another one since.
+    pub show_id: ShowId,
     /// The listing's price when the order was placed.
     pub price: Money,
     /// The status.
@@ -72,6 +74,9 @@ pub enum OrderError {
     /// The seller has withdrawn the listing.
     #[error("the ticket is withdrawn")]
     TicketWithdrawn,
+    /// The show was cancelled.
+    #[error("the show was cancelled")]
+    ShowCancelled,
     /// The ticket's event has started.
     #[error("the event has started")]
     EventBegun,
@@ -102,6 +107,9 @@ impl From<OrderError> for Error {
                 return Self::Forbidden(Rejection::new("own-ticket", "You can't buy your own ticket."));
             }
             OrderError::TicketWithdrawn => ("ticket-withdrawn", "The seller has withdrawn this ticket."),
+            OrderError::ShowCancelled => {
+                ("show-cancelled", "The show was cancelled, so its tickets are no longer for sale.")
+            }
             OrderError::EventBegun => ("ticket-begun", "The event has begun, so its tickets are no longer for sale."),
             OrderError::TicketTaken => (
                 "ticket-taken",
@@ -140,6 +148,9 @@ impl Order {
         if ticket.status == TicketStatus::Withdrawn {
             return Err(OrderError::TicketWithdrawn);
         }
+        if ticket.show_cancelled {
+            return Err(OrderError::ShowCancelled);
+        }
         if now >= ticket.terms.starts_at {
             return Err(OrderError::EventBegun);
         }
@@ -147,6 +158,7 @@ impl Order {
             id,
             buyer_id,
             ticket: ticket.terms.clone(),
+            show_id: ticket.show_id,
             price: ticket.price.clone(),
             status: Status::Created,
             expires_at: now.plus(hold),
@@ -156,7 +168,7 @@ impl Order {
         Ok((order, OrderChange::Created))
     }
 
-    /// The order as it was when it was placed. Terms, price and the hold's end never change.
+    /// The order as it was when it was placed. Terms, show, price and the hold's end never change.
     #[must_use]
     pub fn as_placed(&self) -> Self {
         Self { status: Status::Created, updated_at: self.created_at, ..self.clone() }
@@ -196,6 +208,12 @@ impl Order {
     pub fn cancel(self, now: Timestamp) -> Transition {
         self.ensure_status_in(&UNPAID)?;
         Ok(self.cancel_with(CancelReason::Buyer, None, now))
+    }
+
+    /// The show was cancelled and the order is unpaid.
+    pub fn cancel_for_show(self, now: Timestamp) -> Transition {
+        self.ensure_status_in(&UNPAID)?;
+        Ok(self.cancel_with(CancelReason::ShowCancelled, None, now))
     }
 
     /// The hold ended and the order is unpaid.
@@ -285,6 +303,7 @@ impl Aggregate for Order {
             refusal: self.refusal().cloned(),
             payment_id: self.payment_id(),
             ticket: self.ticket.clone(),
+            show_id: self.show_id,
             price: self.price.clone(),
             expires_at: self.expires_at,
             created_at: self.created_at,
@@ -315,6 +334,7 @@ impl Aggregate for Order {
             id: payload.id,
             buyer_id: payload.buyer_id,
             ticket: payload.ticket,
+            show_id: payload.show_id,
             price: payload.price,
             status,
             expires_at: payload.expires_at,
@@ -325,7 +345,7 @@ impl Aggregate for Order {
 
     fn contradicts(&self, replicated: &Self) -> bool {
         // A replica lacks the fields of the terms that its service's release did not know.
-        let has_same_ticket = replicated.ticket.agree_with(&self.ticket);
+        let has_same_ticket = replicated.ticket.agree_with(&self.ticket) && self.show_id == replicated.show_id;
         self.buyer_id != replicated.buyer_id || self.price != replicated.price || !has_same_ticket
     }
 

@@ -2,7 +2,8 @@
 
 use common::aggregate::Aggregate;
 use common::events::payment::{PaymentState, PaymentStatus};
-use common::events::ticket::{TicketState, TicketStatus};
+use common::events::show::{ShowState, ShowStatus};
+use common::events::ticket::{RefusalReason, TicketState, TicketStatus};
 use common::id::OrderId;
 use common::timestamp::Timestamp;
 
@@ -10,6 +11,10 @@ use super::order::{Order, Status, Transition};
 
 /// The order's next transition; `None` when it agrees with its listing and its payments. `payments` must contain all
 /// payments that are not declined, or, once the order is authorised, the payment that authorised it.
+///
+/// A cancelled show ends an unpaid order, even if a payment of it is authorised or captured by now: `payments` gives
+/// that back. An order that is authorised or completed stays so: its buyer paid in time, and what was charged has to be
+/// refunded. The listing tells of the cancellation, so that no further replica has to be read.
 ///
 /// A payment that arrives before the listing's reservation takes effect once the reservation has arrived. A payment
 /// that is authorised after the order was cancelled changes nothing: `payments` voids it.
@@ -19,6 +24,9 @@ pub fn next<'a>(
     mut payments: impl Iterator<Item = &'a PaymentState>,
     now: Timestamp,
 ) -> Option<Transition> {
+    if order.is_unpaid() && ticket.is_some_and(|ticket| ticket.show_cancelled) {
+        return Some(order.clone().cancel_for_show(now));
+    }
     match order.status {
         Status::Created => confirm_or_cancel(order, ticket?, now),
         Status::AwaitingPayment => {
@@ -49,7 +57,18 @@ fn confirm_or_cancel(order: &Order, ticket: &TicketState, now: Timestamp) -> Opt
         return Some(order.clone().confirm(now));
     }
     let refused = ticket.refusals.iter().find(|refused| refused.order_id == order.id)?;
+    // The order ends the same whether the listing refused it or followed its show first.
+    if refused.refusal.reason == RefusalReason::ShowCancelled {
+        return Some(order.clone().cancel_for_show(now));
+    }
     Some(order.clone().refuse(refused.refusal.clone(), now))
+}
+
+/// When the show starts at present, if that is another minute than the buyer of the order agreed to.
+pub fn changed_start(order: &Order, show: &ShowState) -> Option<Timestamp> {
+    let minute = |time: Timestamp| time.as_seconds().div_euclid(60);
+    let is_changed = minute(show.starts_at) != minute(order.ticket.starts_at);
+    (is_changed && show.status != ShowStatus::Cancelled).then_some(show.starts_at)
 }
 
 /// The order that the listing is reserved for.
@@ -65,9 +84,10 @@ fn can_win(payment: &PaymentState, order: &Order) -> bool {
         && !payment.is_refunded()
 }
 
-/// Whether this listing can lead to a transition of any order: only one that is reserved or has refusals can.
+/// Whether this listing can lead to a transition of any order: only one that is reserved, has refusals or is for a
+/// cancelled show can.
 pub fn ticket_can_move(ticket: &TicketState) -> bool {
-    ticket.status == TicketStatus::Reserved || !ticket.refusals.is_empty()
+    ticket.status == TicketStatus::Reserved || !ticket.refusals.is_empty() || ticket.show_cancelled
 }
 
 /// Whether this payment can lead to a transition of any order: not while the provider or the buyer has yet to answer.

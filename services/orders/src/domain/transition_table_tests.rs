@@ -7,7 +7,7 @@ use common::aggregate::Aggregate;
 use common::error::Error;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::{TicketState, TicketStatus};
-use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
 
 use super::fixtures::{HOLD, order, refusal, start, ticket};
@@ -15,7 +15,7 @@ use super::order::{Order, OrderError, Status, Transition};
 
 type Command = (&'static str, fn(Order, PaymentId, Timestamp) -> Transition);
 
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
     ("confirm", |order, _, now| order.confirm(now)),
     ("refuse", |order, _, now| order.refuse(refusal(), now)),
     ("authorize", |order, payment, now| order.authorize(payment, now)),
@@ -25,6 +25,7 @@ const COMMANDS: [Command; 9] = [
     ("fail, other payment", |order, _, now| order.fail_payment(PaymentId::new(), now)),
     ("cancel", |order, _, now| order.cancel(now)),
     ("expire", |order, _, now| order.expire(now)),
+    ("cancel for the show", |order, _, now| order.cancel_for_show(now)),
 ];
 
 fn cancelled(reason: CancelReason) -> Status {
@@ -54,6 +55,7 @@ fn every_command_in_every_status() {
     let is_cancelled = || not_in(OrderStatus::Cancelled);
     let other = || Err(OrderError::OtherPayment);
     let (buyer, expired) = (|| closed(CancelReason::Buyer), || closed(CancelReason::Expired));
+    let no_show = || closed(CancelReason::ShowCancelled);
     let (refused, failed) = (|| closed(CancelReason::Refused), || closed(CancelReason::PaymentFailed));
     // One line per command, in the order above; one column per status: created, awaitingPayment, authorized,
     // completed, cancelled.
@@ -68,6 +70,7 @@ fn every_command_in_every_status() {
         [is_created(), is_awaiting(), other(),         is_completed(), is_cancelled()],
         [buyer(),      buyer(),       is_authorized(), is_completed(), is_cancelled()],
         [expired(),    expired(),     is_authorized(), is_completed(), is_cancelled()],
+        [no_show(),    no_show(),     is_authorized(), is_completed(), is_cancelled()],
     ];
     for ((name, command), line) in COMMANDS.iter().zip(table) {
         for (state, expected) in states.iter().zip(line) {
@@ -99,6 +102,7 @@ fn conditions_of_placing_an_order() {
     let (order, change) = place(buyer, &ticket, start()).unwrap();
     assert_eq!(change, OrderChange::Created);
     assert_eq!((&order.ticket, &order.price, order.buyer_id), (&ticket.terms, &ticket.price, buyer));
+    assert_eq!(order.show_id, ticket.show_id);
     assert_eq!((order.expires_at, order.created_at), (start().plus(HOLD), start()));
 
     assert_eq!(place(ticket.seller_id, &ticket, start()), Err(OrderError::OwnTicket));
@@ -114,6 +118,8 @@ fn conditions_of_placing_an_order() {
         let ticket = TicketState { status, ..ticket.clone() };
         assert_eq!(place(buyer, &ticket, start()).map(|_| ()), expected, "{status:?}");
     }
+    let cancelled = TicketState { show_cancelled: true, ..ticket };
+    assert_eq!(place(buyer, &cancelled, start()), Err(OrderError::ShowCancelled));
 }
 
 #[test]
@@ -139,6 +145,7 @@ fn own_ticket_is_forbidden_and_other_errors_are_conflicts() {
     assert_eq!(Error::from(OrderError::OwnTicket).status(), 403);
     let conflicts = [
         OrderError::TicketWithdrawn,
+        OrderError::ShowCancelled,
         OrderError::EventBegun,
         OrderError::TicketTaken,
         OrderError::AlreadyHeld,
@@ -181,9 +188,10 @@ fn state_from_replicas_must_be_of_the_same_purchase_and_not_older() {
     let base = order(&ticket());
     let completed = Order { status: Status::Completed { payment_id: PaymentId::new() }, ..base.clone() };
     assert!(!base.contradicts(&completed) && !base.is_changed_since(&completed));
-    let edits: [fn(&mut Order); 4] = [
+    let edits: [fn(&mut Order); 5] = [
         |order| order.buyer_id = UserId::new(),
         |order| order.price.amount += 1,
+        |order| order.show_id = ShowId::new(),
         |order| order.ticket.id = TicketId::new(),
         |order| order.ticket.row = Some("another".to_owned()),
     ];

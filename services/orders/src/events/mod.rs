@@ -2,6 +2,7 @@
 
 mod expiration;
 mod payment;
+mod show;
 mod ticket;
 
 use platform::stream::subscription::Subscription;
@@ -12,6 +13,7 @@ use crate::state::AppState;
 pub fn table(state: &AppState) -> Vec<Subscription> {
     vec![
         Subscription::with(state.clone(), ticket::handle),
+        Subscription::with(state.clone(), show::handle),
         Subscription::with(state.clone(), payment::handle),
         Subscription::with(state.clone(), expiration::handle),
     ]

@@ -1,4 +1,5 @@
-//! A listing changed: the order that waits for a reservation is confirmed, or cancelled if the listing refused it.
+//! A listing changed: the order that waits for a reservation is confirmed, or cancelled if the listing refused it. An
+//! unpaid order is cancelled if the show is.
 
 use common::aggregate::Aggregate;
 use common::events::ticket::TicketState;
@@ -17,8 +18,16 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<TicketState>) -> 
     }
     let ticket = &delivery.event.data;
     if let Some(order) = store::find_holder(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_settled()) {
-        let (id, seen) = (order.id, Seen { ticket: Some(stored.entity), ..Seen::default() });
-        reconcile_order(&state, id, Current::from(order), seen).await?;
+        let (id, mut own) = (order.id, Current::from(order));
+        loop {
+            let seen = Seen { ticket: Some(stored.entity.clone()), ..Seen::default() };
+            let order = reconcile_order(&state, id, own, seen).await?;
+            // Past its confirmation an order does not read the listing again, so a swap that was lost is decided anew.
+            match order.filter(|order| stored.entity.show_cancelled && order.is_unpaid()) {
+                Some(unpaid) => own = Current::from(unpaid),
+                None => break,
+            }
+        }
     }
     // If the snapshot shows that the listing still waits for an order that has ended, `tickets` has missed our event.
     if delivery.has_snapshot() {

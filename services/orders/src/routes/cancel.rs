@@ -35,5 +35,5 @@ pub(super) async fn cancel(
     });
     let cancelled = cancelled.await?.ok_or(Error::NotFound)?;
     reconcile_order(&state, id, Current::from(cancelled.clone()), Seen::default()).await?;
-    Ok((etag(cancelled.version), Json(view::order(cancelled))))
+    Ok((etag(cancelled.version), Json(view::order(cancelled, None))))
 }

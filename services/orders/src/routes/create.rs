@@ -86,7 +86,7 @@ async fn insert_error(state: &AppState, error: StoreError, body: &NewOrder, buye
 
 /// The response to the request that placed the order. It shows the order as it was then, even if it has changed since.
 fn created(order: &Order) -> Response {
-    let view = view::order(Versioned { version: 0, state: order.as_placed() });
+    let view = view::order(Versioned { version: 0, state: order.as_placed() }, None);
     let location = [(header::LOCATION, ReadOrder { id: view.id }.path())];
     (StatusCode::CREATED, etag(view.version), location, Json(view)).into_response()
 }

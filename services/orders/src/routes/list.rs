@@ -24,5 +24,9 @@ pub(super) async fn list(
 ) -> Result<Json<Page<Order>>, Error> {
     let page = PageRequest::from(&query);
     let found = store::page_by_buyer(&state.orders, user.id, &page).await?;
-    Ok(Json(found.map(view::order)))
+    let shows = store::find_shows(&state.shows, found.items.iter().map(|order| order.show_id)).await?;
+    Ok(Json(found.map(|order| {
+        let show = shows.get(&order.show_id).map(|show| &show.state);
+        view::order(order, show)
+    })))
 }

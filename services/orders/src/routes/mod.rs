@@ -6,6 +6,7 @@ mod jwks;
 mod list;
 mod pass;
 mod read;
+mod to_refund;
 mod view;
 
 use axum::Router;
@@ -28,6 +29,7 @@ pub fn table() -> (Router<AppState>, OpenApi) {
         .routes(routes!(create::create, list::list))
         .routes(routes!(read::read, cancel::cancel))
         .routes(routes!(pass::pass))
+        .routes(routes!(to_refund::to_refund))
         .routes(routes!(jwks::jwks));
     openapi::mount(routes, "Orders", "/api/orders/openapi.json", common::api::orders::ROUTES)
 }

@@ -8,6 +8,7 @@ use common::id::OrderId;
 use common::identity::CurrentUser;
 use platform::http::extract::Id;
 
+use crate::domain::reconcile::changed_start;
 use crate::state::AppState;
 use crate::store;
 
@@ -21,5 +22,11 @@ pub(super) async fn pass(
     Id(id): Id<OrderId>,
 ) -> Result<Json<Pass>, Error> {
     let order = store::find_of_buyer(&state.orders, id, user.id).await?.ok_or(Error::NotFound)?;
-    Ok(Json(Pass { pass: state.pass_signer.sign(&order)? }))
+    let pass = state.pass_signer.sign(&order)?;
+    let show = store::find_show(&state.shows, order.show_id).await?;
+    Ok(Json(Pass {
+        pass,
+        show_status: show.as_deref().map(|show| show.status),
+        current_starts_at: show.as_deref().and_then(|show| changed_start(&order, show)),
+    }))
 }

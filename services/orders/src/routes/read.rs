@@ -24,5 +24,6 @@ pub(super) async fn read(
     Id(id): Id<OrderId>,
 ) -> Result<impl IntoResponse, Error> {
     let order = store::find_of_buyer(&state.orders, id, user.id).await?.ok_or(Error::NotFound)?;
-    Ok((etag(order.version), Json(view::order(order))))
+    let show = store::find_show(&state.shows, order.show_id).await?;
+    Ok((etag(order.version), Json(view::order(order, show.as_deref()))))
 }

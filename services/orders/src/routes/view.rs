@@ -2,10 +2,13 @@
 
 use common::aggregate::Versioned;
 use common::api;
+use common::events::show::ShowState;
 
 use crate::domain::order::Order;
+use crate::domain::reconcile::changed_start;
 
-pub(super) fn order(order: Versioned<Order>) -> api::orders::Order {
+/// `show` is the order's show at present, if it is known and the response tells it.
+pub(super) fn order(order: Versioned<Order>, show: Option<&ShowState>) -> api::orders::Order {
     let Versioned { version, state: order } = order;
     api::orders::Order {
         id: order.id,
@@ -14,6 +17,9 @@ pub(super) fn order(order: Versioned<Order>) -> api::orders::Order {
         cancel_reason: order.cancel_reason(),
         refusal: order.refusal().cloned(),
         expires_at: order.expires_at,
+        show_id: order.show_id,
+        show_status: show.map(|show| show.status),
+        current_starts_at: show.and_then(|show| changed_start(&order, show)),
         price: order.price,
         ticket: order.ticket,
         buyer_id: order.buyer_id,

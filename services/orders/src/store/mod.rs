@@ -1,14 +1,18 @@
 //! The indexes and queries of the service's collections. Only this module depends on MongoDB.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use common::aggregate::Versioned;
 use common::api::page::Page;
 use common::error::Error;
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::{PaymentState, PaymentStatus};
-use common::id::{OrderId, TicketId, UserId};
+use common::events::show::{ShowState, ShowStatus};
+use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
+use futures::future::try_join_all;
 use mongodb::IndexModel;
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::index::{self, PartialIndex, any_of};
@@ -46,6 +50,11 @@ static UNPAID_BY_BUYER: PartialIndex<OrderStatus> = PartialIndex {
     unique: false,
 };
 
+/// The index of the completed orders of a show.
+const COMPLETED_BY_SHOW: &str = "show_completed_v1";
+/// Maximum number of merges that are followed from one show to the next. Each is made by a member of the staff.
+const MAX_MERGES: usize = 100;
+
 /// The index of the holds of a ticket that were cancelled by their buyers or expired.
 const ABANDONED: &str = "ended_v1";
 const ABANDON_REASONS: [CancelReason; 2] = [CancelReason::Buyer, CancelReason::Expired];
@@ -53,15 +62,29 @@ const ABANDON_REASONS: [CancelReason; 2] = [CancelReason::Buyer, CancelReason::E
 /// Indexes of the orders.
 pub fn order_indexes() -> Vec<IndexModel> {
     let authorized = doc! { "state.status.name": OrderStatus::Authorized.as_ref() };
+    let completed = doc! { "state.status.name": OrderStatus::Completed.as_ref() };
     let abandoned_keys = doc! { "state.ticket.id": 1, "state.buyerId": 1, "state.updatedAt": -1 };
     vec![
         TICKET_HOLDER.model(),
         UNPAID_BY_BUYER.model(),
+        index::partial(COMPLETED_BY_SHOW, doc! { "state.showId": 1, "_id": -1 }, completed),
         index::partial(ABANDONED, abandoned_keys, doc! { "state.status.reason": any_of(&ABANDON_REASONS) }),
         index::partial("authorized_v1", doc! { "state.updatedAt": 1 }, authorized),
         index::partial("unpaid_v1", doc! { "state.expiresAt": 1 }, doc! { "state.status.name": any_of(&UNPAID) }),
         index::named("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
     ]
+}
+
+/// Indexes of the replica of shows.
+pub fn show_indexes() -> Vec<IndexModel> {
+    vec![
+        index::named("merged_v1", doc! { "state.mergedInto": 1 }),
+        index::partial("cancelled_v1", doc! { "state.status": 1 }, is_cancelled()),
+    ]
+}
+
+fn is_cancelled() -> Document {
+    doc! { "state.status": ShowStatus::Cancelled.as_ref() }
 }
 
 /// Indexes of the replica of payments.
@@ -135,6 +158,64 @@ pub async fn abandoned_since(
 /// Whether this buyer holds or has bought the ticket.
 pub async fn is_holder(orders: &Store<Order>, ticket: TicketId, buyer: UserId) -> Result<bool> {
     Ok(find_holder(orders, ticket).await?.is_some_and(|order| order.buyer_id == buyer))
+}
+
+/// The show with this id, or the one that it was merged into. `None` while the event of either has not arrived.
+pub async fn find_show(shows: &Replica<ShowState>, id: ShowId) -> Result<Option<Versioned<ShowState>>> {
+    let mut id = id;
+    for _ in 0..MAX_MERGES {
+        match shows.get(id).await? {
+            Some(Versioned { state: ShowState { merged_into: Some(into), .. }, .. }) => id = into,
+            found => return Ok(found),
+        }
+    }
+    Ok(None)
+}
+
+/// The shows with these ids, or those that they were merged into, by the given ids.
+pub async fn find_shows(
+    shows: &Replica<ShowState>,
+    ids: impl Iterator<Item = ShowId>,
+) -> Result<BTreeMap<ShowId, Versioned<ShowState>>> {
+    let ids: BTreeSet<ShowId> = ids.collect();
+    let found = ids.into_iter().map(|id| async move {
+        let show = find_show(shows, id).await?;
+        Ok::<_, StoreError>(show.map(|show| (id, show)))
+    });
+    Ok(try_join_all(found).await?.into_iter().flatten().collect())
+}
+
+/// This show and all shows that were merged into it, directly or through others.
+pub async fn merged_shows(shows: &Replica<ShowState>, id: ShowId) -> Result<Vec<ShowId>> {
+    let (mut found, mut next) = (vec![id], 0);
+    while let Some(into) = found.get(next).copied() {
+        for merged in shows.find_by("state.mergedInto", into).await? {
+            if !found.contains(&merged.id) {
+                found.push(merged.id);
+            }
+        }
+        next += 1;
+    }
+    Ok(found)
+}
+
+/// The cancelled shows, by their own ids and by those of the shows that were merged into them.
+pub async fn cancelled_shows(shows: &Replica<ShowState>) -> Result<BTreeMap<ShowId, ShowState>> {
+    let cancelled = shows.find(is_cancelled()).await?;
+    let merged = try_join_all(cancelled.iter().map(|show| merged_shows(shows, show.id))).await?;
+    let pairs = cancelled.into_iter().zip(merged);
+    Ok(pairs.flat_map(|(show, ids)| ids.into_iter().map(move |id| (id, show.state.clone()))).collect())
+}
+
+/// One page of the completed orders of these shows, newest first.
+pub async fn page_of_completed(
+    orders: &Store<Order>,
+    shows: impl Iterator<Item = ShowId>,
+    request: &PageRequest,
+) -> Result<Page<Versioned<Order>>> {
+    let shows: Vec<String> = shows.map(|show| show.to_string()).collect();
+    let filter = doc! { "state.showId": { "$in": shows }, "state.status.name": OrderStatus::Completed.as_ref() };
+    orders.page(filter, request).await
 }
 
 /// The order that has been authorised for the longest and is not completed.

@@ -110,7 +110,9 @@ async fn poison_messages_become_dead_letters_without_blocking() {
     let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
     let order = place(&app, &buyer, &ticket).await;
     let unknown = json!({ "id": OrderId::new(), "expiresAt": "2026-11-22T20:00:00Z" });
-    for (source, entity) in [("tickets", "ticket"), ("payments", "payment"), ("expiration", "expiration")] {
+    for (source, entity) in
+        [("tickets", "ticket"), ("tickets", "show"), ("payments", "payment"), ("expiration", "expiration")]
+    {
         let kind = format!("{entity}.completed.v1");
         app.publish_raw(source, entity, &kind, b"{").await;
         app.publish_raw(source, entity, &kind, json!({ "specversion": "1.0" }).to_string().as_bytes()).await;
@@ -121,6 +123,6 @@ async fn poison_messages_become_dead_letters_without_blocking() {
     TestEvent::ticket(&app, TicketChange::Reserved, 1, reserved(&ticket, id_of(&order))).publish(&app).await;
     eventually("the order to be confirmed", async || read(&app, &buyer, &order).await["status"] == "awaitingPayment")
         .await;
-    eventually("the dead letters", async || app.dead_letters().await.len() == 7).await;
-    app.expect_dead_letters(7);
+    eventually("the dead letters", async || app.dead_letters().await.len() == 9).await;
+    app.expect_dead_letters(9);
 }

@@ -16,4 +16,5 @@ mod placing;
 mod query_cost;
 mod reading;
 mod scenarios;
+mod shows;
 mod support;

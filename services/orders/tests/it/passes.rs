@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::events::payment::PaymentStatus;
-use common::events::ticket::{TicketChange, TicketState, TicketTerms};
+use common::events::ticket::{TicketState, TicketTerms};
 use common::id::OrderId;
 use common::identity::Verifier;
 use common::timestamp::Timestamp;
@@ -15,8 +15,8 @@ use testkit::app::request::Response;
 use testkit::app::users::{PUBLIC_URL, Signer, User};
 
 use crate::support::{
-    add_listing, app, app_with, create_listing, id_of, listing, path, payment, payment_transition, place, read,
-    reserved,
+    add_listing, app, app_with, complete_order, confirm, create_listing, listing, path, payment, payment_transition,
+    place, read,
 };
 
 async fn get_pass(app: &TestApp, user: &User, order: &Value) -> Response {
@@ -36,26 +36,6 @@ async fn jwks(app: &TestApp) -> Value {
     assert_eq!(response.header("content-type"), "application/json");
     assert_eq!(response.header("cache-control"), "public, max-age=300");
     response.json()
-}
-
-/// `tickets` reserves the listing for the order.
-async fn confirm(app: &TestApp, ticket: &TicketState, order: &Value) {
-    let event = app.event(TicketChange::Reserved, ticket.terms.id, 1, reserved(ticket, id_of(order)));
-    app.handle(&event).await.unwrap();
-}
-
-/// Places an order of this listing and completes it.
-async fn complete_order(app: &TestApp, buyer: &User, ticket: &TicketState) -> Value {
-    let order = place(app, buyer, ticket).await;
-    confirm(app, ticket, &order).await;
-    let payment = payment(&order, PaymentStatus::Authorizing);
-    for status in [PaymentStatus::Authorized, PaymentStatus::Captured] {
-        let (change, version, state) = payment_transition(&payment, status);
-        app.handle(&app.event(change, payment.id, version, state)).await.unwrap();
-    }
-    let order = read(app, buyer, &order).await;
-    assert_eq!(order["status"], "completed");
-    order
 }
 
 /// The claims of a pass, verified offline with these keys; `None` if it is invalid.

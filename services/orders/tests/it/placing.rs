@@ -41,6 +41,7 @@ async fn order_has_the_terms_of_its_listing() {
                 "startsAt": ticket.terms.starts_at, "timeZone": "America/New_York",
                 "section": null, "row": null, "seat": "14",
             },
+            "showId": ticket.show_id,
             "buyerId": buyer.id,
             "createdAt": created,
             "updatedAt": created,

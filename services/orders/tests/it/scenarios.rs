@@ -72,6 +72,7 @@ impl TestEvent {
                 event.entityversion -= 1;
                 event.data.order_id = None;
                 event.data.refusals.clear();
+                event.data.show_cancelled = false;
                 event.data.status = common::events::ticket::TicketStatus::Available;
                 Some(Self::Ticket(event))
             }
@@ -109,11 +110,12 @@ impl Scenario {
 /// One scenario per effect of an event; each has its own ticket and order.
 pub(crate) async fn scenarios(app: &TestApp) -> Vec<Scenario> {
     let mut scenarios = Vec::new();
-    for row in 0..6 {
+    for row in 0..7 {
         let (buyer, ticket) = (app.signer.user(), create_listing(app).await);
         let order = place(app, &buyer, &ticket).await;
         let paid = payment(&order, PaymentStatus::Authorizing);
         let pay = |status| TestEvent::payment(app, &paid, status);
+        let followed = TicketState { show_cancelled: true, ..reserved(&ticket, id_of(&order)) };
         let reserved = TestEvent::ticket(app, TicketChange::Reserved, 1, reserved(&ticket, id_of(&order)));
         let refused = TestEvent::ticket(app, TicketChange::Refused, 1, with_refusal(&ticket, id_of(&order)));
         let (name, before, event, changes): (_, _, _, &'static [_]) = match row {
@@ -136,6 +138,12 @@ pub(crate) async fn scenarios(app: &TestApp) -> Vec<Scenario> {
                 vec![reserved, pay(PaymentStatus::Authorized)],
                 pay(PaymentStatus::Failed),
                 &["created", "confirmed", "authorized", "cancelled"],
+            ),
+            5 => (
+                "show.cancelled",
+                vec![reserved],
+                TestEvent::ticket(app, TicketChange::Updated, 2, followed),
+                &["created", "confirmed", "cancelled"],
             ),
             _ => (
                 "expiration.completed",

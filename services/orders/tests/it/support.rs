@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use common::clock::Clock;
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{
     Refusal, RefusalReason, RefusedOrder, TicketChange, TicketState, TicketStatus, TicketTerms,
 };
-use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
@@ -44,6 +45,8 @@ pub(crate) fn listing(app: &TestApp) -> TicketState {
             row: None,
             seat: Some("14".to_owned()),
         },
+        show_id: ShowId::new(),
+        show_cancelled: false,
         seller_id: UserId::new(),
         price: usd(12_550),
         price_drop: None,
@@ -76,6 +79,26 @@ pub(crate) fn reserved(ticket: &TicketState, order: OrderId) -> TicketState {
 pub(crate) fn with_refusal(ticket: &TicketState, order: OrderId) -> TicketState {
     let refusal = Refusal { reason: RefusalReason::PriceChanged, price: Some(usd(20_000)) };
     TicketState { refusals: vec![RefusedOrder { order_id: order, refusal }], ..ticket.clone() }
+}
+
+/// The listing's show as `tickets` would publish it.
+pub(crate) fn show(ticket: &TicketState, status: ShowStatus) -> ShowState {
+    ShowState {
+        id: ticket.show_id,
+        title: ticket.terms.title.clone(),
+        venue: ticket.terms.venue.clone(),
+        city: ticket.terms.city.clone(),
+        country: Some("US".to_owned()),
+        starts_at: ticket.terms.starts_at,
+        ends_at: None,
+        time_zone: ticket.terms.time_zone.clone(),
+        category: None,
+        status,
+        cancel_reason: (status == ShowStatus::Cancelled).then(|| "The singer is ill.".to_owned()),
+        merged_into: None,
+        created_at: ticket.created_at,
+        updated_at: ticket.updated_at,
+    }
 }
 
 /// A payment of the order's price.
@@ -128,6 +151,26 @@ pub(crate) fn id_of(order: &Value) -> OrderId {
 
 pub(crate) fn path(order: &Value) -> String {
     format!("/api/orders/{}", order["id"].as_str().unwrap())
+}
+
+/// `tickets` reserves the listing for the order.
+pub(crate) async fn confirm(app: &TestApp, ticket: &TicketState, order: &Value) {
+    let event = app.event(TicketChange::Reserved, ticket.terms.id, 1, reserved(ticket, id_of(order)));
+    app.handle(&event).await.unwrap();
+}
+
+/// Places an order of this listing and completes it.
+pub(crate) async fn complete_order(app: &TestApp, buyer: &User, ticket: &TicketState) -> Value {
+    let order = place(app, buyer, ticket).await;
+    confirm(app, ticket, &order).await;
+    let payment = payment(&order, PaymentStatus::Authorizing);
+    for status in [PaymentStatus::Authorized, PaymentStatus::Captured] {
+        let (change, version, state) = payment_transition(&payment, status);
+        app.handle(&app.event(change, payment.id, version, state)).await.unwrap();
+    }
+    let order = read(app, buyer, &order).await;
+    assert_eq!(order["status"], "completed");
+    order
 }
 
 pub(crate) async fn read(app: &TestApp, buyer: &User, order: &Value) -> Value {

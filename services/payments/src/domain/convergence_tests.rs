@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::events::order::{OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentStatus};
 use common::events::ticket::TicketTerms;
-use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 use proptest::prelude::*;
@@ -48,6 +48,7 @@ fn order() -> OrderState {
             row: None,
             seat: None,
         },
+        show_id: ShowId::new(),
         price: usd(500),
         expires_at: now(),
         created_at: now(),

@@ -7,7 +7,7 @@ use common::clock::{Clock, SystemClock};
 use common::events::envelope::Envelope;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::TicketTerms;
-use common::id::{OrderId, PaymentId, TicketId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId};
 use payments::domain::payment::Payment;
 use payments::providers::stripe;
 use payments::state::AppState;
@@ -85,6 +85,7 @@ impl Shop {
             refusal: None,
             payment_id: None,
             ticket,
+            show_id: ShowId::new(),
             price: serde_json::from_value(json!({ "amount": 12_550, "currency": "USD" })).unwrap(),
             expires_at: now.plus(Duration::from_secs(900)),
             created_at: now,

@@ -137,7 +137,7 @@ fn run_moves(moves: &[(u8, usize)]) -> (Tickets, Orders) {
             10 => {
                 let mut listing = tickets.ticket.listing.clone();
                 listing.price = money(5_000 + i64::try_from(pick % 3).unwrap());
-                if let Ok((next, _)) = tickets.ticket.clone().revise(listing, now()) {
+                if let Ok((next, _)) = tickets.ticket.clone().revise(tickets.ticket.show.clone(), listing, now()) {
                     tickets.apply(next);
                     tickets.reconcile();
                 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use common::events::order::{OrderState, OrderStatus};
 use common::events::ticket::{Refusal, RefusalReason};
-use common::id::{OrderId, TicketId, UserId};
+use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 
+use super::show::ShowDetails;
+use super::show_link::ShowLink;
 use super::ticket::{ListingDetails, Ticket};
 
 pub(crate) fn now() -> Timestamp {
@@ -37,7 +39,17 @@ pub(crate) fn details() -> ListingDetails {
 
 /// An available listing.
 pub(crate) fn ticket() -> Ticket {
-    Ticket::list(TicketId::new(), UserId::new(), details(), now()).0
+    Ticket::list(TicketId::new(), UserId::new(), link(), details(), now()).0
+}
+
+/// The link to the show of [`details`].
+pub(crate) fn link() -> ShowLink {
+    ShowLink::new(ShowId::new(), show_details().country)
+}
+
+/// The show of [`details`].
+pub(crate) fn show_details() -> ShowDetails {
+    details().show()
 }
 
 pub(crate) fn refusal() -> Refusal {
@@ -54,6 +66,7 @@ pub(crate) fn order(ticket: &Ticket, status: OrderStatus) -> OrderState {
         refusal: None,
         payment_id: None,
         ticket: ticket.terms(),
+        show_id: ticket.show.id,
         price: ticket.listing.price.clone(),
         expires_at: now().plus(Duration::from_secs(900)),
         created_at: now(),

@@ -66,6 +66,8 @@ pub(crate) fn can_move(order: &OrderState) -> bool {
 fn refusal_for(ticket: &Ticket, order: &OrderState, now: Timestamp) -> Option<Refusal> {
     let (reason, price) = if ticket.status == Status::Withdrawn {
         (RefusalReason::Withdrawn, None)
+    } else if ticket.show.is_cancelled {
+        (RefusalReason::ShowCancelled, None)
     } else if now >= ticket.listing.starts_at {
         (RefusalReason::Begun, None)
     } else if order.price != ticket.listing.price {
@@ -141,8 +143,9 @@ mod tests {
     fn each_refusal_has_its_reason() {
         type Edit = fn(&mut Ticket);
         let (new_price, no_price) = (Some(money(6_000)), None);
-        let table: [(&str, Edit, RefusalReason, Option<common::money::Money>); 12] = [
+        let table: [(&str, Edit, RefusalReason, Option<common::money::Money>); 13] = [
             ("withdrawn", |t| t.status = Status::Withdrawn, RefusalReason::Withdrawn, no_price.clone()),
+            ("cancelled", |t| t.show.is_cancelled = true, RefusalReason::ShowCancelled, no_price.clone()),
             ("started", |t| t.listing.starts_at = now(), RefusalReason::Begun, no_price.clone()),
             ("price", |t| t.listing.price = money(6_000), RefusalReason::PriceChanged, new_price),
             (

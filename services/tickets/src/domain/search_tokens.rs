@@ -7,16 +7,24 @@ use unicode_normalization::char::is_combining_mark;
 ///
 /// No stemming and no stop words: titles are names, in any language.
 pub(crate) fn search_tokens<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut tokens = Vec::new();
-    for text in texts {
-        let bare = text.nfkd().filter(|c| !is_combining_mark(*c));
-        let folded: String = bare.flat_map(char::to_lowercase).collect();
-        let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        tokens.extend(words.map(ToOwned::to_owned));
-    }
+    let mut tokens: Vec<_> = texts.into_iter().flat_map(folded_words).collect();
     tokens.sort();
     tokens.dedup();
     tokens
+}
+
+/// The folded words of a text in their order, joined by spaces: equal for two spellings of a name. A text without
+/// letters and digits is itself in lower case.
+pub(crate) fn folded(text: &str) -> String {
+    let words = folded_words(text);
+    if words.is_empty() { text.trim().to_lowercase() } else { words.join(" ") }
+}
+
+fn folded_words(text: &str) -> Vec<String> {
+    let bare = text.nfkd().filter(|c| !is_combining_mark(*c));
+    let folded: String = bare.flat_map(char::to_lowercase).collect();
+    let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(ToOwned::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -38,6 +46,15 @@ mod tests {
             assert_eq!(search_tokens([text]), expected, "{text}");
         }
         assert_eq!(search_tokens(["b a", "a c"]), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn spellings_of_a_name_fold_to_the_same_text() {
+        for text in ["Café AC/DC", " CAFE  ac-dc!", "cafe\u{301} AC DC"] {
+            assert_eq!(folded(text), "cafe ac dc");
+        }
+        assert_ne!(folded("AC/DC Café"), folded("Café AC/DC"));
+        assert_eq!((folded("!!! "), folded("…")), ("!!!".to_owned(), "…".to_owned()));
     }
 
     proptest::proptest! {

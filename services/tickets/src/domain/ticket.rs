@@ -10,7 +10,10 @@ use common::money::Money;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::price::{PastPrice, PriceCap, check_cap, past_prices, price_drop};
 use super::search_tokens::search_tokens;
+use super::show::ShowDetails;
+use super::show_link::{Occasion, ShowLink};
 
 /// What the seller enters; texts are trimmed and within bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,12 +72,17 @@ pub struct Ticket {
     /// Id of the listing, and of its ticket.
     pub id: TicketId,
     pub(crate) seller_id: UserId,
+    /// The show that the ticket is for.
+    pub(crate) show: ShowLink,
     pub(crate) listing: ListingDetails,
     /// Search tokens of title, venue and city.
     pub(crate) words: Vec<String>,
-    /// The latest price change, if it was a reduction.
+    /// The latest price change, if it was a reduction below the lowest price of the 30 days before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) price_drop: Option<PriceDrop>,
+    /// The earlier prices that a later reduction is measured against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) past_prices: Vec<PastPrice>,
     /// Current status.
     pub status: Status,
     /// Refused orders that are not yet known to be finished.
@@ -86,6 +94,26 @@ pub struct Ticket {
 impl ListingDetails {
     fn search_tokens(&self) -> Vec<String> {
         search_tokens([self.title.as_str(), self.venue.as_str(), self.city.as_deref().unwrap_or_default()])
+    }
+
+    /// Rejects a price above the cap of this country.
+    pub(crate) fn check_cap(&self, caps: &[PriceCap], country: Option<&str>) -> Result<(), Error> {
+        check_cap(caps, country, &self.price, self.face_value.as_ref())
+    }
+
+    /// The show that the seller describes. The table of cities decides its country and time zone.
+    pub(crate) fn show(&self) -> ShowDetails {
+        let details = ShowDetails {
+            title: self.title.clone(),
+            venue: self.venue.clone(),
+            city: self.city.clone(),
+            country: None,
+            starts_at: self.starts_at,
+            ends_at: None,
+            time_zone: self.time_zone.clone(),
+            category: self.category,
+        };
+        details.located()
     }
 }
 
@@ -100,6 +128,8 @@ pub(crate) enum TicketError {
     Withdrawn,
     #[error("the ticket is not reserved for this order")]
     NotReserved,
+    #[error("the show is cancelled")]
+    ShowCancelled,
 }
 
 impl From<TicketError> for Error {
@@ -113,6 +143,7 @@ impl From<TicketError> for Error {
                 ("ticket-withdrawn", "This listing was withdrawn. Create a new listing to sell the ticket.")
             }
             TicketError::NotReserved => ("ticket-not-held", "The ticket is not held for this order."),
+            TicketError::ShowCancelled => ("show-cancelled", "This show is cancelled."),
         };
         Self::Conflict(Rejection::new(code, detail))
     }
@@ -123,12 +154,20 @@ pub(crate) type Transition = Result<(Ticket, TicketChange), TicketError>;
 
 impl Ticket {
     /// Creates a listing.
-    pub fn list(id: TicketId, seller_id: UserId, listing: ListingDetails, now: Timestamp) -> (Self, TicketChange) {
+    pub fn list(
+        id: TicketId,
+        seller_id: UserId,
+        show: ShowLink,
+        listing: ListingDetails,
+        now: Timestamp,
+    ) -> (Self, TicketChange) {
         let ticket = Self {
             id,
             seller_id,
+            show,
             words: listing.search_tokens(),
             price_drop: None,
+            past_prices: Vec::new(),
             listing,
             status: Status::Available,
             refusals: Vec::new(),
@@ -138,25 +177,25 @@ impl Ticket {
         (ticket, TicketChange::Created)
     }
 
-    /// Replaces the details.
-    pub(crate) fn revise(self, listing: ListingDetails, now: Timestamp) -> Transition {
+    /// Replaces the details, which describe this show.
+    pub(crate) fn revise(mut self, show: ShowLink, listing: ListingDetails, now: Timestamp) -> Transition {
         self.ensure_available()?;
-        let price_drop = self.price_drop_after(&listing.price, now);
-        Ok((
-            Self { words: listing.search_tokens(), price_drop, listing, updated_at: now, ..self },
-            TicketChange::Updated,
-        ))
+        if show.is_cancelled {
+            return Err(TicketError::ShowCancelled);
+        }
+        if listing.price != self.listing.price {
+            self.past_prices = past_prices(self.past_prices, &self.listing.price, now);
+            self.price_drop = price_drop(&self.past_prices, &listing.price, now);
+        }
+        Ok((Self { show, words: listing.search_tokens(), listing, updated_at: now, ..self }, TicketChange::Updated))
     }
 
-    /// The price drop that is published once `price` is the new price. A price in another currency is neither lower nor
-    /// higher.
-    fn price_drop_after(&self, price: &Money, now: Timestamp) -> Option<PriceDrop> {
-        let before = &self.listing.price;
-        if price == before {
-            return self.price_drop.clone();
-        }
-        let is_lower = price.currency == before.currency && price.amount < before.amount;
-        is_lower.then(|| PriceDrop { from: before.clone(), at: now })
+    /// Takes on where and when the show takes place.
+    #[must_use]
+    pub(crate) fn move_to(mut self, occasion: Occasion) -> Self {
+        let Occasion { venue, city, starts_at, time_zone } = occasion;
+        self.listing = ListingDetails { venue, city, starts_at, time_zone, ..self.listing };
+        Self { words: self.listing.search_tokens(), ..self }
     }
 
     pub(crate) fn withdraw(self, now: Timestamp) -> Transition {
@@ -186,10 +225,15 @@ impl Ticket {
         (Self { updated_at: now, ..self }, TicketChange::Updated)
     }
 
-    /// Makes the ticket available again after its order was cancelled.
-    pub(crate) fn release(self, order_id: OrderId, now: Timestamp) -> Transition {
+    /// Makes the ticket available again after its order was cancelled, where and when its show takes place now.
+    pub(crate) fn release(mut self, order_id: OrderId, now: Timestamp) -> Transition {
         self.ensure_reserved_for(order_id)?;
-        Ok((Self { status: Status::Available, updated_at: now, ..self }, TicketChange::Released))
+        let moved_to = self.show.moved_to.take();
+        let present = match moved_to {
+            Some(occasion) => self.move_to(occasion),
+            None => self,
+        };
+        Ok((Self { status: Status::Available, updated_at: now, ..present }, TicketChange::Released))
     }
 
     /// Marks the ticket as sold after its order was completed.
@@ -198,7 +242,7 @@ impl Ticket {
         Ok((Self { status: Status::Sold { order_id }, updated_at: now, ..self }, TicketChange::Sold))
     }
 
-    fn ensure_available(&self) -> Result<(), TicketError> {
+    pub(crate) fn ensure_available(&self) -> Result<(), TicketError> {
         match self.status {
             Status::Available => Ok(()),
             Status::Reserved { .. } => Err(TicketError::Reserved),
@@ -265,6 +309,8 @@ impl Aggregate for Ticket {
     fn payload(&self) -> TicketState {
         TicketState {
             terms: self.terms(),
+            show_id: self.show.id,
+            show_cancelled: self.show.is_cancelled,
             seller_id: self.seller_id,
             price: self.listing.price.clone(),
             price_drop: self.price_drop.clone(),
@@ -288,7 +334,8 @@ impl Aggregate for Ticket {
         }
     }
 
-    /// `None` if the payload lacks what its status requires.
+    /// `None` if the payload lacks what its status requires. What a payload does not have of the show and of earlier
+    /// prices is left to the show's next announcement, or begins anew.
     fn from_payload(payload: TicketState) -> Option<Self> {
         let status = match payload.status {
             TicketStatus::Available => Status::Available,
@@ -311,10 +358,16 @@ impl Aggregate for Ticket {
             seat,
             description: payload.description,
         };
+        let past_prices = payload.price_drop.iter().map(|drop| PastPrice { price: drop.from.clone(), until: drop.at });
         Some(Self {
             id,
             seller_id: payload.seller_id,
+            show: ShowLink {
+                is_cancelled: payload.show_cancelled,
+                ..ShowLink::new(payload.show_id, listing.show().country)
+            },
             words: listing.search_tokens(),
+            past_prices: past_prices.collect(),
             price_drop: payload.price_drop,
             listing,
             status,

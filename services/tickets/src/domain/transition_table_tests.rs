@@ -8,7 +8,8 @@ use common::events::ticket::{PriceDrop, RefusedOrder, TicketChange, TicketState,
 use common::id::OrderId;
 use common::money::Money;
 
-use super::fixtures::{details, money, now, refusal, ticket};
+use super::fixtures::{details, link, money, now, refusal, ticket};
+use super::price::PastPrice;
 use super::ticket::{ListingDetails, Status, Ticket, TicketError, Transition};
 
 /// Name, command, expected change, and the expected status or error from each status.
@@ -31,7 +32,7 @@ fn every_command_in_every_status() {
     let table: [Command; 8] = [
         (
             "revise",
-            Box::new(move |t| t.revise(details(), later)),
+            Box::new(move |t| t.revise(link(), details(), later)),
             TicketChange::Updated,
             only_available(Status::Available),
         ),
@@ -132,7 +133,7 @@ fn events_contain_the_order_and_the_refusals() {
 }
 
 #[test]
-fn price_drop_is_published_until_the_price_rises_or_changes_currency() {
+fn price_drop_is_below_the_lowest_price_of_thirty_days() {
     let euros = |amount| Money { amount, currency: "EUR".parse().unwrap() };
     let at = |minutes: u64| now().plus(Duration::from_secs(60 * minutes));
     let dropped = |from: i64, minutes| Some(PriceDrop { from: money(from), at: at(minutes) });
@@ -144,11 +145,12 @@ fn price_drop_is_published_until_the_price_rises_or_changes_currency() {
         (3, money(4_000), dropped(5_000, 2)),
         (4, money(3_999), dropped(4_000, 4)),
         (5, money(4_500), None),
-        (6, money(4_400), dropped(4_500, 6)),
+        (6, money(4_400), None),
         (7, euros(1_000), None),
         (8, euros(900), Some(PriceDrop { from: euros(1_000), at: at(8) })),
     ] {
-        ticket = ticket.revise(ListingDetails { price, ..details() }, at(minutes)).unwrap().0;
+        let show = ticket.show.clone();
+        ticket = ticket.revise(show, ListingDetails { price, ..details() }, at(minutes)).unwrap().0;
         assert_eq!(ticket.payload().price_drop, expected, "after {minutes} minutes");
     }
     let order = OrderId::new();
@@ -172,6 +174,7 @@ fn error_codes_are_stable() {
         (TicketError::Sold, "ticket-sold"),
         (TicketError::Withdrawn, "ticket-withdrawn"),
         (TicketError::NotReserved, "ticket-not-held"),
+        (TicketError::ShowCancelled, "show-cancelled"),
     ] {
         let problem = Error::from(error).problem();
         assert_eq!((problem.status, problem.kind), (409, format!("urn:ticketing:problem:{code}")));
@@ -191,6 +194,7 @@ fn payload_contains_the_whole_listing() {
         let listing = Ticket {
             status,
             price_drop: Some(PriceDrop { from: money(6_000), at: now() }),
+            past_prices: vec![PastPrice { price: money(6_000), until: now() }],
             refusals: vec![RefusedOrder { order_id: OrderId::new(), refusal: refusal() }],
             updated_at: later,
             ..ticket()

@@ -2,28 +2,31 @@
 
 use common::aggregate::Versioned;
 use common::error::{Error, Rejection};
+use common::events::ticket::TicketChange;
 use common::id::{TicketId, UserId};
 use platform::http::versions::IfMatch;
 use platform::reconcile::Current;
+use platform::store::error::StoreError;
 
 use super::reconcile_ticket::reconcile_ticket;
-use crate::domain::ticket::{Ticket, Transition};
+use crate::domain::ticket::Ticket;
 use crate::state::AppState;
 
 /// Applies `change`, retrying after a lost compare-and-swap. Returns the listing as the change left it.
-pub(crate) async fn change_listing(
+pub(crate) async fn change_listing<E: From<Error> + From<StoreError>>(
     state: &AppState,
     id: TicketId,
     seller: UserId,
     if_match: &IfMatch,
-    change: impl Fn(Ticket) -> Transition + Send + Sync,
-) -> Result<Versioned<Ticket>, Error> {
-    let changed = state.tickets.update(id, |ticket| {
+    change: impl Fn(Ticket) -> Result<(Ticket, TicketChange), E> + Send + Sync,
+) -> Result<Versioned<Ticket>, E> {
+    let changed = state.tickets.update::<E>(id, |ticket| {
         if ticket.seller_id != seller {
-            return Err(Error::Forbidden(Rejection::new("not-the-seller", "Only the seller can change this listing.")));
+            let rejection = Rejection::new("not-the-seller", "Only the seller can change this listing.");
+            return Err(Error::Forbidden(rejection).into());
         }
         if_match.check(ticket.version)?;
-        Ok(change(ticket.state.clone())?)
+        change(ticket.state.clone())
     });
     let changed = changed.await?.ok_or(Error::NotFound)?;
     reconcile_ticket(state, id, Current::from(changed.clone()), None).await?;

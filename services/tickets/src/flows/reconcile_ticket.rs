@@ -22,12 +22,6 @@ pub(crate) async fn reconcile_ticket(
     until_unchanged(&ReconcileTicket { state, id }, known, seen).await
 }
 
-/// Like [`reconcile_ticket`], after the platform has raised the listing.
-pub(crate) async fn reconcile_changed(state: AppState, id: TicketId) -> Result<(), Error> {
-    reconcile_ticket(&state, id, Current::Unread, None).await?;
-    Ok(())
-}
-
 struct ReconcileTicket<'a> {
     state: &'a AppState,
     id: TicketId,

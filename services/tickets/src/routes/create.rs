@@ -9,13 +9,19 @@ use common::api::tickets::{Listing, NewListing, ReadListing};
 use common::error::Error;
 use common::id::TicketId;
 use common::identity::CurrentUser;
+use common::timestamp::Timestamp;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
+use platform::reconcile::Current;
 use platform::store::index::ID_INDEX;
 
-use super::view::{to_details, to_view};
-use crate::domain::ticket::Ticket;
+use super::view::{of_view, to_details, to_view};
+use crate::domain::follow;
+use crate::domain::show_link::ShowLink;
+use crate::domain::ticket::{ListingDetails, Ticket, TicketError};
+use crate::flows::follow_show::follow_show;
+use crate::flows::join_show::{is_late, join_show};
 use crate::state::AppState;
 
 /// List a ticket for sale.
@@ -29,25 +35,45 @@ pub(super) async fn create(
     user: CurrentUser,
     CreateRequest { body, key }: CreateRequest<NewListing>,
 ) -> Result<Response, Error> {
-    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await?
-        && state.tickets.get(claim.entity_id).await?.is_some()
-    {
+    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await? {
         claim.ensure_same_body(key.as_ref())?;
-        return Ok(created(claim.answer));
+        if state.tickets.get(claim.entity_id).await?.is_some() {
+            return Ok(created(claim.answer));
+        }
     }
-    let details = to_details(body?);
     let (id, now) = (TicketId::new(), state.clock.now());
-    let (ticket, _) = Ticket::list(id, user.id, details.clone(), now);
+    let (show, details) = join(&state, to_details(body?), now).await?;
+    let (ticket, _) = Ticket::list(id, user.id, show.clone(), details, now);
     let view = to_view(Versioned { version: 0, state: ticket });
-    let claim = state.claims.claim(user.id, key.as_ref(), id, view, now).await?;
-    // The listing has the id and the time of the claim, and every repeat has the same body. So the stored response
-    // describes the listing, whichever request inserts it.
-    let (ticket, change) = Ticket::list(claim.entity_id, user.id, details, claim.at);
+    let claim = state.claims.claim(user.id, key.as_ref(), id, view.clone(), now).await?;
+    // The listing is made from the response that is stored with the claim, so that the response describes it, whichever
+    // request inserts it.
+    let (show_id, details) = of_view(claim.answer.clone());
+    let (ticket, change) = Ticket::list(claim.entity_id, user.id, ShowLink { id: show_id, ..show }, details, claim.at);
     match state.tickets.insert(ticket, change).await {
-        Ok(_) => Ok(created(claim.answer)),
-        Err(error) if error.is_duplicate_of(ID_INDEX) => Ok(created(claim.answer)),
-        Err(error) => Err(error.into()),
+        Ok(_) => {}
+        Err(error) if error.is_duplicate_of(ID_INDEX) => {}
+        Err(error) => return Err(error.into()),
     }
+    // An earlier request's response names the show as it was then.
+    if claim.answer != view || is_late(&state, now) {
+        follow_show(&state, claim.entity_id, Current::Unread, None).await?;
+    }
+    Ok(created(claim.answer))
+}
+
+/// Joins or makes the show that a seller describes. Returns the link to it and the details of its listing.
+async fn join(state: &AppState, details: ListingDetails, now: Timestamp) -> Result<(ShowLink, ListingDetails), Error> {
+    let described = details.show();
+    details.check_cap(&state.price_caps, described.country.as_deref())?;
+    let show = join_show(state, described, now).await?;
+    if show.is_cancelled() {
+        return Err(TicketError::ShowCancelled.into());
+    }
+    let details = follow::details_at(details, &show.details);
+    // The staff may have corrected the country.
+    details.check_cap(&state.price_caps, show.details.country.as_deref())?;
+    Ok((follow::link(&show), details))
 }
 
 fn created(view: Listing) -> Response {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListingJson<'a> {
     id: &'a str,
+    show_id: &'a str,
     pub(super) version: u64,
     #[serde(flatten)]
     details: Details<'a>,
@@ -31,11 +32,18 @@ struct Stored<'a> {
     id: &'a str,
     seller_id: &'a str,
     #[serde(borrow)]
+    show: Show<'a>,
+    #[serde(borrow)]
     listing: Details<'a>,
     #[serde(borrow)]
     status: Status<'a>,
     created_at: &'a str,
     updated_at: &'a str,
+}
+
+#[derive(Debug, Deserialize)]
+struct Show<'a> {
+    id: &'a str,
 }
 
 /// The details that the seller entered. They have the same form in the stored document and in the JSON.
@@ -73,7 +81,8 @@ impl<'a> ListingJson<'a> {
     /// Reads the public part of a stored listing.
     pub(super) fn read(stored: &'a StoredAggregate) -> Result<Self, StoreError> {
         let Versioned { version, state } = stored.decode::<Stored<'a>>()?;
-        let Stored { id, seller_id, listing: details, status, created_at, updated_at } = state;
-        Ok(Self { id, version, details, status: status.name, seller_id, created_at, updated_at })
+        let Stored { id, seller_id, show, listing: details, status, created_at, updated_at } = state;
+        let (show_id, status) = (show.id, status.name);
+        Ok(Self { id, show_id, version, details, status, seller_id, created_at, updated_at })
     }
 }

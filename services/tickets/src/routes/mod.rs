@@ -4,11 +4,13 @@ mod create;
 mod list;
 mod listing_json;
 mod read;
+mod shows;
 mod update;
 mod view;
 mod withdraw;
 
 use axum::Router;
+use common::api;
 use platform::http::openapi;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,10 +20,14 @@ use crate::state::AppState;
 
 /// All routes, and their OpenAPI document.
 pub(crate) fn table() -> (Router<AppState>, OpenApi) {
-    let routes = OpenApiRouter::new().routes(routes!(create::create, list::list)).routes(routes!(
-        read::read,
-        update::update,
-        withdraw::withdraw
-    ));
-    openapi::mount(routes, "Tickets", "/api/tickets/openapi.json", common::api::tickets::ROUTES)
+    let routes = OpenApiRouter::new()
+        .routes(routes!(create::create, list::list))
+        .routes(routes!(read::read, update::update, withdraw::withdraw))
+        .routes(routes!(shows::list::list_shows))
+        .routes(routes!(shows::read::read_show, shows::replace::replace_show))
+        .routes(routes!(shows::tickets::list_show_tickets))
+        .routes(routes!(shows::merge::merge_show))
+        .routes(routes!(shows::cancel::cancel_show));
+    let contract = [api::tickets::ROUTES, api::shows::ROUTES].concat();
+    openapi::mount(routes, "Tickets", "/api/tickets/openapi.json", &contract)
 }

@@ -11,7 +11,7 @@ use platform::http::extract::{Body, Id};
 use platform::http::versions::{IfMatch, etag};
 
 use super::view::{to_details, to_view};
-use crate::flows::change_listing::change_listing;
+use crate::flows::edit_listing::edit_listing;
 use crate::state::AppState;
 
 /// Replace a listing.
@@ -26,8 +26,6 @@ pub(super) async fn update(
     if_match: IfMatch,
     Body(body): Body<NewListing>,
 ) -> Result<impl IntoResponse, Error> {
-    let now = state.clock.now();
-    let new = to_details(body);
-    let ticket = change_listing(&state, id, user.id, &if_match, |ticket| ticket.revise(new.clone(), now)).await?;
+    let ticket = edit_listing(&state, id, user.id, &if_match, to_details(body)).await?;
     Ok((etag(ticket.version), Json(to_view(ticket))))
 }

@@ -3,6 +3,7 @@
 use common::aggregate::Versioned;
 use common::api;
 use common::api::tickets::NewListing;
+use common::id::ShowId;
 use common::text::Text;
 use common::validate;
 
@@ -26,6 +27,25 @@ pub(super) fn to_details(new: NewListing) -> ListingDetails {
     }
 }
 
+/// The show and the details of a listing as the public sees it.
+pub(super) fn of_view(listing: api::tickets::Listing) -> (ShowId, ListingDetails) {
+    let details = ListingDetails {
+        title: listing.title,
+        venue: listing.venue,
+        city: listing.city,
+        starts_at: listing.starts_at,
+        time_zone: listing.time_zone,
+        price: listing.price,
+        face_value: listing.face_value,
+        category: listing.category,
+        section: listing.section,
+        row: listing.row,
+        seat: listing.seat,
+        description: listing.description,
+    };
+    (listing.show_id, details)
+}
+
 /// The listing as the public sees it.
 pub(super) fn to_view(ticket: Versioned<Ticket>) -> api::tickets::Listing {
     let Versioned { version, state: ticket } = ticket;
@@ -33,6 +53,7 @@ pub(super) fn to_view(ticket: Versioned<Ticket>) -> api::tickets::Listing {
     let listing = ticket.listing;
     api::tickets::Listing {
         id: ticket.id,
+        show_id: ticket.show.id,
         version,
         title: listing.title,
         venue: listing.venue,

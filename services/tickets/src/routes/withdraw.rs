@@ -24,6 +24,7 @@ pub(super) async fn withdraw(
     if_match: IfMatch,
 ) -> Result<impl IntoResponse, Error> {
     let now = state.clock.now();
-    let ticket = change_listing(&state, id, user.id, &if_match, |ticket| ticket.withdraw(now)).await?;
+    let withdrawn = change_listing(&state, id, user.id, &if_match, |ticket| ticket.withdraw(now).map_err(Error::from));
+    let ticket = withdrawn.await?;
     Ok((StatusCode::NO_CONTENT, etag(ticket.version)))
 }

@@ -1,4 +1,7 @@
-//! The indexes and queries of the collections of `tickets`. No other file of this service uses MongoDB's API.
+//! The indexes and queries of the collections of `tickets`. No file outside this folder uses MongoDB's API.
+
+pub(crate) mod show_names;
+pub(crate) mod shows;
 
 use std::cmp::Reverse;
 
@@ -28,6 +31,7 @@ pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
         index::named("status_v1", doc! { "state.status.name": 1, "_id": -1 }),
         index::named("seller_v1", doc! { "state.sellerId": 1, "_id": -1 }),
         index::named("words_v1", doc! { "state.words": 1, "_id": -1 }),
+        shows::offers_index(),
     ]
 }
 
@@ -87,7 +91,7 @@ pub(crate) async fn relevant_orders(
 }
 
 /// One page of listings, newest first. Withdrawn listings are excluded unless the query has that status. A query for
-/// available listings excludes those whose event has started by `now`.
+/// available listings excludes those whose event has started by `now` or is cancelled.
 pub(crate) async fn page(
     tickets: &Store<Ticket>,
     query: ListingQuery,
@@ -100,6 +104,7 @@ pub(crate) async fn page(
     }
     if status == Some(TicketStatus::Available) {
         filter.insert("state.listing.startsAt", doc! { "$gt": now.to_string() });
+        filter.insert("state.show.isCancelled", false);
     }
     if let Some(seller) = seller {
         filter.insert("state.sellerId", seller.to_string());

@@ -161,16 +161,19 @@ async fn resync_selects_all_listings_or_by_id_or_by_time() {
     let resync = |body: Value| app.admin("POST", "/resync").json(&body).send();
     let count = async |ticket: &Value| snapshots(&app, ticket).await.len();
 
-    assert_eq!(resync(json!({ "all": true })).await.expect(200).json(), json!({ "announced": { "tickets": 3 } }));
+    assert_eq!(
+        resync(json!({ "all": true })).await.expect(200).json(),
+        json!({ "announced": { "shows": 1, "tickets": 3 } })
+    );
     for ticket in [&first, &second, &held] {
         eventually("the snapshot", async || count(ticket).await == 1).await;
     }
     assert_eq!(snapshots(&app, &held).await, [1]);
     let since = resync(json!({ "since": second["createdAt"] })).await.expect(200);
-    assert_eq!(since.json(), json!({ "announced": { "tickets": 2 } }));
+    assert_eq!(since.json(), json!({ "announced": { "shows": 0, "tickets": 2 } }));
     eventually("the snapshot", async || count(&second).await == 2 && count(&held).await == 2).await;
     let some = resync(json!({ "ids": [first["id"], TicketId::new()] })).await.expect(200);
-    assert_eq!(some.json(), json!({ "announced": { "tickets": 1 } }));
+    assert_eq!(some.json(), json!({ "announced": { "shows": 0, "tickets": 1 } }));
     eventually("the snapshot", async || count(&first).await == 2).await;
     for invalid in
         [json!({}), json!({ "all": false }), json!({ "since": "x" }), json!({ "every": 1 }), json!({ "ids": 7 })]

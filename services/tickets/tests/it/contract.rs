@@ -16,5 +16,6 @@ async fn openapi_document_is_checked_in_and_served() {
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json"),
         &document,
     );
-    testkit::app::contract::assert_routes_documented(&document, common::api::tickets::ROUTES);
+    let routes = [common::api::tickets::ROUTES, common::api::shows::ROUTES].concat();
+    testkit::app::contract::assert_routes_documented(&document, &routes);
 }

@@ -242,7 +242,7 @@ async fn concurrent_requests_with_one_key_create_one_listing() {
     let all = app.request("GET", "/api/tickets").send().await.json();
     assert_eq!(all["items"], json!([answers[0]]));
     app.wait_until_idle().await;
-    assert_eq!(app.events("tickets").await.len(), 1);
+    assert_eq!(app.events("tickets").await.len(), 2, "that of the show, and that of the listing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

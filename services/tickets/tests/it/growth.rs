@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use common::aggregate::Versioned;
 use common::clock::Clock;
-use common::id::{OrderId, TicketId, UserId};
+use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
 use common::timestamp::Timestamp;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -13,6 +13,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Document, RawDocumentBuf, doc, serialize_to_vec};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use testkit::app::TestApp;
+use tickets::domain::show_link::ShowLink;
 use tickets::domain::ticket::{ListingDetails, Status, Ticket};
 
 use crate::support::app;
@@ -87,7 +88,8 @@ impl Fixture {
             seat: None,
             description: None,
         };
-        let (mut ticket, _) = Ticket::list(self.ids[0], self.sellers[seller], details, now);
+        let show = ShowLink::new(ShowId::new(), None);
+        let (mut ticket, _) = Ticket::list(self.ids[0], self.sellers[seller], show, details, now);
         ticket.status = match place {
             0 => Status::Withdrawn,
             1 | 2 => Status::Sold { order_id: OrderId::new() },

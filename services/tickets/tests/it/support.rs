@@ -139,6 +139,7 @@ pub(crate) fn order(app: &TestApp, ticket: &Value) -> OrderState {
         refusal: None,
         payment_id: None,
         ticket: serde_json::from_value(Value::Object(terms)).unwrap(),
+        show_id: serde_json::from_value(ticket["showId"].clone()).unwrap(),
         price: serde_json::from_value(ticket["price"].clone()).unwrap(),
         expires_at: now.plus(Duration::from_secs(900)),
         created_at: now,

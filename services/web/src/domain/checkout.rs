@@ -125,11 +125,13 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
                 plain("No longer for sale", "The seller has withdrawn the ticket. You were not charged.")
             }
             (RefusalReason::Begun, _) => plain("Too late", "The event has begun. You were not charged."),
+            (RefusalReason::ShowCancelled, _) => plain("The show is cancelled", "You were not charged."),
             _ => plain(
                 "The listing has changed",
                 "The seller changed it while you were ordering. Review it and order again; you were not charged.",
             ),
         },
+        (Some(CancelReason::ShowCancelled), _) => plain("The show is cancelled", "You were not charged."),
         (Some(CancelReason::PaymentFailed), _) => {
             plain("The payment failed", "Your card could not be charged, so the ticket is for sale again.")
         }
@@ -221,6 +223,8 @@ mod tests {
             (CancelReason::Refused, refusal(RefusalReason::Withdrawn, None), None, "No longer for sale"),
             (CancelReason::Refused, refusal(RefusalReason::Begun, None), None, "Too late"),
             (CancelReason::Refused, refusal(RefusalReason::TermsChanged, None), None, "The listing has changed"),
+            (CancelReason::Refused, refusal(RefusalReason::ShowCancelled, None), None, "The show is cancelled"),
+            (CancelReason::ShowCancelled, None, None, "The show is cancelled"),
             (CancelReason::PaymentFailed, None, Some(PaymentStatus::Failed), "The payment failed"),
             (CancelReason::Buyer, None, None, "You released the ticket"),
         ] {

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use common::day::Day;
 use common::events::ticket::Category;
 use common::money::Currency;
 use common::problem::FieldError;
-use common::timestamp::Timestamp;
 use common::validate::invalid_part;
 use serde::{Deserialize, Deserializer, Serialize};
 use strum::VariantArray;
@@ -15,8 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
 use super::amount::read_amount;
-use super::day::Day;
 use super::form::parse_choice;
+use super::period::Period;
 use super::search;
 use super::sort::{Sort, SortKey};
 
@@ -27,17 +27,17 @@ pub(crate) struct SearchRules {
     pub default_currency: Currency,
 }
 
-/// Which listings a search returns.
+/// Which shows a search returns.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema, strum::EnumString, strum::AsRefStr, VariantArray,
 )]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum Availability {
-    /// Listings that are for sale.
+    /// Shows with a ticket for sale.
     #[default]
     Available,
-    /// Also those that are held or sold.
+    /// Also those without one, and cancelled ones.
     All,
 }
 
@@ -55,7 +55,11 @@ pub(crate) struct SearchParams {
     #[serde(default, deserialize_with = "choice", skip_serializing_if = "Option::is_none")]
     #[param(inline)]
     pub category: Option<Category>,
-    /// First day, such as 2026-06-01, in UTC.
+    /// A period relative to the present day of the venue.
+    #[serde(default, deserialize_with = "choice", skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub when: Option<Period>,
+    /// First day of the venue, such as 2026-06-01.
     #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     pub from: Option<Day>,
@@ -63,25 +67,25 @@ pub(crate) struct SearchParams {
     #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     pub to: Option<Day>,
-    /// Lowest price as typed, such as 25.50.
+    /// Lowest price of a ticket as typed, such as 25.50.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[param(max_length = 40)]
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     pub min: String,
-    /// Highest price as typed.
+    /// Highest price of a ticket as typed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[param(max_length = 40)]
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     pub max: String,
-    /// Currency of the price. Default: any, or the first configured one when prices are compared.
+    /// Currency of a ticket. Default: any, or the first configured one when prices are compared.
     #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     pub currency: Option<Currency>,
-    /// Which listings are shown.
+    /// Which shows are listed.
     #[serde(default, deserialize_with = "choice", skip_serializing_if = "Option::is_none")]
     #[param(inline)]
     pub status: Option<Availability>,
-    /// The order of the listings; the soonest event first by default.
+    /// The order of the shows; the soonest first by default.
     #[serde(default, deserialize_with = "choice", skip_serializing_if = "Option::is_none")]
     #[param(inline)]
     pub sort: Option<Sort>,
@@ -172,17 +176,18 @@ pub(crate) struct Filter {
     /// Words that must all match. The list is empty for a query of punctuation only, which matches nothing.
     pub words: Option<Vec<String>>,
     pub category: Option<Category>,
-    /// Earliest start of the event.
-    pub from: Option<Timestamp>,
-    /// Latest start of the event.
-    pub until: Option<Timestamp>,
-    /// Minimum price in minor units.
+    pub period: Option<Period>,
+    /// First day of the venue.
+    pub from: Option<Day>,
+    /// Last day of the venue, inclusive.
+    pub to: Option<Day>,
+    /// Minimum price of a ticket in minor units.
     pub min_price: Option<i64>,
     pub max_price: Option<i64>,
     pub currency: Option<Currency>,
     pub include_unavailable: bool,
     pub sort: Sort,
-    /// Only listings after this key.
+    /// Only shows after this key.
     pub after: Option<SortKey>,
 }
 
@@ -192,19 +197,18 @@ impl Filter {
     }
 
     /// The filter that valid parameters describe.
-    ///
-    /// Days are in UTC, because a listing's own time zone is known only once it has been found.
     pub(crate) fn new(params: &SearchParams, rules: &SearchRules) -> Self {
         let sort = params.sort.unwrap_or_default();
         let amount = |text: &str| params.amount(text, rules).ok().flatten();
         let (min_price, max_price) = (amount(&params.min), amount(&params.max));
-        let is_priced = min_price.is_some() || max_price.is_some() || sort.is_by_price();
+        let is_priced = min_price.is_some() || max_price.is_some();
         let query = params.q.trim();
         Self {
             words: (!query.is_empty()).then(|| search::query_words(query)),
             category: params.category,
-            from: params.from.map(Day::start),
-            until: params.to.map(Day::end),
+            period: params.when,
+            from: params.from,
+            to: params.to,
             min_price,
             max_price,
             currency: params.currency.clone().or_else(|| is_priced.then(|| rules.default_currency.clone())),
@@ -217,7 +221,7 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use common::id::TicketId;
+    use common::id::ShowId;
     use validator::ValidateArgs;
 
     use super::*;
@@ -234,23 +238,24 @@ mod tests {
 
     #[test]
     fn every_field_is_parsed() {
-        let key = SortKey { value: 2_500, id: TicketId::new() };
-        let after = Sort::PriceLow.encode(key);
+        let key = SortKey { value: 0, id: ShowId::new() };
+        let after = Sort::Newest.encode(key);
         let query = format!(
-            "q=+Jazz+Café&category=concert&from=2026-06-01&to=2026-06-03&min=25&max=99.5&currency=EUR&status=all\
-             &sort=price-low&after={after}&utm_source=elsewhere"
+            "q=+Jazz+Café&category=concert&when=weekend&from=2026-06-01&to=2026-06-03&min=25&max=99.5&currency=EUR\
+             &status=all&sort=newest&after={after}&utm_source=elsewhere"
         );
         let filter = parse(&query);
         let expected = Filter {
             words: Some(vec!["jazz".to_owned(), "cafe".to_owned()]),
             category: Some(Category::Concert),
-            from: Some("2026-06-01T00:00:00Z".parse().unwrap()),
-            until: Some("2026-06-03T23:59:59.999Z".parse().unwrap()),
+            period: Some(Period::Weekend),
+            from: Some("2026-06-01".parse().unwrap()),
+            to: Some("2026-06-03".parse().unwrap()),
             min_price: Some(2_500),
             max_price: Some(9_950),
             currency: Some("EUR".parse().unwrap()),
             include_unavailable: true,
-            sort: Sort::PriceLow,
+            sort: Sort::Newest,
             after: Some(key),
         };
         assert_eq!(filter, expected);
@@ -258,7 +263,7 @@ mod tests {
 
     #[test]
     fn empty_fields_are_absent() {
-        let empty = "q=&category=&from=&to=&min=&max=+&currency=&status=&sort=&after=";
+        let empty = "q=&category=&when=&from=&to=&min=&max=+&currency=&status=&sort=&after=";
         assert_eq!(parse(empty), Filter::default());
         assert_eq!(parse("status=available&sort=soonest"), Filter::default());
         assert_eq!(parse("q=+++").words, None);
@@ -274,8 +279,7 @@ mod tests {
             ("currency=GBP", Some("GBP")),
             ("min=1", Some("USD")),
             ("max=1&currency=GBP", Some("GBP")),
-            ("sort=price-high", Some("USD")),
-            ("sort=price-low&currency=EUR", Some("EUR")),
+            ("sort=newest&currency=EUR", Some("EUR")),
         ] {
             assert_eq!(currency(query).as_deref(), expected, "{query}");
         }
@@ -289,7 +293,8 @@ mod tests {
 
     #[test]
     fn address_contains_the_given_parameters_only() {
-        for query in ["q=a%26b+%22c%22", "category=sport&from=2026-06-01&sort=newest", "min=1&max=2&after=x"] {
+        for query in ["q=a%26b+%22c%22", "category=sport&when=today&from=2026-06-01&sort=newest", "min=1&max=2&after=x"]
+        {
             assert_eq!(params(query).address(), format!("/browse?{query}"));
         }
         assert_eq!(params("q=&sort=").address(), "/browse");

@@ -1,6 +1,7 @@
 //! The form in which a seller describes a ticket.
 
 use common::api::tickets::{Listing, ListingRules, NewListing};
+use common::events::show::ShowState;
 use common::events::ticket::{Category, TicketState};
 use common::money::Currency;
 use common::text::Text;
@@ -42,7 +43,9 @@ pub(crate) struct ListingForm {
     pub key: String,
     /// Version of the edited listing.
     pub version: String,
-    /// The price and the face value that a page has said back, as displayed.
+    /// Id of the show that the form was filled from; empty if there was none.
+    pub show: String,
+    /// The price and the face value that a page has said back, as displayed; empty unless the amount was uncertain.
     pub said_price: String,
     pub said_face_value: String,
 }
@@ -74,6 +77,32 @@ impl ListingForm {
         }
     }
 
+    /// The form for a ticket for this show.
+    pub(crate) fn for_show(self, show: &ShowState) -> Self {
+        Self {
+            show: show.id.to_string(),
+            title: show.title.clone(),
+            venue: show.venue.clone(),
+            city: show.city.clone().unwrap_or_default(),
+            starts_at: to_local_input(show.starts_at, &show.time_zone),
+            time_zone: show.time_zone.clone(),
+            original_starts_at: show.starts_at.to_string(),
+            category: show.category.as_ref().map_or_else(String::new, |category| category.as_ref().to_owned()),
+            ..self
+        }
+    }
+
+    /// Whether the form still describes this show.
+    pub(crate) fn is_for_show(&self, show: &ShowState) -> bool {
+        self.clone().for_show(show) == *self
+    }
+
+    /// The form for another ticket like this one, beside it.
+    pub(crate) fn like(self, ticket: &TicketState) -> Self {
+        let Self { price, currency, face_value, section, row, description, .. } = Self::from_ticket(ticket, 0);
+        Self { price, currency, face_value, section, row, description, ..self }.with_amounts_said()
+    }
+
     pub(crate) fn from_ticket(ticket: &TicketState, version: u64) -> Self {
         let terms = &ticket.terms;
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -95,9 +124,12 @@ impl ListingForm {
             description: text(&ticket.description),
             key: String::new(),
             version: version.to_string(),
-            said_price: ticket.price.to_string(),
-            said_face_value: ticket.face_value.as_ref().map(ToString::to_string).unwrap_or_default(),
+            show: ticket.show_id.to_string(),
+            said_price: String::new(),
+            said_face_value: String::new(),
         }
+        // They are known to be meant as they are.
+        .with_amounts_said()
     }
 
     /// The request to the tickets service, or the errors.
@@ -157,14 +189,16 @@ impl ListingForm {
         uncertain.collect()
     }
 
-    /// Notes that the page of this form says back how the amounts were read.
+    /// Notes that the page of this form says back how the uncertain amounts were read. Others are not noted: `1234` on
+    /// one page says nothing about `1.234` on the next.
     #[must_use]
-    pub(crate) fn with_amounts_said(self, listing: &NewListing) -> Self {
-        Self {
-            said_price: listing.price.to_string(),
-            said_face_value: listing.face_value.as_ref().map(ToString::to_string).unwrap_or_default(),
-            ..self
-        }
+    pub(crate) fn with_amounts_said(self) -> Self {
+        let amounts = self.uncertain_amounts();
+        let said = |name: &str| {
+            let amount = amounts.iter().find(|amount| amount.name == name);
+            amount.map(|amount| amount.read.clone()).unwrap_or_default()
+        };
+        Self { said_price: said("price"), said_face_value: said("face value"), ..self }
     }
 
     fn wall_time(&self) -> WallTime<'_> {
@@ -242,6 +276,21 @@ mod tests {
     }
 
     #[test]
+    fn show_fills_what_it_knows_and_another_ticket_the_rest() {
+        let (show, ticket) = (crate::domain::show_view::tests::sample().show.state, sample());
+        let empty = ListingForm::empty(&["EUR".parse().unwrap()], Uuid::nil());
+        let form = empty.clone().for_show(&show);
+        let filled = [form.title.as_str(), &form.city, &form.starts_at, &form.time_zone, &form.category];
+        assert_eq!(filled, ["Jazz & <b>Blues</b>", "New York", "2099-06-01T15:30", "America/New_York", "concert"]);
+        assert!(form.is_for_show(&show) && !empty.is_for_show(&show));
+        assert!(!ListingForm { venue: "Elsewhere".to_owned(), ..form.clone() }.is_for_show(&show));
+        let another = form.like(&ticket);
+        let filled = [another.price.as_str(), &another.currency, &another.section, &another.row, &another.seat];
+        assert_eq!(filled, ["125.50", "USD", "A", "3", ""], "the seat is another one");
+        assert!(another.is_for_show(&show) && another.key == Uuid::nil().to_string() && another.version.is_empty());
+    }
+
+    #[test]
     fn malformed_values_are_reported_at_their_fields() {
         let form = ListingForm {
             starts_at: "soon".to_owned(),
@@ -273,7 +322,10 @@ mod tests {
         assert_eq!((price.name, price.typed.as_str(), price.read.as_str()), ("price", "1.234", "1234.00 USD"));
         assert_eq!((face.name, face.read.as_str()), ("face value", "2000.00 USD"));
         assert!(!price.is_said && !face.is_said);
-        let form = form.clone().with_amounts_said(&form.to_request(&rules()).unwrap());
+        // That a page has shown the same amount, written clearly, does not count.
+        let clear = typed("1234", "USD").with_amounts_said();
+        assert!(!ListingForm { price: "1.234".to_owned(), ..clear }.uncertain_amounts().first().unwrap().is_said);
+        let form = form.with_amounts_said();
         assert!(form.uncertain_amounts().iter().all(|amount| amount.is_said));
         // Another text or currency is another amount.
         for form in [

@@ -1,5 +1,6 @@
 //! The view of a listing.
 
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{Category, TicketState, TicketStatus};
 use common::timestamp::Timestamp;
 
@@ -9,6 +10,8 @@ use super::moment::Moment;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListingView {
     pub id: String,
+    /// Id of the show that the ticket is for.
+    pub show: String,
     pub title: String,
     /// Venue and city.
     pub place: String,
@@ -37,6 +40,8 @@ pub enum Availability {
     Sold,
     /// The seller withdrew it.
     Withdrawn,
+    /// Its show is cancelled.
+    Cancelled,
 }
 
 impl Availability {
@@ -48,6 +53,7 @@ impl Availability {
             Self::Held => "Held by a buyer at the moment. It is for sale again if they release it.",
             Self::Sold => "Sold.",
             Self::Withdrawn => "No longer for sale: the seller has withdrawn it.",
+            Self::Cancelled => "Not for sale: the show is cancelled.",
         }
     }
 
@@ -73,6 +79,7 @@ impl ListingView {
         };
         Self {
             id: terms.id.to_string(),
+            show: ticket.show_id.to_string(),
             title: terms.title.clone(),
             place: place(&terms.venue, terms.city.as_deref()),
             starts_at: Moment::new(terms.starts_at, &terms.time_zone),
@@ -85,6 +92,17 @@ impl ListingView {
             seller: seller.cloned().unwrap_or_else(|| UNKNOWN_USER_NAME.to_owned()),
             availability,
         }
+    }
+
+    /// The view of a listing of this show, as far as it is known.
+    #[must_use]
+    pub(crate) fn of_show(self, show: Option<&ShowState>) -> Self {
+        let is_cancelled = show.is_some_and(|show| show.status == ShowStatus::Cancelled);
+        let availability = match self.availability {
+            Availability::ForSale | Availability::Begun if is_cancelled => Availability::Cancelled,
+            other => other,
+        };
+        Self { availability, ..self }
     }
 }
 
@@ -107,7 +125,7 @@ pub(crate) fn category_label(category: Category) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use common::events::ticket::{PriceDrop, TicketTerms};
-    use common::id::{TicketId, UserId};
+    use common::id::{ShowId, TicketId, UserId};
     use common::money::Money;
 
     use super::*;
@@ -127,6 +145,8 @@ pub(crate) mod tests {
                 row: Some("3".to_owned()),
                 seat: Some("14".to_owned()),
             },
+            show_id: ShowId::new(),
+            show_cancelled: false,
             seller_id: UserId::new(),
             price: money(12_550),
             price_drop: None,

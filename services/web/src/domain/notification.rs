@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
-use common::events::order::{OrderState, OrderStatus};
+use common::events::order::{CancelReason, OrderState, OrderStatus};
+use common::events::show::ShowState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::timestamp::Timestamp;
 
 use super::moment::Moment;
 use super::order_number::OrderNumber;
+use super::show_notice::ShowNotice;
 
 /// How long before its expiry a hold is reported to end soon.
 const EXPIRY_WARNING: Duration = Duration::from_secs(180);
@@ -31,7 +33,7 @@ impl Notification {
         })
     }
 
-    /// Reports that the user's order is paid, or that its hold ends soon.
+    /// Reports that the user's order is paid, that its hold ends soon, or that it ended with its show.
     pub(crate) fn from_order(order: &OrderState, now: Timestamp) -> Option<Self> {
         let (id, number, title) = (order.id, OrderNumber::of(order.id), &order.ticket.title);
         match order.status {
@@ -49,8 +51,19 @@ impl Notification {
                     link: format!("/checkout/{id}"),
                 })
             }
+            OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::ShowCancelled) => Some(Self {
+                at: order.updated_at,
+                text: format!("Cancelled: {title} does not take place. Your hold on a ticket has ended."),
+                link: format!("/orders/{id}"),
+            }),
             OrderStatus::Authorized | OrderStatus::Cancelled => None,
         }
+    }
+
+    /// Reports that the show of the user's order is cancelled or moved.
+    pub(crate) fn from_show(order: &OrderState, show: &ShowState) -> Option<Self> {
+        let text = ShowNotice::of(order, show)?.sentence(&order.ticket.title);
+        Some(Self { at: show.updated_at, text, link: format!("/orders/{}", order.id) })
     }
 
     /// Reports a price drop after `since`, when the user started to watch the ticket, while the ticket is for sale.
@@ -83,5 +96,28 @@ impl Notification {
     /// The time in UTC, since the user's time zone is unknown.
     pub(crate) fn moment(&self) -> Moment {
         Moment::new(self.at, "UTC")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::events::show::ShowStatus;
+
+    use super::*;
+    use crate::domain::order_view::tests::sample;
+    use crate::domain::show_notice::tests::show_of;
+
+    #[test]
+    fn buyer_hears_of_a_cancelled_show() {
+        let paid = sample(OrderStatus::Completed);
+        let heard = Notification::from_show(&paid, &show_of(&paid, ShowStatus::Cancelled)).unwrap();
+        assert!(heard.text.ends_with("does not take place."), "{}", heard.text);
+        assert_eq!(heard.link, format!("/orders/{}", paid.id));
+        assert_eq!(Notification::from_show(&paid, &show_of(&paid, ShowStatus::Scheduled)), None);
+        let mut ended = sample(OrderStatus::Cancelled);
+        assert_eq!(Notification::from_order(&ended, ended.updated_at), None);
+        ended.cancel_reason = Some(CancelReason::ShowCancelled);
+        let heard = Notification::from_order(&ended, ended.updated_at).unwrap();
+        assert!(heard.text.ends_with("Your hold on a ticket has ended."), "{}", heard.text);
     }
 }

@@ -123,6 +123,7 @@ fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
             Some(CancelReason::Expired) => "Expired: it was not paid in time.".to_owned(),
             Some(CancelReason::PaymentFailed) => "Cancelled: the payment failed.".to_owned(),
             Some(CancelReason::Refused) => refusal_sentence(order),
+            Some(CancelReason::ShowCancelled) => "Cancelled: the show is cancelled.".to_owned(),
             Some(CancelReason::Buyer) | None => "Cancelled.".to_owned(),
         },
     };
@@ -147,6 +148,7 @@ fn refusal_sentence(order: &OrderState) -> String {
             None => "the price has changed",
         },
         Some(RefusalReason::TermsChanged) => "the listing has changed",
+        Some(RefusalReason::ShowCancelled) => "the show is cancelled",
         None => "the ticket is not available",
     };
     format!("Cancelled: {why}.")
@@ -202,6 +204,7 @@ pub(crate) mod tests {
             refusal: None,
             payment_id: None,
             ticket: ticket.terms,
+            show_id: ticket.show_id,
             price: ticket.price,
             expires_at: minute(15),
             created_at: minute(0),

@@ -1,30 +1,24 @@
-//! Sort orders of listings, and the sort keys that pages continue after.
+//! Sort orders of shows, and the sort keys that pages continue after.
 
-use common::events::ticket::TicketState;
-use common::id::TicketId;
+use common::events::show::ShowState;
+use common::id::ShowId;
 use serde::Serialize;
 use strum::{AsRefStr, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A sort order of listings.
+/// A sort order of shows.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema, EnumString, AsRefStr, IntoStaticStr, VariantArray,
 )]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Sort {
-    /// The next event first.
+    /// The next show first.
     #[default]
     Soonest,
-    /// The latest listing first.
+    /// The show whose first ticket was listed last first.
     Newest,
-    /// The lowest price first.
-    PriceLow,
-    /// The highest price first.
-    PriceHigh,
-    /// Only listings that became cheaper, the latest drop first.
-    PriceDrop,
 }
 
 impl Sort {
@@ -37,33 +31,23 @@ impl Sort {
     pub fn label(self) -> &'static str {
         match self {
             Self::Soonest => "Soonest first",
-            Self::Newest => "Just listed first",
-            Self::PriceLow => "Lowest price first",
-            Self::PriceHigh => "Highest price first",
-            Self::PriceDrop => "Price drops, latest first",
+            Self::Newest => "Just added first",
         }
     }
 
     /// Whether sort keys increase.
     pub fn is_ascending(self) -> bool {
-        matches!(self, Self::Soonest | Self::PriceLow)
+        matches!(self, Self::Soonest)
     }
 
-    /// Whether the order compares prices, which requires a single currency.
-    pub fn is_by_price(self) -> bool {
-        matches!(self, Self::PriceLow | Self::PriceHigh)
-    }
-
-    /// The sort key of a listing.
-    pub fn key(self, ticket: &TicketState) -> SortKey {
+    /// The sort key of a show.
+    pub fn key(self, show: &ShowState) -> SortKey {
         let value = match self {
-            Self::Soonest => ticket.terms.starts_at.as_millis(),
-            // Ids increase with the time of listing.
+            Self::Soonest => show.starts_at.as_millis(),
+            // Ids increase with the time of creation.
             Self::Newest => 0,
-            Self::PriceLow | Self::PriceHigh => ticket.price.amount,
-            Self::PriceDrop => ticket.price_drop.as_ref().map_or(0, |drop| drop.at.as_millis()),
         };
-        SortKey { value, id: ticket.terms.id }
+        SortKey { value, id: show.id }
     }
 
     /// The key as a URL parameter. The first letter names the sort order, so the parameter is invalid with another one.
@@ -75,27 +59,24 @@ impl Sort {
     pub fn decode(self, token: &str) -> Option<SortKey> {
         let (value, id) = token.strip_prefix(self.tag())?.split_once('.')?;
         let id = Uuid::try_parse(id).ok().filter(|_| id.len() == 32)?;
-        Some(SortKey { value: value.parse().ok()?, id: TicketId::from_uuid(id) })
+        Some(SortKey { value: value.parse().ok()?, id: ShowId::from_uuid(id) })
     }
 
     fn tag(self) -> char {
         match self {
             Self::Soonest => 's',
             Self::Newest => 'n',
-            Self::PriceLow => 'l',
-            Self::PriceHigh => 'h',
-            Self::PriceDrop => 'd',
         }
     }
 }
 
-/// The position of a listing in a sort order.
+/// The position of a show in a sort order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SortKey {
-    /// The sort value: a time in milliseconds, or a price in minor units.
+    /// The sort value: a time in milliseconds, or 0.
     pub value: i64,
-    /// The listing, which breaks ties.
-    pub id: TicketId,
+    /// The show, which breaks ties.
+    pub id: ShowId,
 }
 
 #[cfg(test)]
@@ -107,7 +88,7 @@ mod tests {
         for sort in Sort::VARIANTS.iter().copied() {
             let name = sort.name();
             assert_eq!(name.parse::<Sort>().ok(), Some(sort));
-            let key = SortKey { value: -5, id: TicketId::new() };
+            let key = SortKey { value: -5, id: ShowId::new() };
             assert_eq!(sort.decode(&sort.encode(key)), Some(key), "{name}");
             for other in Sort::VARIANTS.iter().copied() {
                 assert_eq!(other.decode(&sort.encode(key)).is_some(), other == sort, "{name} as {other:?}");

@@ -4,6 +4,7 @@
 use common::events::Change as _;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
+use common::events::show::ShowState;
 use common::events::ticket::{TicketChange, TicketState};
 use common::events::user::UserState;
 use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
@@ -20,6 +21,7 @@ pub(crate) fn table(state: &AppState) -> Vec<Subscription> {
         Subscription::with((model.clone(), state.user_data.clone()), on_ticket),
         replicate::<OrderState>(model),
         replicate::<PaymentState>(model),
+        replicate::<ShowState>(model),
     ]
 }
 

@@ -39,9 +39,16 @@ pub(crate) async fn collect_notifications(state: &AppState, model: &Replicas, us
         state.user_data.read_until(user),
     )?;
     let watches: HashMap<_, _> = watches.into_iter().map(|watch| (watch.ticket, watch)).collect();
-    let watched = lists::tickets_by_ids(&model.tickets, watches.keys().copied()).await?;
+    let shows = paid.iter().chain(&held).map(|order| order.show_id);
+    let (watched, ended, shows) = tokio::try_join!(
+        lists::tickets_by_ids(&model.tickets, watches.keys().copied()),
+        lists::orders_ended_by_show(&model.orders, user, MAX_PER_KIND),
+        lists::shows_by_ids(&model.shows, shows),
+    )?;
     let mut notifications: Vec<_> = sold.iter().filter_map(|ticket| Notification::from_sale(ticket)).collect();
-    notifications.extend(paid.iter().chain(&held).filter_map(|order| Notification::from_order(order, now)));
+    let orders = paid.iter().chain(&held);
+    notifications.extend(orders.clone().chain(&ended).filter_map(|order| Notification::from_order(order, now)));
+    notifications.extend(orders.filter_map(|order| Notification::from_show(order, shows.get(&order.show_id)?)));
     for ticket in &watched {
         let Some(watch) = watches.get(&ticket.terms.id) else { continue };
         notifications.extend(Notification::from_price_drop(ticket, watch.since));

@@ -1,4 +1,4 @@
-//! Forwards ticket and order events to the open pages that subscribe to them.
+//! Forwards ticket, order and show events to the open pages that subscribe to them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,9 @@ use common::error::Error;
 use common::events::Change as _;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
+use common::events::show::ShowState;
 use common::events::ticket::{TicketChange, TicketState, TicketStatus};
-use common::id::UserId;
+use common::id::{ShowId, UserId};
 use futures::StreamExt;
 use platform::context::Context;
 use platform::lifecycle::Backoff;
@@ -18,18 +19,24 @@ use platform::telemetry;
 use super::message;
 use crate::flows::await_version::await_version;
 use crate::state::AppState;
-use crate::store::lists;
+use crate::store::model::Replicas;
 use crate::store::searchable::Searchable;
+use crate::store::{lists, offers};
 
 /// Maximum back-off between attempts to subscribe.
 const MAX_BACKOFF: Duration = Duration::from_secs(3);
+/// How long changes of one show are collected before pages are told.
+const SHOW_PAUSE: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(state: AppState, context: Context) {
     let mut backoff = Backoff::up_to(MAX_BACKOFF);
     while !state.tasks.stop().is_cancelled() {
-        let subscriptions =
-            tokio::try_join!(context.subscribe_ephemeral::<TicketState>(), context.subscribe_ephemeral::<OrderState>());
-        let (tickets, orders) = match subscriptions {
+        let subscriptions = tokio::try_join!(
+            context.subscribe_ephemeral::<TicketState>(),
+            context.subscribe_ephemeral::<OrderState>(),
+            context.subscribe_ephemeral::<ShowState>(),
+        );
+        let (tickets, orders, shows) = match subscriptions {
             Ok(subscriptions) => subscriptions,
             Err(error) => {
                 tracing::warn!(error = telemetry::causes(&error), "cannot subscribe to live events yet");
@@ -39,13 +46,14 @@ pub(crate) async fn run(state: AppState, context: Context) {
                 continue;
             }
         };
-        tokio::pin!(tickets, orders);
+        tokio::pin!(tickets, orders, shows);
         backoff.reset();
         loop {
             tokio::select! {
                 () = state.tasks.stop().cancelled() => return,
                 Some(event) = tickets.next() => dispatch_ticket(&state, event),
                 Some(event) = orders.next() => publish_order(&state, &event),
+                Some(event) = shows.next() => publish_show(&state, event.data.id, &event),
                 else => break,
             }
         }
@@ -60,6 +68,8 @@ fn dispatch_ticket(state: &AppState, event: Envelope<TicketState>) {
     }
     let event = Arc::new(event);
     state.recent_ticket_events.put(event.data.terms.id, Arc::clone(&event));
+    state.recent_show_changes.put(event.data.show_id, (event.data.terms.id, event.entityversion));
+    publish_show(state, event.data.show_id, &*event);
     let state = state.clone();
     state.tasks.clone().detach(async move {
         if let Err(error) = publish_ticket(&state, &event).await {
@@ -71,11 +81,12 @@ fn dispatch_ticket(state: &AppState, event: Envelope<TicketState>) {
 
 async fn publish_ticket(state: &AppState, event: &Envelope<TicketState>) -> Result<(), Error> {
     let ticket = &event.data;
-    let topic = message::ticket_topic(ticket.terms.id);
-    if state.hub.has_subscribers(&topic) {
-        let hold_expiry = lists::hold_expiry(&state.model.live().await?.orders, ticket).await?;
-        let message = message::ticket_changed(ticket, event.entityversion, hold_expiry, state.clock.now())?;
-        state.hub.publish(&topic, &message);
+    let topics = [message::ticket_topic(ticket.terms.id), message::list_topic(ticket.show_id)];
+    if topics.iter().any(|topic| state.hub.has_subscribers(topic)) {
+        let message = ticket_message(state, &state.model.live().await?, ticket, event.entityversion).await?;
+        for topic in &topics {
+            state.hub.publish(topic, &message);
+        }
     }
     if ticket.status == TicketStatus::Sold {
         notify_user(state, ticket.seller_id, event);
@@ -87,6 +98,19 @@ async fn publish_ticket(state: &AppState, event: &Envelope<TicketState>) -> Resu
         }
     }
     Ok(())
+}
+
+/// The message about a listing at this version, for pages that show it.
+pub(super) async fn ticket_message(
+    state: &AppState,
+    model: &Replicas,
+    ticket: &TicketState,
+    version: u64,
+) -> Result<Utf8Bytes, Error> {
+    let (hold_expiry, show) =
+        tokio::try_join!(lists::hold_expiry(&model.orders, ticket), model.shows.get(ticket.show_id))?;
+    let show = show.as_ref().map(|show| &show.state);
+    message::ticket_changed(ticket, show, version, hold_expiry, state.clock.now())
 }
 
 fn publish_order(state: &AppState, event: &Envelope<OrderState>) {
@@ -115,4 +139,32 @@ fn publish_once_replicated<S: Searchable>(state: &AppState, topic: String, messa
             state.hub.publish(&topic, &message);
         }
     });
+}
+
+/// Tells the pages that show this show what it has for sale, once the read model has the event or the maximum wait is
+/// over.
+fn publish_show<S: Searchable>(state: &AppState, show: ShowId, event: &Envelope<S>) {
+    if event.is_snapshot() || !state.hub.has_subscribers(&message::show_topic(show)) {
+        return;
+    }
+    let (state, id, version) = (state.clone(), event.subject.clone(), event.entityversion);
+    state.tasks.clone().detach(async move {
+        // After this, whoever is the first to add the show reads a model that has this event.
+        if await_version::<S>(&state, &id, version).await.is_err() || !state.pending_shows.add(show) {
+            return;
+        }
+        state.tasks.sleep_unless_stopping(SHOW_PAUSE).await;
+        state.pending_shows.take(show);
+        if let Err(error) = publish_offer(&state, show).await {
+            // The pages recover by their periodic version reports.
+            tracing::warn!(error = telemetry::causes(&error), "could not publish what a show has for sale");
+        }
+    });
+}
+
+async fn publish_offer(state: &AppState, show: ShowId) -> Result<(), Error> {
+    if let Some(found) = offers::show_by_id(&state.model.live().await?, show).await? {
+        state.hub.publish(&message::show_topic(show), &message::show_changed(&found, state.clock.now())?);
+    }
+    Ok(())
 }

@@ -3,11 +3,14 @@
 use askama::Template;
 use axum::extract::ws::Utf8Bytes;
 use common::error::Error;
+use common::events::show::ShowState;
 use common::events::ticket::TicketState;
 use common::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::domain::listing_view::{Availability, ListingView};
+use crate::domain::offer::ShowOffer;
+use crate::domain::show_view::ShowView;
 
 /// Availability of a listing: the same template as on cards and on the listing's page.
 #[derive(Template)]
@@ -17,12 +20,21 @@ struct AvailabilityBadge {
     hold_seconds_left: Option<u64>,
 }
 
+/// What a show has for sale: the same template as on cards and on the show's page.
+#[derive(Template)]
+#[template(path = "show_offer.html")]
+struct OfferBadge {
+    show: ShowView,
+}
+
 #[derive(Serialize)]
 struct Update<'a> {
     topic: &'a str,
     version: u64,
     #[serde(flatten)]
     listing: Option<ListingUpdate>,
+    #[serde(flatten)]
+    offer: Option<OfferUpdate>,
 }
 
 #[derive(Serialize)]
@@ -33,11 +45,31 @@ struct ListingUpdate {
     /// Whether the ticket can be ordered.
     open: bool,
     price: String,
+    /// The topic of the listings of its show, and their revision with this change.
+    list: String,
+    revision: i64,
+}
+
+#[derive(Serialize)]
+struct OfferUpdate {
+    html: String,
+    /// The show's own version.
+    show: u64,
 }
 
 /// The topic of a listing, open to everybody.
 pub(crate) fn ticket_topic(id: impl std::fmt::Display) -> String {
     format!("ticket:{id}")
+}
+
+/// The topic of what a show has for sale in all, open to everybody. Its version is a revision of the offer.
+pub(crate) fn show_topic(id: impl std::fmt::Display) -> String {
+    format!("show:{id}")
+}
+
+/// The topic of each listing of a show, for the page of the show. Its version is a revision of the offer.
+pub(crate) fn list_topic(show: impl std::fmt::Display) -> String {
+    format!("list:{show}")
 }
 
 /// The topic of an order, open to its buyer only.
@@ -51,21 +83,30 @@ pub(crate) fn user_topic(id: impl std::fmt::Display) -> String {
 
 pub(crate) fn ticket_changed(
     ticket: &TicketState,
+    show: Option<&ShowState>,
     version: u64,
     hold_expiry: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Utf8Bytes, Error> {
-    let ListingView { availability, price, .. } = ListingView::new(ticket, None, now);
+    let ListingView { availability, price, .. } = ListingView::new(ticket, None, now).of_show(show);
     let hold_seconds_left = hold_expiry.map(|expiry| expiry.since(now).as_secs());
     let html = AvailabilityBadge { availability, hold_seconds_left }.render().map_err(Error::internal)?;
     let (text, open) = (availability.sentence(), availability.is_for_sale());
-    let listing = Some(ListingUpdate { html, text, open, price });
-    encode(&Update { topic: &ticket_topic(ticket.terms.id), version, listing })
+    let (list, revision) = (list_topic(ticket.show_id), ticket.updated_at.as_millis());
+    let listing = Some(ListingUpdate { html, text, open, price, list, revision });
+    encode(&Update { topic: &ticket_topic(ticket.terms.id), version, listing, offer: None })
+}
+
+pub(crate) fn show_changed(found: &ShowOffer, now: Timestamp) -> Result<Utf8Bytes, Error> {
+    let badge = OfferBadge { show: ShowView::new(found, now) };
+    let html = badge.render().map_err(Error::internal)?;
+    let offer = Some(OfferUpdate { html, show: found.show.version });
+    encode(&Update { topic: &show_topic(found.show.id), version: found.offer.revision, listing: None, offer })
 }
 
 /// Tells a page to reload an entity that has changed to this version.
 pub(crate) fn entity_changed(topic: &str, version: u64) -> Result<Utf8Bytes, Error> {
-    encode(&Update { topic, version, listing: None })
+    encode(&Update { topic, version, listing: None, offer: None })
 }
 
 /// Tells a user's pages to reload their notifications. Pages know the user's own topic as `me`.
@@ -92,16 +133,29 @@ mod tests {
         let mut state = sample();
         let now = state.created_at;
         let read = |message: Utf8Bytes| serde_json::from_str::<Value>(&message).unwrap();
-        let update = read(ticket_changed(&state, 1, None, now).unwrap());
+        let update = read(ticket_changed(&state, None, 1, None, now).unwrap());
         assert_eq!((update["version"].as_u64(), update["open"].as_bool()), (Some(1), Some(true)));
         assert_eq!(update["price"], "125.50 USD");
+        assert_eq!(update["list"], format!("list:{}", state.show_id));
+        assert_eq!(update["revision"], state.updated_at.as_millis());
         state.status = TicketStatus::Reserved;
         let expiry = now.plus(Duration::from_secs(192));
-        let update = read(ticket_changed(&state, 2, Some(expiry), now).unwrap());
+        let update = read(ticket_changed(&state, None, 2, Some(expiry), now).unwrap());
         let html = update["html"].as_str().unwrap();
         assert!(html.contains("data-left=\"192\"") && html.contains("3:12") && update["open"] == false, "{html}");
         let update = read(entity_changed("order:1", 4).unwrap());
         assert_eq!(update, serde_json::json!({ "topic": "order:1", "version": 4 }));
         assert_eq!(read(user_changed())["topic"], "me");
+    }
+
+    #[test]
+    fn show_message_contains_the_offer() {
+        let found = crate::domain::show_view::tests::sample();
+        let message = show_changed(&found, found.show.created_at).unwrap();
+        let update: Value = serde_json::from_str(&message).unwrap();
+        assert_eq!(update["topic"], format!("show:{}", found.show.id));
+        assert_eq!((update["version"].as_u64(), update["show"].as_u64()), (Some(found.offer.revision), Some(3)));
+        let html = update["html"].as_str().unwrap();
+        assert!(html.contains("46.00 EUR or 50.00 USD") && html.contains("37 left"), "{html}");
     }
 }

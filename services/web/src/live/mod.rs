@@ -8,5 +8,6 @@
 pub mod feed;
 pub mod hub;
 pub mod message;
+pub mod pending;
 pub mod recent;
 pub mod socket;

@@ -9,17 +9,20 @@ use axum::response::Response;
 use common::api::live::VersionReport;
 use common::error::Error;
 use common::events::order::OrderState;
-use common::id::{OrderId, TicketId, UserId};
+use common::events::ticket::TicketState;
+use common::id::{OrderId, ShowId, TicketId, UserId};
 use platform::telemetry;
 use tokio::time::Instant;
 use validator::Validate as _;
 
+use super::feed::ticket_message;
 use super::hub::Subscriber;
 use super::message;
 use crate::flows::await_version::await_version;
 use crate::flows::collect_notifications::collect_notifications;
 use crate::state::AppState;
-use crate::store::lists;
+use crate::store::model::Replicas;
+use crate::store::{lists, offers};
 use crate::viewer::Viewer;
 
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
@@ -112,7 +115,7 @@ async fn catch_up(
     unread: &mut Option<usize>,
 ) -> Result<Vec<Utf8Bytes>, Error> {
     let model = state.model.live().await?;
-    let (mut tickets, mut orders) = (Vec::new(), HashMap::new());
+    let (mut tickets, mut orders, mut shows) = (Vec::new(), HashMap::new(), Vec::new());
     // The number of unread notifications that the page shows.
     if let Some(shown) = report.versions.remove("me") {
         *unread = usize::try_from(shown).ok();
@@ -123,6 +126,11 @@ async fn catch_up(
             Some(("ticket", id)) => {
                 let Ok(id) = id.parse::<TicketId>() else { continue };
                 tickets.push((id, version));
+                topics.push(topic);
+            }
+            Some((kind @ ("show" | "list"), id)) => {
+                let Ok(id) = id.parse::<ShowId>() else { continue };
+                shows.push(ShownShow { id, is_list: kind == "list", revision: version });
                 topics.push(topic);
             }
             Some(("order", id)) => {
@@ -145,10 +153,10 @@ async fn catch_up(
         let recent = state.recent_ticket_events.get(&id).map(|event| (event.entityversion, event.data.clone()));
         let latest = stored.into_iter().chain(recent).max_by_key(|(version, _)| *version);
         if let Some((version, ticket)) = latest.filter(|(version, _)| *version > shown) {
-            let hold_expiry = lists::hold_expiry(&model.orders, &ticket).await?;
-            missed.push(message::ticket_changed(&ticket, version, hold_expiry, state.clock.now())?);
+            missed.push(ticket_message(state, &model, &ticket, version).await?);
         }
     }
+    missed.extend(missed_of_shows(state, &model, &shows).await?);
     for order in &own_orders {
         if let Some(recent) = state.recent_order_versions.get(&order.id).filter(|recent| *recent > order.version) {
             // Wait, so that the page's reload sees this version.
@@ -164,6 +172,37 @@ async fn catch_up(
         let current = collect_notifications(state, &model, user).await?.unread;
         if unread.replace(current).is_some_and(|shown| shown != current) {
             missed.push(message::user_changed());
+        }
+    }
+    Ok(missed)
+}
+
+/// A show on a page, with the revision of what the page says is for sale.
+struct ShownShow {
+    id: ShowId,
+    /// Whether the page has its listings, not only their number and lowest price.
+    is_list: bool,
+    revision: u64,
+}
+
+/// The updates that a page missed of shows. One query for all of them.
+async fn missed_of_shows(state: &AppState, model: &Replicas, shown: &[ShownShow]) -> Result<Vec<Utf8Bytes>, Error> {
+    for show in shown {
+        if let Some((ticket, version)) = state.recent_show_changes.get(&show.id) {
+            // Wait, so that neither this query nor the page's reload misses it.
+            await_version::<TicketState>(state, &ticket.to_string(), version).await?;
+        }
+    }
+    let found = offers::shows_by_ids(model, shown.iter().map(|show| show.id)).await?;
+    let found: HashMap<_, _> = found.into_iter().map(|found| (found.show.id, found)).collect();
+    let mut missed = Vec::new();
+    for show in shown {
+        match found.get(&show.id).filter(|found| found.offer.revision > show.revision) {
+            Some(found) if show.is_list => {
+                missed.push(message::entity_changed(&message::list_topic(show.id), found.offer.revision)?);
+            }
+            Some(found) => missed.push(message::show_changed(found, state.clock.now())?),
+            None => {}
         }
     }
     Ok(missed)

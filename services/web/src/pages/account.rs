@@ -214,11 +214,12 @@ mod tests {
             expires_at: time,
             last_used_at: time,
         };
+        let other = session(None, false);
         let html = AccountPage {
             layout: Layout::new("Account", "About", &Viewer::Guest),
             email: "a@example.com".to_owned(),
             display_name: "Ana <i>".to_owned(),
-            sessions: vec![session(Some("Mozilla <x>"), true), session(None, false)],
+            sessions: vec![session(Some("Mozilla <x>"), true), other.clone()],
             password_changed: true,
             name_errors: FormErrors::default(),
             password_errors: FormErrors::default(),
@@ -231,10 +232,12 @@ mod tests {
             "Mozilla &#60;x&#62;",
             "this device",
             "Unknown device",
-            "/revoke",
+            &format!("action=\"/account/sessions/{}/revoke\"", other.id),
             "Your password is changed",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+        // That of this device is the sign-out, at which the browser forgets the passes that it keeps.
+        assert_eq!((html.matches("/revoke").count(), html.matches("action=\"/signout\"").count()), (1, 1), "{html}");
     }
 }

@@ -1,7 +1,7 @@
 //! Where a user goes after sign-in or sign-up: to the page that asked for it, or on with the hold that a guest wanted.
 
 use axum::response::{IntoResponse, Response};
-use common::api::users::User;
+use common::id::UserId;
 use http::HeaderValue;
 
 use super::layout::see_other;
@@ -16,13 +16,15 @@ pub(super) async fn continue_to(
     next: &str,
     state: &AppState,
     mut client: ClientContext,
-    user: User,
+    user: UserId,
     cookies: Vec<HeaderValue>,
 ) -> Response {
     let next = safe_redirect_path(next);
     let Some((ticket, form)) = hold_intention::parse(next) else { return with_cookies(see_other(next), cookies) };
     client.replace_cookies(&cookies);
-    let viewer = Viewer::User { id: user.id, name: Some(user.display_name), unread: 0, hold: None };
-    let held = ticket::place_hold(state, &viewer, &client, ticket, &form).await;
-    with_cookies(held.unwrap_or_else(IntoResponse::into_response), cookies)
+    let held = async {
+        let viewer = Viewer::load(state, user).await?;
+        ticket::place_hold(state, &viewer, &client, ticket, &form).await
+    };
+    with_cookies(held.await.unwrap_or_else(IntoResponse::into_response), cookies)
 }

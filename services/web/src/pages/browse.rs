@@ -3,9 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use common::aggregate::Versioned;
 use common::error::Error;
-use common::events::ticket::TicketState;
 use common::money::Currency;
 use common::timestamp::Timestamp;
 use http::StatusCode;
@@ -15,12 +13,12 @@ use super::layout::{self, Layout};
 use crate::domain::chips::{self, Chip};
 use crate::domain::filter::{Filter, SearchParams};
 use crate::domain::listing_form::categories as all_categories;
-use crate::domain::listing_view::ListingView;
+use crate::domain::offer::ShowOffer;
+use crate::domain::period::Period;
+use crate::domain::show_view::ShowView;
 use crate::domain::sort::Sort;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
-use crate::store::lists;
-use crate::store::model::Replicas;
 use crate::store::search::search;
 use crate::viewer::Viewer;
 
@@ -36,6 +34,7 @@ struct BrowsePage {
     params: SearchParams,
     categories: Vec<Choice>,
     sorts: Vec<Choice>,
+    periods: Vec<Choice>,
     currencies: Vec<Choice>,
     include_unavailable: bool,
     active_filters: Vec<Chip>,
@@ -44,10 +43,10 @@ struct BrowsePage {
     summary: String,
     /// The notice about rejected parameters. In the results, because a new search replaces only these.
     rejected: Option<String>,
-    /// The results, with their versions.
-    listings: Vec<(ListingView, u64)>,
-    /// Other listings, if there are no results.
-    fallback: Vec<(ListingView, u64)>,
+    /// The results.
+    shows: Vec<ShowView>,
+    /// Other shows, if there are no results.
+    fallback: Vec<ShowView>,
     /// Whether this is a later page than the first.
     is_continued: bool,
     /// Addresses of the first page and, if there is one, of the next page.
@@ -68,7 +67,7 @@ impl Choice {
     }
 }
 
-/// Browse the listings.
+/// Browse the shows.
 #[utoipa::path(get, path = "/browse", tag = "pages", params(SearchParams),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn browse(
@@ -85,34 +84,35 @@ pub(super) async fn browse(
     // One more than is shown, to know whether there is a next page.
     let limit = 1 + i64::try_from(PAGE_SIZE).unwrap_or(i64::MAX);
     let mut found = search(&model, &state.model.vocabulary, &filter, now, limit).await?;
-    let has_more = found.tickets.len() > PAGE_SIZE;
-    found.tickets.truncate(PAGE_SIZE);
+    let has_more = found.shows.len() > PAGE_SIZE;
+    found.shows.truncate(PAGE_SIZE);
     let q = found.corrected.clone().unwrap_or_else(|| params.q.clone());
-    let next = found.tickets.last().filter(|_| has_more).map(|last| {
-        let after = filter.sort.encode(filter.sort.key(last));
+    let next = found.shows.last().filter(|_| has_more).map(|last| {
+        let after = filter.sort.encode(filter.sort.key(&last.show));
         SearchParams { q, after, ..params.clone() }.address()
     });
     let active_filters = chips::active_filter_chips(&params, &filter, &rules.default_currency);
-    let fallback = if found.tickets.is_empty() && !active_filters.is_empty() && filter.after.is_none() {
+    let fallback = if found.shows.is_empty() && !active_filters.is_empty() && filter.after.is_none() {
         let soonest = Filter::sorted_by(Sort::Soonest);
-        search(&model, &state.model.vocabulary, &soonest, now, FALLBACK_COUNT).await?.tickets
+        search(&model, &state.model.vocabulary, &soonest, now, FALLBACK_COUNT).await?.shows
     } else {
         Vec::new()
     };
     let is_plain = filter == Filter::default();
     let canonical = is_plain.then(|| format!("{}/browse", state.public_url));
     let page = BrowsePage {
-        layout: Layout { canonical, ..Layout::new("Browse tickets", META_DESCRIPTION, &viewer) },
+        layout: Layout { canonical, ..Layout::new("Browse shows", META_DESCRIPTION, &viewer) },
         categories: categories(&params),
         sorts: sorts(filter.sort),
+        periods: periods(&params),
         currencies: currency_choices(&params, currencies),
         include_unavailable: filter.include_unavailable,
         active_filters,
         corrected: found.corrected,
-        summary: summary(found.tickets.len(), has_more, &filter),
+        summary: summary(found.shows.len(), has_more, &filter),
         rejected: rejected_parameters_message(&rejected),
-        listings: listing_views(&model, &found.tickets, now).await?,
-        fallback: listing_views(&model, &fallback, now).await?,
+        shows: views(&found.shows, now),
+        fallback: views(&fallback, now),
         is_continued: filter.after.is_some(),
         first: params.first_page().address(),
         next,
@@ -121,15 +121,8 @@ pub(super) async fn browse(
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
-/// The views of these listings, with their versions.
-pub(super) async fn listing_views(
-    model: &Replicas,
-    tickets: &[Versioned<TicketState>],
-    now: Timestamp,
-) -> Result<Vec<(ListingView, u64)>, Error> {
-    let sellers = lists::display_names(&model.users, tickets.iter().map(|ticket| ticket.seller_id)).await?;
-    let view = |ticket: &Versioned<TicketState>| ListingView::new(ticket, sellers.get(&ticket.seller_id), now);
-    Ok(tickets.iter().map(|ticket| (view(ticket), ticket.version)).collect())
+fn views(found: &[ShowOffer], now: Timestamp) -> Vec<ShowView> {
+    found.iter().map(|found| ShowView::new(found, now)).collect()
 }
 
 fn categories(params: &SearchParams) -> Vec<Choice> {
@@ -144,6 +137,14 @@ fn sorts(chosen: Sort) -> Vec<Choice> {
     Sort::VARIANTS.iter().map(choice).collect()
 }
 
+fn periods(params: &SearchParams) -> Vec<Choice> {
+    let any = Choice::new("", "Any time", params.when.is_none());
+    let each = Period::VARIANTS
+        .iter()
+        .map(|period| Choice::new(period.as_ref(), period.label(), params.when == Some(*period)));
+    std::iter::once(any).chain(each).collect()
+}
+
 fn currency_choices(params: &SearchParams, configured: &[Currency]) -> Vec<Choice> {
     let chosen = params.currency.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut codes: Vec<String> = configured.iter().map(ToString::to_string).collect();
@@ -156,19 +157,19 @@ fn currency_choices(params: &SearchParams, configured: &[Currency]) -> Vec<Choic
     std::iter::once(any).chain(each).collect()
 }
 
-/// The number of listings shown, and their order.
+/// The number of shows on the page, and their order.
 fn summary(count: usize, has_more: bool, filter: &Filter) -> String {
-    let tickets = match (count, filter.after.is_some()) {
-        (0, _) => return "No tickets".to_owned(),
-        (1, false) => "1 ticket".to_owned(),
-        (1, true) => "1 more ticket".to_owned(),
-        (count, false) if has_more => format!("The first {count} tickets"),
-        (count, false) => format!("{count} tickets"),
-        (count, true) => format!("{count} more tickets"),
+    let shows = match (count, filter.after.is_some()) {
+        (0, _) => return "No shows".to_owned(),
+        (1, false) => "1 show".to_owned(),
+        (1, true) => "1 more show".to_owned(),
+        (count, false) if has_more => format!("The first {count} shows"),
+        (count, false) => format!("{count} shows"),
+        (count, true) => format!("{count} more shows"),
     };
     let order = filter.sort.label().to_lowercase();
-    let currency = filter.currency.as_ref().map(|currency| format!(" in {currency}")).unwrap_or_default();
-    format!("{tickets}{currency}, {order}")
+    let currency = filter.currency.as_ref().map(|currency| format!(" with tickets in {currency}")).unwrap_or_default();
+    format!("{shows}{currency}, {order}")
 }
 
 #[cfg(test)]
@@ -177,7 +178,7 @@ mod tests {
 
     use super::*;
     use crate::domain::filter::SearchRules;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::show_view::tests::sample;
 
     struct Context(SearchRules);
 
@@ -202,19 +203,19 @@ mod tests {
     fn page(query: &str) -> BrowsePage {
         let (params, filter, _) = read(query);
         let usd = usd();
-        let ticket = sample();
-        let listing = ListingView::new(&ticket, Some(&"Ana <i>".to_owned()), ticket.created_at);
+        let found = sample();
         BrowsePage {
-            layout: Layout::new("Browse tickets", META_DESCRIPTION, &Viewer::Guest),
+            layout: Layout::new("Browse shows", META_DESCRIPTION, &Viewer::Guest),
             categories: categories(&params),
             sorts: sorts(filter.sort),
+            periods: periods(&params),
             currencies: currency_choices(&params, std::slice::from_ref(&usd)),
             include_unavailable: filter.include_unavailable,
             active_filters: chips::active_filter_chips(&params, &filter, &usd),
             corrected: None,
             summary: summary(1, false, &filter),
             rejected: None,
-            listings: vec![(listing, 7)],
+            shows: vec![ShowView::new(&found, found.show.created_at)],
             fallback: Vec::new(),
             is_continued: filter.after.is_some(),
             first: params.first_page().address(),
@@ -225,8 +226,8 @@ mod tests {
 
     #[test]
     fn invalid_parameters_are_reported_and_cleared() {
-        let query =
-            "category=opera&from=tomorrow&to=2026-02-30&min=-1&max=much&currency=usd&status=gone&sort=up&after=x";
+        let query = "category=opera&when=soon&from=tomorrow&to=2026-02-30&min=-1&max=much&currency=usd&status=gone\
+                     &sort=up&after=x";
         let parsed = |query: &str| {
             let (params, filter, rejected) = read(query);
             let invalid: Vec<_> = rejected.into_iter().map(|error| error.field).collect();
@@ -234,7 +235,7 @@ mod tests {
         };
         let (filter, mut invalid, address) = parsed(&format!("{query}&q=jazz"));
         invalid.sort_unstable();
-        assert_eq!(invalid, ["after", "category", "currency", "from", "max", "min", "sort", "status", "to"]);
+        assert_eq!(invalid, ["after", "category", "currency", "from", "max", "min", "sort", "status", "to", "when"]);
         assert_eq!((filter.words.as_deref(), address.as_str()), (Some(&["jazz".to_owned()][..]), "/browse?q=jazz"));
         for day in ["26-06-01", "-2026-06-01", "2026- 6- 1", "2026-06-01T19:00", "20260601", "2026-W23-1"] {
             assert_eq!(parsed(&format!("from={day}")).1, ["from"], "{day}");
@@ -247,37 +248,39 @@ mod tests {
         assert_eq!(parsed("currency=USD&max=9.99").1, [""; 0]);
         assert_eq!(parsed("currency=JPY&max=9.99").1, ["max"]);
         // The key of another sort order.
-        let after = Sort::Soonest.encode(Sort::Soonest.key(&sample()));
+        let after = Sort::Soonest.encode(Sort::Soonest.key(&sample().show));
         assert_eq!(parsed(&format!("after={after}")).1, [""; 0]);
         assert_eq!(parsed(&format!("after={after}&sort=newest")).1, ["after"]);
     }
 
     #[test]
     fn template_shows_its_values() {
-        let mut page = page("q=%22jazz%22&category=concert&from=2026-06-01&min=25&currency=JPY&status=all&sort=newest");
+        let mut page =
+            page("q=%22jazz%22&category=concert&when=week&from=2026-06-01&min=25&currency=JPY&status=all&sort=newest");
         page.next = Some("/browse?q=a&after=b".to_owned());
         page.corrected = Some("ja<zz".to_owned());
         page.rejected = Some("max must be <an amount>".to_owned());
         let html = page.render().unwrap();
         for part in [
-            "<h1>Browse tickets</h1>",
+            "<h1>Browse shows</h1>",
             "value=\"&#34;jazz&#34;\"",
             "<option value=\"concert\" selected>Concert</option>",
-            "<option value=\"newest\" selected>Just listed first</option>",
+            "<option value=\"newest\" selected>Just added first</option>",
+            "<option value=\"week\" selected>Next 7 days</option>",
             "<option value=\"\">Soonest first</option>",
             "<option value=\"JPY\" selected>JPY</option>",
             "name=\"from\" type=\"date\" value=\"2026-06-01\"",
             "value=\"all\" checked",
             "No match for “&#34;jazz&#34;”. Showing “ja&#60;zz”.",
-            "href=\"/browse?q=%22jazz%22&#38;from=2026-06-01",
-            "1 ticket in JPY, just listed first",
+            "href=\"/browse?q=%22jazz%22&#38;when=week&#38;from=2026-06-01",
+            "1 show with tickets in JPY, just added first",
             "max must be &#60;an amount&#62;",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
-            "Ana &#60;i&#62;",
-            "125.50 USD",
+            "46.00 EUR or 50.00 USD",
+            "37 left",
             "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
-            "data-live=\"ticket:",
-            "data-version=\"7\"",
+            "data-live=\"show:",
+            "data-version=\"1767225600000\"",
             "href=\"/browse?q=a&#38;after=b\" rel=\"next\"",
             "name=\"robots\" content=\"noindex\"",
         ] {
@@ -285,9 +288,9 @@ mod tests {
         }
         let (_, results) = html.split_once("id=\"results\"").unwrap();
         assert!(results.contains("max must be"), "a search that replaces only the results shows it too: {html}");
-        assert_eq!((html.matches("<h1").count(), html.matches(" selected").count()), (1, 3));
+        assert_eq!((html.matches("<h1").count(), html.matches(" selected").count()), (1, 4));
         // Each field has its label.
-        for field in ["q", "category", "sort", "from", "to", "min", "max", "currency", "status"] {
+        for field in ["q", "category", "sort", "when", "from", "to", "min", "max", "currency", "status"] {
             assert!(html.contains(&format!("for=\"{field}\"")), "{field}");
             assert_eq!(html.matches(&format!("id=\"{field}\"")).count(), 1, "{field}");
         }
@@ -297,16 +300,16 @@ mod tests {
     fn empty_results_offer_links() {
         let empty = |query: &str| {
             let mut page = page(query);
-            page.fallback.append(&mut page.listings);
+            page.fallback.append(&mut page.shows);
             page.summary = summary(0, false, &Filter::default());
             page.render().unwrap()
         };
         let html = empty("q=jazz&max=10");
-        for part in ["No tickets", "Nothing matches all of that", "href=\"/browse\"", "On soon", "Blues"] {
+        for part in ["No shows", "Nothing matches all of that", "href=\"/browse\"", "On soon", "Blues"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(empty("").contains("Nothing is for sale at the moment"));
-        let after = Sort::Soonest.encode(Sort::Soonest.key(&sample()));
+        let after = Sort::Soonest.encode(Sort::Soonest.key(&sample().show));
         let html = empty(&format!("q=jazz&after={after}"));
         assert!(html.contains("Nothing more is for sale") && html.contains("href=\"/browse?q=jazz\""), "{html}");
     }
@@ -314,10 +317,10 @@ mod tests {
     #[test]
     fn summary_counts_and_names_the_order() {
         let filter = Filter::default();
-        assert_eq!(summary(24, true, &filter), "The first 24 tickets, soonest first");
-        assert_eq!(summary(2, false, &filter), "2 tickets, soonest first");
-        let filter = Filter { after: Some(Sort::Soonest.key(&sample())), ..filter };
-        assert_eq!(summary(24, true, &filter), "24 more tickets, soonest first");
-        assert_eq!(summary(1, false, &filter), "1 more ticket, soonest first");
+        assert_eq!(summary(24, true, &filter), "The first 24 shows, soonest first");
+        assert_eq!(summary(2, false, &filter), "2 shows, soonest first");
+        let filter = Filter { after: Some(Sort::Soonest.key(&sample().show)), ..filter };
+        assert_eq!(summary(24, true, &filter), "24 more shows, soonest first");
+        assert_eq!(summary(1, false, &filter), "1 more show, soonest first");
     }
 }

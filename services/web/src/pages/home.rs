@@ -1,31 +1,32 @@
-//! GET /: the home page: links to searches, and a selection of listings.
+//! GET /: the home page: links to searches, and a selection of shows.
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use common::error::Error;
 use common::timestamp::Timestamp;
-use futures::future::try_join_all;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::browse::{META_DESCRIPTION, listing_views};
+use super::browse::META_DESCRIPTION;
 use super::layout::{self, Layout};
 use crate::domain::chips::{self, Chip};
 use crate::domain::filter::{Filter, SearchParams};
-use crate::domain::listing_view::ListingView;
+use crate::domain::show_view::ShowView;
 use crate::domain::sort::Sort;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::store::model::Replicas;
+use crate::store::offers;
 use crate::store::search::search;
 use crate::viewer::Viewer;
 
-/// The shelves: title, sort order and number of listings.
-const SHELVES: [(&str, Sort, i64); 3] =
-    [("On soon", Sort::Soonest, 8), ("Price drops", Sort::PriceDrop, 4), ("Just listed", Sort::Newest, 8)];
+/// Number of shows on a shelf.
+const SHELF_LENGTH: i64 = 8;
+/// Number of shows on the shelf of price drops.
+const DROPS: i64 = 4;
 
 /// The query of a legacy search URL.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
@@ -48,14 +49,13 @@ struct HomePage {
     shelves: Vec<Shelf>,
 }
 
-/// A selection of listings with a link to more.
+/// A selection of shows.
 struct Shelf {
     id: &'static str,
     title: &'static str,
-    /// URL path of the whole list.
-    all: String,
-    /// The listings, with their versions.
-    listings: Vec<(ListingView, u64)>,
+    /// URL path of the whole list, if there is one.
+    all: Option<String>,
+    shows: Vec<ShowView>,
 }
 
 /// Show the home page.
@@ -73,13 +73,17 @@ pub(super) async fn home(
     }
     let now = state.clock.now();
     let model = state.model.live().await?;
-    let shelves = SHELVES.into_iter().map(|(title, sort, count)| shelf(&state, &model, now, title, sort, count));
-    let mut shelves = try_join_all(shelves).await?;
-    shelves.retain(|shelf| !shelf.listings.is_empty());
+    let (soonest, drops, newest) = tokio::try_join!(
+        shelf(&state, &model, now, "On soon", Sort::Soonest),
+        price_drops(&model, now),
+        shelf(&state, &model, now, "Just added", Sort::Newest),
+    )?;
+    let mut shelves = vec![soonest, drops, newest];
+    shelves.retain(|shelf| !shelf.shows.is_empty());
     let mut layout = Layout::new("Tickets for sale", META_DESCRIPTION, &viewer);
     layout.canonical = Some(format!("{}/", state.public_url));
     layout.notice = rejected_parameters_message(&query.rejected);
-    let page = HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(now), shelves };
+    let page = HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(), shelves };
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
@@ -89,51 +93,58 @@ async fn shelf(
     now: Timestamp,
     title: &'static str,
     sort: Sort,
-    count: i64,
 ) -> Result<Shelf, Error> {
-    let found = search(model, &state.model.vocabulary, &Filter::sorted_by(sort), now, count).await?;
+    let found = search(model, &state.model.vocabulary, &Filter::sorted_by(sort), now, SHELF_LENGTH).await?;
     // The default order needs no parameter.
     let given = (sort != Sort::default()).then_some(sort);
-    let all = SearchParams { sort: given, ..SearchParams::default() }.address();
-    Ok(Shelf { id: sort.name(), title, all, listings: listing_views(model, &found.tickets, now).await? })
+    let all = Some(SearchParams { sort: given, ..SearchParams::default() }.address());
+    let shows = found.shows.iter().map(|found| ShowView::new(found, now)).collect();
+    Ok(Shelf { id: sort.name(), title, all, shows })
+}
+
+async fn price_drops(model: &Replicas, now: Timestamp) -> Result<Shelf, Error> {
+    let found = offers::price_drops(model, now, DROPS).await?;
+    let shows = found.iter().map(|(ticket, show)| ShowView::new(show, now).with_drop(ticket)).collect();
+    Ok(Shelf { id: "drops", title: "Price drops", all: None, shows })
 }
 
 #[cfg(test)]
 mod tests {
+    use common::events::ticket::PriceDrop;
+    use common::money::Money;
+
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::listing_view;
+    use crate::domain::show_view::tests::sample;
 
     #[test]
     fn template_shows_its_values() {
-        let ticket = sample();
-        let now = ticket.created_at;
-        let listing = ListingView::new(&ticket, Some(&"Ana <i>".to_owned()), now);
-        let shelf = Shelf {
-            id: "newest",
-            title: "Just <listed>",
-            all: "/browse?a=b&c=d".to_owned(),
-            listings: vec![(listing, 7)],
-        };
+        let found = sample();
+        let mut ticket = listing_view::tests::sample();
+        let from = Money { amount: 15_000, ..ticket.price.clone() };
+        ticket.price_drop = Some(PriceDrop { from, at: ticket.created_at });
+        let show = ShowView::new(&found, found.show.created_at).with_drop(&ticket);
+        let path = show.path.clone();
+        let all = Some("/browse?a=b&c=d".to_owned());
+        let shelf = Shelf { id: "newest", title: "Just <added>", all, shows: vec![show] };
         let mut layout = Layout::new("Tickets for sale", META_DESCRIPTION, &Viewer::Guest);
         layout.canonical = Some("http://localhost:8080/".to_owned());
-        let mut page = HomePage {
-            layout,
-            categories: chips::category_chips(),
-            dates: chips::date_chips(now),
-            shelves: vec![shelf],
-        };
+        let mut page =
+            HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(), shelves: vec![shelf] };
         let html = page.render().unwrap();
         for part in [
             "<title>Tickets for sale",
             "rel=\"canonical\" href=\"http://localhost:8080/\"",
             "href=\"/browse?category=comedy\">Comedy</a>",
-            "href=\"/browse?from=2026-01-01&#38;to=2026-01-01\">Today</a>",
-            "Just &#60;listed&#62;",
+            "href=\"/browse?when=today\">Today</a>",
+            "Just &#60;added&#62;",
             "href=\"/browse?a=b&#38;c=d\"",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
-            "Ana &#60;i&#62;",
-            "data-version=\"7\"",
-            "For sale",
+            "46.00 EUR or 50.00 USD",
+            "37 left",
+            "One is now 125.50 USD, was <s class=\"was\">150.00 USD</s>",
+            "data-version=\"1767225600000\"",
+            &format!("href=\"{path}\""),
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

@@ -15,7 +15,10 @@ pub mod orders;
 pub mod pass;
 pub mod receipt;
 pub mod sell;
+pub mod sell_find;
+pub mod sell_page;
 pub mod selling;
+pub mod show;
 pub mod sign_in;
 pub mod sign_up;
 pub mod ticket;
@@ -57,12 +60,14 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
     let pages = OpenApiRouter::new()
         .routes(routes!(home::home))
         .routes(routes!(browse::browse))
+        .routes(routes!(show::show))
         .routes(routes!(ticket::ticket))
         .routes(routes!(ticket::hold))
         .routes(routes!(ticket::watch))
         .routes(routes!(ticket::unwatch))
         .routes(routes!(ticket::withdraw))
-        .routes(routes!(sell::sell_form, sell::sell))
+        .routes(routes!(sell_find::find, sell::sell))
+        .routes(routes!(sell::sell_form))
         .routes(routes!(sell::edit_form, sell::edit))
         .routes(routes!(selling::selling))
         .routes(routes!(checkout::checkout))

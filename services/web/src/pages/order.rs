@@ -22,6 +22,7 @@ use crate::client_context::ClientContext;
 use crate::domain::calendar::{calendar, file_name};
 use crate::domain::order_view::{OrderView, TimelineEntry, timeline};
 use crate::domain::qr::Qr;
+use crate::domain::show_notice::ShowNotice;
 use crate::flows::await_version::{await_version, get_or_await};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -35,6 +36,8 @@ const PASS_TIMEOUT: Duration = Duration::from_secs(3);
 struct OrderPage {
     layout: Layout,
     order: OrderView,
+    /// What differs from the terms of the order.
+    notice: Option<ShowNotice>,
     version: u64,
     timeline: Vec<TimelineEntry>,
     pass: EntryPass,
@@ -83,12 +86,23 @@ pub(super) async fn order(
     let Versioned { version, state: order } = load_own_order(&state, &viewer, &id).await?;
     let model = state.model.live().await?;
     let payments = lists::payments_of(&model.payments, order.id).await?;
+    let shows = lists::shows_by_ids(&model.shows, [order.show_id]).await?;
+    let notice = shows.get(&order.show_id).and_then(|show| ShowNotice::of(&order, show));
+    let view = OrderView::new(&order, &payments);
     let page = OrderPage {
         layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
-        order: OrderView::new(&order, &payments),
+        order: match &notice {
+            Some(notice) => notice.amend(view, &order, &payments),
+            None => view,
+        },
         version,
         timeline: timeline(&order, &payments),
-        pass: fetch_pass(&state, &client, &order).await,
+        // Nobody is let in to a show that does not take place.
+        pass: match &notice {
+            Some(ShowNotice::Cancelled { .. }) => EntryPass::NotIssued,
+            _ => fetch_pass(&state, &client, &order).await,
+        },
+        notice,
     };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -144,6 +158,7 @@ mod tests {
                 ticket: "the-ticket".to_owned(),
                 ..OrderView::new(&order, &[])
             },
+            notice: None,
             version: 4,
             timeline: timeline(&order, &[]),
             pass,

@@ -1,103 +1,73 @@
-//! GET and POST /sell, GET and POST /tickets/{id}/edit: the listing form.
+//! GET /sell/new, POST /sell, GET and POST /tickets/{id}/edit: the commands of the listing form.
 
-use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
-use common::api::tickets::{CreateListing, Listing, ListingRules, NewListing, ReplaceListing};
+use common::api::tickets::{CreateListing, ListingRules, NewListing, ReplaceListing};
 use common::error::Error;
+use common::events::show::ShowState;
 use common::events::ticket::{TicketState, TicketStatus};
-use common::id::{TicketId, UserId};
-use common::money::Currency;
-use common::text::Text;
+use common::id::{ShowId, TicketId, UserId};
 use http::StatusCode;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use validator::Validate;
 
-use super::layout::{self, Layout, see_other, with_retry_after};
+use super::layout::{self, see_other, with_retry_after};
+use super::sell_page::{known_show, page, preview_of};
 use super::ticket;
 use crate::client_context::ClientContext;
 use crate::domain::form::FormErrors;
-use crate::domain::listing_form::{ListingForm, UncertainAmount, already_matches, categories};
-use crate::domain::listing_view::ListingView;
-use crate::domain::moment::zones;
-use crate::domain::wall_time::AmbiguousTime;
+use crate::domain::listing_form::{ListingForm, already_matches};
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::{FormFields, SubmittedForm};
+use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::service_client::{RequestOptions, ServiceError};
 use crate::state::AppState;
 use crate::viewer::Viewer;
 
-#[derive(Template)]
-#[template(path = "sell.html")]
-struct SellPage {
-    layout: Layout,
-    /// Id of the edited listing; `None` for a new one.
-    editing: Option<String>,
-    form: ListingForm,
-    errors: FormErrors,
-    currencies: Vec<Currency>,
-    zones: Vec<&'static str>,
-    /// The occurrences of a start that occurs twice.
-    ambiguous_start: Option<AmbiguousTime>,
-    preview: Option<ListingView>,
-    /// The amounts that a preview says back, because they might have been meant otherwise.
-    said_back: Vec<UncertainAmount>,
-}
-
-impl SellPage {
-    /// Whether the listing has a currency that new listings can't have. The form must keep it.
-    fn is_other_currency(&self) -> bool {
-        self.currencies.iter().all(|currency| currency.to_string() != self.form.currency)
-    }
-
-    fn text(&self, name: &'static str) -> &str {
-        let form = &self.form;
-        match name {
-            "title" => &form.title,
-            "venue" => &form.venue,
-            "city" => &form.city,
-            "starts_at" => &form.starts_at,
-            "price" => &form.price,
-            "face_value" => &form.face_value,
-            "section" => &form.section,
-            "row" => &form.row,
-            "seat" => &form.seat,
-            _ => "",
-        }
-    }
-}
-
-fn page(
-    state: &AppState,
-    viewer: &Viewer,
-    editing: Option<TicketId>,
-    form: ListingForm,
-    errors: FormErrors,
-    preview: Option<ListingView>,
-) -> SellPage {
-    let title = if editing.is_some() { "Edit your listing" } else { "Sell a ticket" };
-    SellPage {
-        layout: Layout::new(title, "List a ticket for sale: you name the price, and no fees are added.", viewer),
-        editing: editing.map(|id| id.to_string()),
-        ambiguous_start: form.ambiguity(),
-        said_back: preview.iter().flat_map(|_| form.uncertain_amounts()).collect(),
-        form,
-        errors,
-        currencies: state.config.currencies.clone(),
-        zones: zones(),
-        preview,
-    }
+/// What the form for a new listing is filled from.
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct NewListingQuery {
+    /// The show.
+    show: Option<ShowId>,
+    /// A listing of the viewer that the new one resembles.
+    like: Option<TicketId>,
+    /// The name of a show that is not known.
+    #[serde(default)]
+    #[validate(length(max = 200))]
+    #[param(max_length = 200)]
+    title: String,
 }
 
 /// Show the form for a new listing.
-#[utoipa::path(get, path = "/sell", tag = "pages",
+#[utoipa::path(get, path = "/sell/new", tag = "pages", params(NewListingQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
-pub(super) async fn sell_form(State(state): State<AppState>, viewer: Viewer) -> Result<Response, PageError> {
-    viewer.require_user("/sell")?;
-    let form = ListingForm::empty(&state.config.currencies, uuid::Uuid::now_v7());
-    let page = page(&state, &viewer, None, form, FormErrors::default(), None);
+pub(super) async fn sell_form(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    query: LenientQuery<NewListingQuery>,
+) -> Result<Response, PageError> {
+    let NewListingQuery { show, like, title } = query.value;
+    let path = show.map_or_else(|| "/sell/new".to_owned(), |show| format!("/sell/new?show={show}"));
+    let user = viewer.require_user(path)?;
+    let model = state.model.live().await?;
+    let mut form = ListingForm::empty(&state.config.currencies, uuid::Uuid::now_v7());
+    form.title = title;
+    if let Some(show) = show {
+        form = form.for_show(&get_or_await::<ShowState>(&state, show.as_uuid()).await?.ok_or(Error::NotFound)?.state);
+    }
+    if let Some(like) = like
+        && let Some(ticket) = model.tickets.get(like).await?.filter(|ticket| ticket.seller_id == user)
+    {
+        form = form.like(&ticket.state);
+    }
+    let known = known_show(&state, &form, None).await?;
+    let mut page = page(&state, &viewer, None, known, form, FormErrors::default(), None);
+    page.layout.notice = rejected_parameters_message(&query.rejected);
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
@@ -150,7 +120,8 @@ pub(super) async fn edit_form(
         return Ok(see_other(&format!("/tickets/{id}")));
     }
     let form = ListingForm::from_ticket(&listing, listing.version);
-    let page = page(&state, &viewer, Some(id), form, FormErrors::default(), None);
+    let known = known_show(&state, &form, Some(id)).await?;
+    let page = page(&state, &viewer, Some(id), known, form, FormErrors::default(), None);
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
@@ -178,8 +149,9 @@ async fn submit_listing(
     SubmittedForm { form: submission, request }: SubmittedForm<ListingSubmission>,
 ) -> Result<Response, PageError> {
     let form = submission.listing;
+    let known = known_show(state, &form, editing).await?;
     let form_page = |status, form, errors, preview| {
-        let page = page(state, viewer, editing, form, errors, preview);
+        let page = page(state, viewer, editing, known, form, errors, preview);
         layout::respond(status, &page.layout, &page)
     };
     let listing = match request {
@@ -187,7 +159,7 @@ async fn submit_listing(
         Err(errors) => return Ok(form_page(StatusCode::BAD_REQUEST, form, errors, None)?),
     };
     if submission.action == "preview" || form.uncertain_amounts().iter().any(|amount| !amount.is_said) {
-        let form = form.with_amounts_said(&listing);
+        let form = form.with_amounts_said();
         let preview = preview_of(state, viewer, user, listing);
         return Ok(form_page(StatusCode::OK, form, FormErrors::default(), Some(preview))?);
     }
@@ -242,11 +214,16 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
     let detail = &error.problem.detail;
     Some(match error.status() {
         StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
+        // `detail` names the cap.
+        StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => FormErrors::new("", detail),
         StatusCode::CONFLICT => FormErrors::new("", detail),
         StatusCode::PRECONDITION_FAILED => FormErrors::new(
             "",
             "the listing has changed since you opened this page. Open it again, then make your changes",
         ),
+        StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => {
+            FormErrors::from_problem(&error.problem, ListingForm::form_field)
+        }
         // The form's idempotency key was used with other contents; whether they created a listing is not known here.
         StatusCode::UNPROCESSABLE_ENTITY => FormErrors::new(
             "",
@@ -257,104 +234,4 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
         }
         _ => return None,
     })
-}
-
-fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> ListingView {
-    let now = state.clock.now();
-    let text = |text: Option<Text>| text.map(String::from);
-    let listing = Listing {
-        id: TicketId::new(),
-        version: 0,
-        title: new.title.into(),
-        venue: new.venue.into(),
-        city: text(new.city),
-        starts_at: new.starts_at,
-        time_zone: text(new.time_zone).unwrap_or_default(),
-        price: new.price,
-        face_value: new.face_value,
-        category: new.category,
-        section: text(new.section),
-        row: text(new.row),
-        seat: text(new.seat),
-        description: text(new.description),
-        status: TicketStatus::Available,
-        seller_id: seller,
-        created_at: now,
-        updated_at: now,
-    };
-    let name = match viewer {
-        Viewer::User { name, .. } => name.clone(),
-        Viewer::Guest => None,
-    };
-    ListingView::new(&listing.into(), name.as_ref(), now)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::listing_view::tests::sample;
-
-    #[test]
-    fn template_keeps_the_fields_and_shows_their_errors() {
-        let listing = sample();
-        let mut page = SellPage {
-            layout: Layout::new("Edit your listing", "About", &Viewer::Guest),
-            editing: Some(listing.terms.id.to_string()),
-            form: ListingForm::from_ticket(&listing, 7),
-            ambiguous_start: Some(AmbiguousTime {
-                first: "01:30 EDT (UTC-04)".to_owned(),
-                second: "01:30 EST (UTC-05)".to_owned(),
-                chosen: "second",
-            }),
-            errors: FormErrors::new("price", "must be at least 0.50 <USD>"),
-            currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
-            zones: vec!["America/New_York", "UTC"],
-            preview: None,
-            said_back: Vec::new(),
-        };
-        let html = page.render().unwrap();
-        for part in [
-            "value=\"Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;\"",
-            "value=\"2099-06-01T15:30\"",
-            "name=\"unedited\" value=\"2099-06-01T19:30:00.000Z\"",
-            "The first: 01:30 EDT (UTC-04)",
-            "<option value=\"USD\" selected>",
-            "<option value=\"concert\" selected>",
-            "Must be at least 0.50 &#60;USD&#62;.",
-            "aria-describedby=\"price-fault\"",
-            "Two lines,\n&#34;quoted&#34;.",
-            "name=\"version\" value=\"7\"",
-            "Save the changes",
-        ] {
-            assert!(html.contains(part), "{part} is not in {html}");
-        }
-        // A zone or a currency that is not an option is kept.
-        page.form.time_zone = "US/Eastern".to_owned();
-        page.form.currency = "JPY".to_owned();
-        let html = page.render().unwrap();
-        for part in ["<option selected>US/Eastern</option>", "<option selected>JPY</option>"] {
-            assert!(html.contains(part), "{part} is not in {html}");
-        }
-        page.editing = None;
-        page.errors = FormErrors::default();
-        page.preview = Some(ListingView::new(&listing, None, listing.created_at));
-        page.said_back = vec![UncertainAmount {
-            name: "price",
-            typed: "1.234 <b>".to_owned(),
-            read: "1234.00 USD".to_owned(),
-            is_said: false,
-        }];
-        let html = page.render().unwrap();
-        for part in [
-            "List this ticket",
-            "The buyer pays 125.50 USD",
-            "Payouts to sellers are not made yet",
-            "Preview",
-            "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
-            "name=\"said_price\" value=\"125.50 USD\"",
-        ] {
-            assert!(html.contains(part), "{part} is not in {html}");
-        }
-        assert!(!html.contains("You will receive") && !html.contains("You receive"), "{html}");
-    }
 }

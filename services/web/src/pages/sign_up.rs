@@ -94,7 +94,7 @@ pub(super) async fn sign_up(
             // Wait so that the next page can show the name. Ignore failures: the account exists.
             let id = response.body.id;
             poll_until(|| async { Ok(state.model.live().await?.users.get(id).await?.is_some()) }).await.ok();
-            Ok(after_sign_in::continue_to(&form.next, &state, client, response.body, response.cookies).await)
+            Ok(after_sign_in::continue_to(&form.next, &state, client, id, response.cookies).await)
         }
         Err(error) if error.status().is_client_error() => {
             let errors = match error.status() {

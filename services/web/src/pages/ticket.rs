@@ -17,13 +17,14 @@ use super::hold_intention::{self, HoldForm};
 use super::layout::{self, Layout, see_other, with_retry_after};
 use crate::client_context::ClientContext;
 use crate::domain::listing_view::{Availability, ListingView};
+use crate::domain::show_view::ShowView;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::ValidForm;
 use crate::page_error::PageError;
 use crate::service_client::RequestOptions;
 use crate::state::AppState;
-use crate::store::lists;
+use crate::store::{lists, offers};
 use crate::viewer::Viewer;
 
 #[derive(Template)]
@@ -32,6 +33,8 @@ pub(super) struct TicketPage {
     pub(super) layout: Layout,
     listing: ListingView,
     version: u64,
+    /// The show that the ticket is for, once it has been replicated.
+    show: Option<ShowView>,
     /// Seconds until the current hold expires.
     hold_seconds_left: Option<u64>,
     /// Number of tickets that the seller has sold.
@@ -96,9 +99,10 @@ pub(super) async fn page(
 ) -> Result<TicketPage, PageError> {
     let (id, now) = (ticket.terms.id, state.clock.now());
     let model = state.model.live().await?;
-    let (sellers, sales) = tokio::try_join!(
+    let (sellers, sales, show) = tokio::try_join!(
         lists::display_names(&model.users, [ticket.seller_id]),
         lists::sales_count(&model.tickets, ticket.seller_id),
+        offers::show_by_id(&model, ticket.show_id),
     )?;
     let role = match viewer.id() {
         Some(user) if user == ticket.seller_id => Role::Seller,
@@ -110,6 +114,7 @@ pub(super) async fn page(
     };
     let hold_expiry = lists::hold_expiry(&model.orders, ticket).await?;
     let listing = ListingView::new(ticket, sellers.get(&ticket.seller_id), now);
+    let listing = listing.of_show(show.as_ref().map(|found| &found.show.state));
     let description = format!("{}, {}: {} all-in.", listing.place, listing.starts_at.text, listing.price);
     let is_for_sale = listing.availability.is_for_sale();
     let canonical = is_for_sale.then(|| format!("{}/tickets/{id}", state.public_url));
@@ -117,6 +122,7 @@ pub(super) async fn page(
         layout: Layout { canonical, notice, ..Layout::new(&listing.title, description, viewer) },
         listing,
         version: ticket.version,
+        show: show.map(|found| ShowView::new(&found, now)),
         hold_seconds_left: hold_expiry.map(|expiry| expiry.since(now).as_secs()),
         sales,
         role,
@@ -263,7 +269,10 @@ mod tests {
             let listing = ListingView::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);
             let layout = Layout::new(&listing.title, "About", &Viewer::Guest);
             let idempotency_key = "the-key".to_owned();
-            let page = TicketPage { layout, listing, version: 7, hold_seconds_left, sales: 3, role, idempotency_key };
+            let found = crate::domain::show_view::tests::sample();
+            let show = Some(ShowView::new(&found, found.show.created_at));
+            let page =
+                TicketPage { layout, listing, version: 7, show, hold_seconds_left, sales: 3, role, idempotency_key };
             page.render().unwrap()
         };
         let html = page(&ticket, Role::Buyer { watches: false }, None);
@@ -283,12 +292,17 @@ mod tests {
             "name=\"price\" value=\"125.50 USD\"",
             "value=\"the-key\"",
             "data-version=\"7\"",
+            "All tickets for this show",
+            "href=\"/shows/jazz-b-blues-b-new-york-",
+            "37 left",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(page(&ticket, Role::Buyer { watches: true }, None).contains("Stop watching"));
         let html = page(&ticket, Role::Seller, None);
         assert!(html.contains("your own listing") && !html.contains("Hold this ticket"), "{html}");
+        let another = format!("/sell/new?show={}&#38;like={}", ticket.show_id, ticket.terms.id);
+        assert!(html.contains(&another), "{another} is not in {html}");
         ticket.status = TicketStatus::Reserved;
         let order = OrderId::new();
         let html = page(&ticket, Role::Holder(order), Some(192));

@@ -1,17 +1,42 @@
-//! Names and indexes of the read model's collections: one collection for each entity and generation. A rebuild of the
-//! read model fills a new generation, which then replaces the live one; see [`model`](super::model).
+//! The generations of the read model, and the names and indexes of their collections: one collection for each entity and
+//! generation. A rebuild of the read model fills a new generation, which then replaces the live one; see
+//! [`model`](super::model).
 
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
+use common::events::show::ShowState;
 use common::events::ticket::TicketState;
 use common::events::user::UserState;
 use common::events::{Change, Payload};
 use mongodb::IndexModel;
+use serde::{Deserialize, Serialize};
 
 use super::{lists, searchable};
 
+/// The generations that exist. A number is never reused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Generations {
+    /// Incremented by every change of this document.
+    #[serde(rename = "changes")]
+    pub(super) revision: i64,
+    /// The highest number ever used.
+    #[serde(rename = "last")]
+    pub(super) highest: i64,
+    pub(super) live: i64,
+    /// The generation that a rebuild fills.
+    pub(super) filling: Option<i64>,
+    /// The generations that are to be dropped.
+    pub(super) retired: Vec<i64>,
+}
+
+impl Generations {
+    pub(super) fn retired_and(&self, generation: i64) -> Vec<i64> {
+        self.retired.iter().copied().chain([generation]).collect()
+    }
+}
+
 /// The entities of the read model, with the indexes of their collections.
-pub(super) fn collections() -> [(&'static str, Vec<IndexModel>); 4] {
+pub(super) fn collections() -> [(&'static str, Vec<IndexModel>); 5] {
     fn entity<S: Payload>() -> &'static str {
         S::Change::ENTITY
     }
@@ -20,6 +45,7 @@ pub(super) fn collections() -> [(&'static str, Vec<IndexModel>); 4] {
         (entity::<TicketState>(), [searchable::ticket_indexes(), lists::ticket_indexes()].concat()),
         (entity::<OrderState>(), lists::order_indexes()),
         (entity::<PaymentState>(), lists::payment_indexes()),
+        (entity::<ShowState>(), searchable::show_indexes()),
     ]
 }
 

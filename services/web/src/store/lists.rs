@@ -1,15 +1,16 @@
 //! Queries by owner or by id: a seller's listings and sales, a buyer's orders, an order's payments, users' names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::aggregate::Versioned;
 use common::api::page::Page;
 use common::events::Payload;
-use common::events::order::{OrderState, OrderStatus};
+use common::events::order::{CancelReason, OrderState, OrderStatus};
 use common::events::payment::PaymentState;
+use common::events::show::ShowState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::events::user::UserState;
-use common::id::{OrderId, TicketId, UserId};
+use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Bson, Document, doc};
@@ -34,6 +35,11 @@ pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
 
 pub(crate) fn order_indexes() -> Vec<IndexModel> {
     vec![
+        platform::store::index::partial(
+            "ended_by_show_v1",
+            doc! { "state.buyerId": 1, "state.updatedAt": -1 },
+            doc! { "state.cancelReason": CancelReason::ShowCancelled.as_ref() },
+        ),
         index("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
         index("buyer_status_v1", doc! { "state.buyerId": 1, "state.status": 1, "state.updatedAt": -1 }),
         index("buyer_start_v1", doc! { "state.buyerId": 1, "state.ticket.startsAt": 1, "_id": 1 }),
@@ -129,6 +135,45 @@ pub(crate) async fn orders_with_status(
     let statuses: Vec<Bson> = statuses.iter().filter_map(|it| mongodb::bson::serialize_to_bson(it).ok()).collect();
     let filter = doc! { "state.buyerId": buyer.to_string(), "state.status": { "$in": statuses } };
     orders.find_sorted(filter, doc! { "state.updatedAt": -1 }, limit).await
+}
+
+/// A buyer's orders that ended because their show was cancelled, the latest first.
+pub(crate) async fn orders_ended_by_show(
+    orders: &Replica<OrderState>,
+    buyer: UserId,
+    limit: i64,
+) -> Result<Vec<Versioned<OrderState>>, StoreError> {
+    let reason = CancelReason::ShowCancelled.as_ref();
+    let filter = doc! { "state.buyerId": buyer.to_string(), "state.cancelReason": reason };
+    orders.find_sorted(filter, doc! { "state.updatedAt": -1 }, limit).await
+}
+
+/// The known shows with these ids, or those that they were merged into, by the given ids.
+pub(crate) async fn shows_by_ids(
+    shows: &Replica<ShowState>,
+    ids: impl IntoIterator<Item = ShowId>,
+) -> Result<BTreeMap<ShowId, ShowState>, StoreError> {
+    let wanted: BTreeSet<ShowId> = ids.into_iter().collect();
+    let (mut known, mut asked) = (BTreeMap::<ShowId, ShowState>::new(), BTreeSet::new());
+    let mut next = wanted.clone();
+    while !next.is_empty() {
+        asked.extend(next.iter().copied());
+        let found = find_by_ids(shows, next, Document::new()).await?;
+        known.extend(found.into_iter().map(|show| (show.state.id, show.state)));
+        next = known.values().filter_map(|show| show.merged_into).filter(|into| !asked.contains(into)).collect();
+    }
+    let present = |id: ShowId| {
+        let mut show = known.get(&id)?;
+        // At most as many shows as there are follow each other.
+        for _ in 0..known.len() {
+            match show.merged_into {
+                Some(into) => show = known.get(&into)?,
+                None => return Some((id, show.clone())),
+            }
+        }
+        None
+    };
+    Ok(wanted.into_iter().filter_map(present).collect())
 }
 
 /// The tickets with these ids that are known.

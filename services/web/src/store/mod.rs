@@ -3,6 +3,7 @@
 mod generations;
 pub mod lists;
 pub mod model;
+pub mod offers;
 pub mod search;
 pub mod searchable;
 pub mod user_data;

@@ -24,6 +24,7 @@ use common::events::Change;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
+use common::events::show::{ShowChange, ShowState};
 use common::events::ticket::{TicketChange, TicketState};
 use common::events::user::UserState;
 use mongodb::bson::{Document, doc, serialize_to_bson};
@@ -33,11 +34,10 @@ use platform::context::Context;
 use platform::store::batcher::Batcher;
 use platform::store::error::StoreError;
 use platform::store::replica::{Applied, Replica};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::generations::{collection_name, collections, generation_of};
+use super::generations::{Generations, collection_name, collections, generation_of};
 use super::searchable::{self, Searchable};
 use super::vocabulary::{self, Vocabulary};
 
@@ -64,28 +64,10 @@ pub(crate) struct Replicas {
     pub tickets: Replica<TicketState>,
     pub orders: Replica<OrderState>,
     pub payments: Replica<PaymentState>,
-}
-
-/// The generations that exist. A number is never reused.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Generations {
-    /// Incremented by every change of this document.
-    #[serde(rename = "changes")]
-    revision: i64,
-    /// The highest number ever used.
-    #[serde(rename = "last")]
-    highest: i64,
-    live: i64,
-    /// The generation that a rebuild fills.
-    filling: Option<i64>,
-    /// The generations that are to be dropped.
-    retired: Vec<i64>,
-}
-
-impl Generations {
-    fn retired_and(&self, generation: i64) -> Vec<i64> {
-        self.retired.iter().copied().chain([generation]).collect()
-    }
+    pub shows: Replica<ShowState>,
+    /// The documents of `shows` and of `tickets`, for aggregations.
+    pub(super) show_documents: Collection<Document>,
+    pub(super) ticket_documents: Collection<Document>,
 }
 
 #[derive(Default)]
@@ -139,6 +121,9 @@ impl ReadModel {
             tickets: self.replica(generation),
             orders: self.replica(generation),
             payments: self.replica(generation),
+            shows: self.replica(generation),
+            show_documents: self.collection(ShowChange::ENTITY, generation),
+            ticket_documents: self.collection(TicketChange::ENTITY, generation),
         })
     }
 
@@ -255,14 +240,14 @@ impl ReadModel {
         Ok(progress)
     }
 
-    /// Removes words that no listing has from the vocabulary, one batch that follows `after`. Returns the last word
-    /// examined; `None` at the end, and during a rebuild, when the live generation may lack listings.
+    /// Removes words that no show has from the vocabulary, one batch that follows `after`. Returns the last word
+    /// examined; `None` at the end, and during a rebuild, when the live generation may lack shows.
     pub(crate) async fn prune_vocabulary(&self, after: &str) -> Result<Option<String>, StoreError> {
         let Generations { live, filling, .. } = self.reload().await?.generations;
         if filling.is_some() {
             return Ok(None);
         }
-        self.vocabulary.prune(&self.collection(TicketChange::ENTITY, live), after).await
+        self.vocabulary.prune(&self.collection(ShowChange::ENTITY, live), after).await
     }
 
     /// Drops retired generations after twice the grace period. By then no request reads them any more, and no instance

@@ -1,33 +1,41 @@
-//! Ticket search: builds queries that indexes answer in order, and merges and pages their results.
+//! Search for shows: builds queries that indexes answer in order, and merges and pages their results.
 //!
 //! # Why
-//! Each query is answered by an index in the requested order: equality on a word prefix or on a seller, then a range
-//! of times. The results of several queries are merged here, since the first `n` of a union are among the first `n` of
-//! each query; the database would sort in memory. For the same reason a further page runs two queries: the rest of the
-//! listings with the same sort value, such as many tickets of one event, then the listings after that value. A word may
-//! also be part of a seller's name. Sellers are looked up by all words together and by each word alone, so that a full
-//! name is found among many users with the same first name.
+//! Each query is answered by an index in the requested order: equality on a word prefix, then a range of times. What a
+//! show has for sale is looked up for one show after the other until the page is full, so that shows without a ticket
+//! cost a look-up each and nothing else. The results of several queries are merged here, since the first `n` of a union
+//! are among the first `n` of each query; the database would sort in memory. A word may also be part of a seller's name.
+//! Sellers are looked up by all words together and by each word alone, so that a full name is found among many users
+//! with the same first name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use common::aggregate::Versioned;
-use common::events::ticket::{TicketState, TicketStatus};
+use common::day::Day;
+use common::events::show::ShowStatus;
+use common::events::ticket::TicketStatus;
 use common::id::UserId;
 use common::timestamp::Timestamp;
+use futures::TryStreamExt;
 use futures::future::try_join_all;
+use jiff::tz::TimeZone;
 use mongodb::bson::{Bson, Document, doc, serialize_to_bson};
 use platform::store::error::StoreError;
 use platform::store::index::any_of;
 
 use super::model::Replicas;
+use super::offers;
 use super::vocabulary::Vocabulary;
 use crate::domain::filter::Filter;
+use crate::domain::offer::ShowOffer;
+use crate::domain::period::Period;
 use crate::domain::search::{name_matches, query_keys};
 use crate::domain::sort::{Sort, SortKey};
 
 /// Maximum number of sellers looked up by one name.
 const MAX_SELLERS: i64 = 20;
+/// Maximum number of shows that the sellers of one name sell tickets for.
+const MAX_SHOWS_OF_SELLERS: i64 = 500;
 /// Maximum number of words of a search that are looked up as names.
 const MAX_NAME_WORDS: usize = 4;
 /// Minimum length in bytes of a word looked up as a name: shorter prefixes match too many users. One Chinese character
@@ -35,15 +43,19 @@ const MAX_NAME_WORDS: usize = 4;
 const MIN_NAME_BYTES: usize = 3;
 /// Maximum number of queries by seller.
 const MAX_SELLER_QUERIES: usize = 4;
+/// How much earlier or later than in UTC a day may begin or end at a venue. It bounds the times that the index of times
+/// has to examine; the day itself is then compared.
+const ZONE_MARGIN: Duration = Duration::from_secs(15 * 3_600);
+const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, Default)]
 pub(crate) struct SearchResult {
-    pub tickets: Vec<Versioned<TicketState>>,
+    pub shows: Vec<ShowOffer>,
     /// The corrected search words, if the original ones found nothing.
     pub corrected: Option<String>,
 }
 
-/// The first listings that match at `now`, at most `limit`. Withdrawn listings and past events never match.
+/// The first shows that match at `now`, at most `limit`. Shows that have begun never match.
 pub(crate) async fn search(
     model: &Replicas,
     vocabulary: &Vocabulary,
@@ -53,20 +65,20 @@ pub(crate) async fn search(
 ) -> Result<SearchResult, StoreError> {
     let search = Search { model, filter, now, limit };
     let Some(words) = &filter.words else {
-        return Ok(SearchResult { tickets: search.page(&search.query()).await?, corrected: None });
+        return Ok(SearchResult { shows: search.page(search.query()).await?, corrected: None });
     };
     if words.is_empty() {
         return Ok(SearchResult::default());
     }
-    let (tickets, sellers) = search.by_words(words).await?;
-    if !tickets.is_empty() || filter.after.is_some() {
-        return Ok(SearchResult { tickets, corrected: None });
+    let (shows, sellers) = search.by_words(words).await?;
+    if !shows.is_empty() || filter.after.is_some() {
+        return Ok(SearchResult { shows, corrected: None });
     }
     let is_name = |word: &str| sellers.values().any(|name| name_matches(name, word));
     for words in vocabulary.corrections(words, is_name).await? {
-        let (tickets, _) = search.by_words(&words).await?;
-        if !tickets.is_empty() {
-            return Ok(SearchResult { tickets, corrected: Some(words.join(" ")) });
+        let (shows, _) = search.by_words(&words).await?;
+        if !shows.is_empty() {
+            return Ok(SearchResult { shows, corrected: Some(words.join(" ")) });
         }
     }
     Ok(SearchResult::default())
@@ -80,37 +92,27 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The listings that have all these words in their own texts or in their seller's name, with the sellers whose
-    /// name matches a word.
-    async fn by_words(
-        &self,
-        words: &[String],
-    ) -> Result<(Vec<Versioned<TicketState>>, BTreeMap<UserId, String>), StoreError> {
-        let by_words = self.query_with(&words.iter().collect::<Vec<_>>());
-        let (mut found, sellers) = tokio::try_join!(self.page(&by_words), self.sellers(words))?;
-        // Group the sellers by the remaining words, which their listings must have: the fewest words first.
+    /// The shows that have all these words in their own texts or in the name of a seller, with the sellers whose name
+    /// matches a word.
+    async fn by_words(&self, words: &[String]) -> Result<(Vec<ShowOffer>, BTreeMap<UserId, String>), StoreError> {
+        let by_words = self.page(self.query_with(&words.iter().collect::<Vec<_>>()));
+        let (mut found, sellers) = tokio::try_join!(by_words, self.sellers(words))?;
+        // Group the sellers by the remaining words, which the shows must have: the fewest words first.
         let mut groups: BTreeMap<(usize, Vec<&String>), Vec<String>> = BTreeMap::new();
         for (seller, name) in &sellers {
             let remaining: Vec<_> = words.iter().filter(|word| !name_matches(name, word)).collect();
             groups.entry((remaining.len(), remaining)).or_default().push(seller.to_string());
         }
-        let queries: Vec<_> = groups
-            .iter()
-            .take(MAX_SELLER_QUERIES)
-            .map(|((_, remaining), sellers)| {
-                let mut query = self.query_with(remaining);
-                query.insert("state.sellerId", doc! { "$in": sellers.as_slice() });
-                query
-            })
-            .collect();
-        found.extend(try_join_all(queries.iter().map(|query| self.page(query))).await?.into_iter().flatten());
+        let groups = groups.iter().take(MAX_SELLER_QUERIES);
+        let queries: Vec<_> = groups.map(|((_, remaining), sellers)| self.by_sellers(remaining, sellers)).collect();
+        found.extend(try_join_all(queries).await?.into_iter().flatten());
         let sort = self.filter.sort;
-        found.sort_by_key(|ticket| sort.key(ticket));
+        found.sort_by_key(|found| sort.key(&found.show));
         if !sort.is_ascending() {
             found.reverse();
         }
         let mut seen = BTreeSet::new();
-        found.retain(|ticket| seen.insert(ticket.terms.id));
+        found.retain(|found| seen.insert(found.show.id));
         found.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
         Ok((found, sellers))
     }
@@ -131,33 +133,64 @@ impl Search<'_> {
         Ok(found.map(|user| (user.state.id, user.state.display_name)).collect())
     }
 
-    /// The first listings that match this query after the key where the page begins.
-    async fn page(&self, query: &Document) -> Result<Vec<Versioned<TicketState>>, StoreError> {
-        let (sort, tickets) = (self.filter.sort, &self.model.tickets);
-        let direction = if sort.is_ascending() { 1 } else { -1 };
-        let order = || match sort_field(sort) {
-            "_id" => doc! { "_id": direction },
-            field => doc! { field: direction, "_id": direction },
+    /// The first shows that these sellers have a ticket for, and that have these words.
+    async fn by_sellers(&self, words: &[&String], sellers: &[String]) -> Result<Vec<ShowOffer>, StoreError> {
+        let mut query = self.query_with(words);
+        query.insert("_id", doc! { "$in": self.shows_of(sellers).await? });
+        self.page(query).await
+    }
+
+    /// The ids of shows that these sellers have a ticket for sale for.
+    async fn shows_of(&self, sellers: &[String]) -> Result<Vec<String>, StoreError> {
+        let stages = [
+            doc! { "$match": {
+                "state.sellerId": { "$in": sellers },
+                "state.status": TicketStatus::Available.as_ref(),
+                "state.startsAt": { "$gt": self.now.to_string() },
+            } },
+            doc! { "$group": { "_id": "$state.showId" } },
+            doc! { "$limit": MAX_SHOWS_OF_SELLERS },
+        ];
+        let found: Vec<Document> = self.model.ticket_documents.aggregate(stages).await?.try_collect().await?;
+        Ok(found.iter().filter_map(|show| Some(show.get_str("_id").ok()?.to_owned())).collect())
+    }
+
+    /// The first shows that match this query and have what the filter asks for.
+    async fn page(&self, query: Document) -> Result<Vec<ShowOffer>, StoreError> {
+        let tickets = &self.model.ticket_documents;
+        let direction = if self.filter.sort.is_ascending() { 1 } else { -1 };
+        let order = match self.filter.sort {
+            Sort::Soonest => doc! { "state.startsAt": direction, "_id": direction },
+            Sort::Newest => doc! { "_id": direction },
         };
-        let Some(key) = self.filter.after else {
-            return tickets.find_sorted(query.clone(), order(), self.limit).await;
+        let mut stages = vec![doc! { "$match": query }, doc! { "$sort": order }];
+        if let Some(wanted) = self.wanted_price() {
+            let one = vec![doc! { "$match": wanted }, doc! { "$limit": 1 }, doc! { "$project": { "_id": 1 } }];
+            stages.push(offers::with_listings(tickets, "wanted", one));
+            stages.push(doc! { "$match": { "wanted": { "$ne": [] } } });
+        }
+        stages.extend(offers::with_offers(tickets));
+        if !self.filter.include_unavailable {
+            stages.push(doc! { "$match": { "offers": { "$ne": [] } } });
+        }
+        stages.push(doc! { "$limit": self.limit });
+        offers::aggregate(self.model, stages).await
+    }
+
+    /// The condition that a listing of the show must meet; `None` if the filter names no price.
+    fn wanted_price(&self) -> Option<Document> {
+        let filter = self.filter;
+        let mut wanted = doc! {
+            "state.status": TicketStatus::Available.as_ref(),
+            "state.price.currency": filter.currency.as_ref()?.to_string(),
         };
-        let after = if sort.is_ascending() { "$gt" } else { "$lt" };
-        let id = key.id.to_string();
-        if sort == Sort::Newest {
-            let mut query = query.clone();
-            query.insert("_id", doc! { after: id });
-            return tickets.find_sorted(query, order(), self.limit).await;
+        let mut amounts = Document::new();
+        amounts.extend(filter.min_price.map(|price| ("$gte".to_owned(), Bson::Int64(price))));
+        amounts.extend(filter.max_price.map(|price| ("$lte".to_owned(), Bson::Int64(price))));
+        if !amounts.is_empty() {
+            wanted.insert("state.price.amount", amounts);
         }
-        let mut ties = with_condition(query, sort_field(sort), "$eq", sort_value(sort, key));
-        ties.insert("_id", doc! { after: id });
-        let mut found = tickets.find_sorted(ties, order(), self.limit).await?;
-        let left = self.limit - i64::try_from(found.len()).unwrap_or(i64::MAX);
-        if left > 0 {
-            let query = with_condition(query, sort_field(sort), after, sort_value(sort, key));
-            found.extend(tickets.find_sorted(query, order(), left).await?);
-        }
-        Ok(found)
+        Some(wanted)
     }
 
     fn query_with(&self, words: &[&String]) -> Document {
@@ -169,65 +202,87 @@ impl Search<'_> {
         query
     }
 
-    /// The conditions of the filter, without its words and its start key.
+    /// The conditions of the filter that a show itself meets, without the words.
     fn query(&self) -> Document {
         let filter = self.filter;
-        let mut query = Document::new();
-        if filter.include_unavailable {
-            query
-                .insert("state.status", any_of(&[TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold]));
-        } else {
-            query.insert("state.status", TicketStatus::Available.as_ref());
+        let mut query = doc! { "state.mergedInto": null };
+        if !filter.include_unavailable {
+            query.insert("state.status", any_of(&[ShowStatus::Scheduled, ShowStatus::Moved]));
         }
-        // An event that starts now has begun.
-        let earliest = self.now.plus(Duration::from_millis(1));
-        let mut times = doc! { "$gte": filter.from.map_or(earliest, |from| from.max(earliest)).to_string() };
-        if let Some(until) = filter.until {
-            times.insert("$lte", until.to_string());
-        }
-        query.insert("state.startsAt", times);
         if let Some(category) = filter.category.and_then(|category| serialize_to_bson(&category).ok()) {
             query.insert("state.category", category);
         }
-        if let Some(currency) = &filter.currency {
-            query.insert("state.price.currency", currency.to_string());
+        // A show that starts now has begun.
+        let mut earliest = self.now.plus(Duration::from_millis(1));
+        let mut conditions = Vec::new();
+        if let Some(period) = filter.period {
+            conditions.push(is_within(period, self.now));
         }
-        let mut prices = Document::new();
-        prices.extend(filter.min_price.map(|price| ("$gte".to_owned(), Bson::Int64(price))));
-        prices.extend(filter.max_price.map(|price| ("$lte".to_owned(), Bson::Int64(price))));
-        if !prices.is_empty() {
-            query.insert("state.price.amount", prices);
+        let mut days = Document::new();
+        if let Some(day) = filter.from {
+            days.insert("$gte", day.to_string());
+            earliest = earliest.max(midnight(day).minus(ZONE_MARGIN));
         }
-        if filter.sort == Sort::PriceDrop {
-            query.insert("state.priceDrop.at", doc! { "$exists": true });
+        let mut times = Document::new();
+        if let Some(day) = filter.to {
+            days.insert("$lte", day.to_string());
+            times.insert("$lt", midnight(day).plus(DAY + ZONE_MARGIN).to_string());
+        }
+        if !days.is_empty() {
+            query.insert("day", days);
+        }
+        if let Some(after) = filter.after {
+            conditions.push(is_after(filter.sort, after));
+            if filter.sort == Sort::Soonest {
+                earliest = earliest.max(Timestamp::from_millis(after.value));
+            }
+        }
+        times.insert("$gte", earliest.to_string());
+        query.insert("state.startsAt", times);
+        if !conditions.is_empty() {
+            query.insert("$and", conditions);
         }
         query
     }
 }
 
-fn sort_field(sort: Sort) -> &'static str {
+/// The condition that a show is on in this period, by the calendar of its venue.
+fn is_within(period: Period, now: Timestamp) -> Document {
+    let days = period.days_by_zone(now);
+    let named: Vec<&str> = days.iter().flat_map(|days| days.zones.iter().copied()).collect();
+    let conditions = days.iter().map(|days| {
+        let zones = if days.zones.is_empty() {
+            doc! { "$nin": &named }
+        } else {
+            doc! { "$in": &days.zones }
+        };
+        doc! {
+            "day": { "$gte": days.first.to_string(), "$lte": days.last.to_string() },
+            "state.timeZone": zones,
+        }
+    });
+    let latest = days.iter().map(|days| days.last).max();
+    let mut condition = doc! { "$or": conditions.collect::<Vec<_>>() };
+    if let Some(latest) = latest {
+        condition.insert("state.startsAt", doc! { "$lt": midnight(latest).plus(DAY + ZONE_MARGIN).to_string() });
+    }
+    condition
+}
+
+/// The condition that a show comes after this key.
+fn is_after(sort: Sort, key: SortKey) -> Document {
+    let id = key.id.to_string();
     match sort {
-        Sort::Soonest => "state.startsAt",
-        Sort::Newest => "_id",
-        Sort::PriceLow | Sort::PriceHigh => "state.price.amount",
-        Sort::PriceDrop => "state.priceDrop.at",
+        Sort::Soonest => {
+            let time = Timestamp::from_millis(key.value).to_string();
+            doc! { "$or": [{ "state.startsAt": { "$gt": &time } }, { "state.startsAt": &time, "_id": { "$gt": id } }] }
+        }
+        Sort::Newest => doc! { "_id": { "$lt": id } },
     }
 }
 
-/// The value that the listing with this key has in its sort field.
-fn sort_value(sort: Sort, key: SortKey) -> Bson {
-    match sort {
-        Sort::Soonest | Sort::PriceDrop => Bson::String(Timestamp::from_millis(key.value).to_string()),
-        Sort::Newest => Bson::String(key.id.to_string()),
-        Sort::PriceLow | Sort::PriceHigh => Bson::Int64(key.value),
-    }
-}
-
-/// The query with one more condition on a field that may have conditions already.
-fn with_condition(query: &Document, field: &str, operator: &str, value: Bson) -> Document {
-    let mut query = query.clone();
-    let mut conditions = query.get_document(field).cloned().unwrap_or_default();
-    conditions.insert(operator, value);
-    query.insert(field, conditions);
-    query
+/// The start of a day in UTC.
+fn midnight(day: Day) -> Timestamp {
+    let start = day.date().to_zoned(TimeZone::UTC).map_or(i64::MAX, |start| start.timestamp().as_millisecond());
+    Timestamp::from_millis(start)
 }

@@ -1,12 +1,15 @@
-//! Search keys of tickets and users, stored in addition to their states, and the indexes of those replicas.
+//! Fields stored in addition to the states of shows and users: the search keys of both, and the day of a show. And the
+//! indexes of those replicas and of the one of listings.
 //!
 //! # Why
-//! The keys are derived here rather than taken from the events, because normalisation is local to this service. A
+//! The fields are derived here rather than taken from the events, because normalisation is local to this service. A
 //! document written by an older version lacks them until it changes or `ticketctl rebuild web` has run.
 
+use common::day::Day;
 use common::events::Payload as Entity;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
+use common::events::show::ShowState;
 use common::events::ticket::{Category, TicketState};
 use common::events::user::UserState;
 use mongodb::IndexModel;
@@ -16,24 +19,30 @@ use mongodb::options::IndexOptions;
 use super::index;
 use crate::domain::search::index_keys;
 
-/// Indexes of the replica of tickets.
-///
-/// The index by words omits the status, so that a held or sold ticket does not rewrite an entry for each of its words.
-/// An older deployment also has `words_v1`, an unused text index, until the next rebuild.
+/// Indexes of the replica of shows. They omit the status: few shows are cancelled or merged, so that a search examines
+/// hardly any in vain.
+pub(crate) fn show_indexes() -> Vec<IndexModel> {
+    vec![
+        index("soonest_v1", doc! { "state.startsAt": 1, "_id": 1 }),
+        index("category_v1", doc! { "state.category": 1, "state.startsAt": 1, "_id": 1 }),
+        index("found_v1", doc! { "words": 1, "state.startsAt": 1, "_id": 1 }),
+    ]
+}
+
+/// Indexes of the replica of listings that [`offers`](super::offers) needs.
 pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
     let dropped = IndexOptions::builder()
         .name("dropped_v1".to_owned())
         .partial_filter_expression(doc! { "state.priceDrop.at": { "$exists": true } })
         .build();
     let by_drop = doc! { "state.status": 1, "state.priceDrop.at": -1, "_id": -1 };
+    let by_price = doc! {
+        "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1,
+    };
     vec![
-        index("soonest_v1", doc! { "state.status": 1, "state.startsAt": 1, "_id": 1 }),
-        index("newest_v1", doc! { "state.status": 1, "_id": -1 }),
-        index("category_v1", doc! { "state.status": 1, "state.category": 1, "state.startsAt": 1, "_id": 1 }),
-        index("price_v1", doc! { "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1 }),
+        index("show_v1", by_price),
+        index("show_changed_v1", doc! { "state.showId": 1, "state.updatedAt": -1 }),
         IndexModel::builder().keys(by_drop).options(dropped).build(),
-        index("found_v1", doc! { "words": 1, "state.startsAt": 1, "_id": 1 }),
-        index("seller_soonest_v1", doc! { "state.sellerId": 1, "state.startsAt": 1, "_id": 1 }),
     ]
 }
 
@@ -41,7 +50,7 @@ pub(crate) fn user_indexes() -> Vec<IndexModel> {
     vec![index("found_v1", doc! { "words": 1, "_id": 1 })]
 }
 
-/// An entity of the read model, with the texts that a search finds it by.
+/// An entity of the read model, with what a search finds it by.
 pub(crate) trait Searchable: Entity {
     /// Whether its words are added to the vocabulary that corrects misspelled searches.
     const FEEDS_VOCABULARY: bool = false;
@@ -55,18 +64,26 @@ pub(crate) trait Searchable: Entity {
     fn category(&self) -> Option<Category> {
         None
     }
+
+    /// The day of the venue on which it starts.
+    fn day(&self) -> Option<Day> {
+        None
+    }
 }
 
-impl Searchable for TicketState {
+impl Searchable for ShowState {
     const FEEDS_VOCABULARY: bool = true;
 
     fn searchable_texts(&self) -> Vec<&str> {
-        let terms = &self.terms;
-        [&terms.title, &terms.venue].into_iter().chain(&terms.city).map(String::as_str).collect()
+        [&self.title, &self.venue].into_iter().chain(&self.city).map(String::as_str).collect()
     }
 
     fn category(&self) -> Option<Category> {
         self.category
+    }
+
+    fn day(&self) -> Option<Day> {
+        Some(Day::at(self.starts_at, &self.time_zone))
     }
 }
 
@@ -76,14 +93,19 @@ impl Searchable for UserState {
     }
 }
 
+impl Searchable for TicketState {}
 impl Searchable for OrderState {}
 impl Searchable for PaymentState {}
 
-/// The fields stored in addition to a state: `words`, all its search keys.
+/// The fields stored in addition to a state: `words`, all its search keys, and `day`.
 pub(crate) fn search_fields<S: Searchable>(state: &S) -> Document {
+    let mut fields = Document::new();
     let texts = state.searchable_texts();
-    if texts.is_empty() {
-        return Document::new();
+    if !texts.is_empty() {
+        fields.insert("words", index_keys(texts, state.category()).into_iter().collect::<Vec<_>>());
     }
-    doc! { "words": index_keys(texts, state.category()).into_iter().collect::<Vec<_>>() }
+    if let Some(day) = state.day() {
+        fields.insert("day", day.to_string());
+    }
+    fields
 }

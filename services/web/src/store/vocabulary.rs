@@ -1,15 +1,15 @@
-//! The dictionary built from listing texts, which corrects misspelled searches.
+//! The dictionary built from the texts of shows, which corrects misspelled searches.
 //!
 //! # Why
 //! The vocabulary is a small collection of documents such as `{_id: "jazz", near: ["jazz", "jaz", "azz", …]}`. `near`
 //! contains the word itself and variants of it with letters removed. A misspelled word is found because it, or a
-//! variant of it with letters removed, equals one of these. Most listings contain no new word, so the collection costs
+//! variant of it with letters removed, equals one of these. Most shows contain no new word, so the collection costs
 //! next to nothing to maintain, and a look-up costs the same for any number of words.
 //!
 //! The collection belongs to no generation of the read model: a rebuild does not empty it, but adds missing words. It
-//! is best-effort and never blocks event handling. Words that no listing contains any more are removed, so that edits of
-//! listings do not make it grow. If another instance has cached such a word as stored, a later event of a listing with
-//! the word adds it again. Names of users are not included: a search must not suggest a person, and a former name must
+//! is best-effort and never blocks event handling. Words that no show contains any more are removed, so that changed titles
+//! do not make it grow. If another instance has cached such a word as stored, a later event of a show with the word adds
+//! it again. Names of users are not included: a search must not suggest a person, and a former name must
 //! be forgotten.
 
 use std::collections::HashSet;
@@ -60,7 +60,7 @@ impl Vocabulary {
     }
 
     /// Adds the words of these texts, except those for which no typo is allowed. A failure is only logged: the next
-    /// listing with the same word adds it.
+    /// event of a show with the same word adds it.
     pub(crate) async fn add_words(&self, texts: &[&str]) {
         let words = texts.iter().flat_map(|text| tokenize(text));
         let mut new: Vec<String> = words.filter(|word| max_typos(word) > 0).collect();
@@ -76,7 +76,7 @@ impl Vocabulary {
         if let Err(error) = self.collection.insert_many(documents).ordered(false).await
             && !is_duplicates_only(&error)
         {
-            tracing::warn!(error = telemetry::causes(&error), "could not add words of a listing to the vocabulary");
+            tracing::warn!(error = telemetry::causes(&error), "could not add words of a show to the vocabulary");
             return;
         }
         let mut cache = self.cache();
@@ -133,24 +133,20 @@ impl Vocabulary {
         Ok(self.collection.find_one(doc! { "_id": { "$gte": prefix, "$lt": end } }).await?.is_some())
     }
 
-    /// Examines the words that follow `after`, at most one batch, and removes those that none of these listings has.
+    /// Examines the words that follow `after`, at most one batch, and removes those that none of these shows has.
     /// Returns the last word examined; `None` at the end of the vocabulary.
-    pub(crate) async fn prune(
-        &self,
-        tickets: &Collection<Document>,
-        after: &str,
-    ) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn prune(&self, shows: &Collection<Document>, after: &str) -> Result<Option<String>, StoreError> {
         // Another instance may have removed words that are remembered here.
         self.cache().clear();
         let found = self.collection.find(doc! { "_id": { "$gt": after } }).sort(doc! { "_id": 1 });
         let found = found.limit(PRUNE_BATCH).projection(doc! { "_id": 1 }).await?;
         let found: Vec<Document> = found.try_collect().await?;
         let words: Vec<String> = found.iter().filter_map(|found| Some(found.get_str("_id").ok()?.to_owned())).collect();
-        let unused = find_unused(tickets, &words).await?;
+        let unused = find_unused(shows, &words).await?;
         if !unused.is_empty() {
             self.collection.delete_many(doc! { "_id": { "$in": &unused } }).await?;
-            // A listing with one of them may have arrived in the meantime.
-            let still_unused = find_unused(tickets, &unused).await?;
+            // A show with one of them may have arrived in the meantime.
+            let still_unused = find_unused(shows, &unused).await?;
             let used = unused.iter().filter(|word| !still_unused.contains(word)).map(String::as_str);
             self.add_words(&used.collect::<Vec<_>>()).await;
         }
@@ -162,10 +158,10 @@ impl Vocabulary {
     }
 }
 
-/// The words that none of these listings contains, not even as the beginning of a longer word.
-async fn find_unused(tickets: &Collection<Document>, words: &[String]) -> Result<Vec<String>, StoreError> {
+/// The words that none of these shows contains, not even as the beginning of a longer word.
+async fn find_unused(shows: &Collection<Document>, words: &[String]) -> Result<Vec<String>, StoreError> {
     let unused = stream::iter(words.iter().cloned()).map(async |word: String| {
-        let found = tickets.find_one(doc! { "words": longest_prefix(&word) }).projection(doc! { "_id": 1 }).await?;
+        let found = shows.find_one(doc! { "words": longest_prefix(&word) }).projection(doc! { "_id": 1 }).await?;
         Ok::<_, StoreError>(found.is_none().then_some(word))
     });
     let unused: Vec<Option<String>> = unused.buffered(PRUNE_CONCURRENCY).try_collect().await?;

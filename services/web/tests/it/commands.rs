@@ -38,9 +38,9 @@ const TYPED: [(&str, &str); 10] = [
 async fn sell_form_keeps_its_fields_until_they_are_valid() {
     let (app, services) = app_with_services().await;
     let ana = app.signer.user();
-    assert_eq!(app.request("GET", "/sell").send().await.status, 401);
+    assert_eq!(app.request("GET", "/sell/new").send().await.status, 401);
     assert_contains(
-        &app.request("GET", "/sell").as_user(&ana).send().await.expect(200).text(),
+        &app.request("GET", "/sell/new").as_user(&ana).send().await.expect(200).text(),
         &["List this ticket", "Europe/Paris"],
     );
     // Local validation errors are shown without a request.

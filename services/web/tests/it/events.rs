@@ -3,6 +3,7 @@
 
 use common::events::order::{OrderChange, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentStatus};
+use common::events::show::ShowChange;
 use common::events::ticket::TicketChange;
 use common::events::user::UserChange;
 use common::events::{Change, Payload};
@@ -10,7 +11,7 @@ use common::id::UserId;
 use platform::store::replica::Applied;
 use testkit::app::TestApp;
 
-use crate::support::{app, listing, order, payment, user};
+use crate::support::{app, listing, order, payment, show_of, user};
 
 /// Delivers two versions of an entity to two instances, also repeatedly and in the wrong order. The replica must keep
 /// the newer one.
@@ -44,13 +45,17 @@ async fn newest_version_of_each_entity_wins() {
     let app = app().await;
     let both = [&app, &app.start_second_instance(web::build).await];
     let rows: Vec<_> = app.running.subscriptions.iter().map(|row| row.entity).collect();
-    assert_eq!(rows, ["user", "ticket", "order", "payment"], "add a case below for a new subscription");
+    assert_eq!(rows, ["user", "ticket", "order", "payment", "show"], "add a case below for a new subscription");
     let id = UserId::new();
     Box::pin(newest_version_wins(both, UserChange::Updated, id, user(&app, id, "Ana"), user(&app, id, "Bea"))).await;
     let ticket = listing(&app, "Jazz", 0);
     let mut changed = ticket.clone();
     changed.terms.title = "Blues".to_owned();
     Box::pin(newest_version_wins(both, TicketChange::Updated, ticket.terms.id, ticket.clone(), changed)).await;
+    let show = show_of(&ticket);
+    let mut moved = show.clone();
+    moved.venue = "Arena".to_owned();
+    Box::pin(newest_version_wins(both, ShowChange::Moved, show.id, show, moved)).await;
     let first = order(&app, &ticket, id, OrderStatus::Created);
     let mut second = first.clone();
     second.status = OrderStatus::Cancelled;

@@ -19,7 +19,7 @@ async fn every_page_shows_the_open_hold_to_its_buyer() {
     let own = order(&app, &listing(&app, "Carmen", 0), ben.id, OrderStatus::AwaitingPayment);
     app.publish(OrderChange::Created, own.id, 0, own.clone()).await;
     app.wait_until_idle().await;
-    app.clock.advance(Duration::from_secs(147));
+    app.clock.advance(Duration::from_secs(140));
     let get = async |path: &str, user: &User| app.request("GET", path).as_user(user).send().await.expect(200).text();
     let bar = "<section id=\"hold\"";
     for path in ["/", "/browse", "/orders", "/sell", "/notifications", &format!("/orders/{}", own.id)] {
@@ -59,11 +59,11 @@ async fn guests_hold_is_made_after_sign_in_and_sign_up() {
     assert!(services.take_requests().is_empty());
     let sign_in = response.header("location").to_owned();
     let html = app.request("GET", &sign_in).send().await.expect(200).text();
-    assert_contains(&html, &["the ticket is held for you"]);
+    assert_contains(&html, &["we hold the ticket for you if it is still free"]);
     // The link to the sign-up form has the same intention.
     let sign_up = html.split("href=\"/signup?next=").nth(1).unwrap().split('"').next().unwrap();
     let html = app.request("GET", &format!("/signup?next={sign_up}")).send().await.expect(200).text();
-    assert_contains(&html, &["the ticket is held for you"]);
+    assert_contains(&html, &["we hold the ticket for you if it is still free"]);
     let next = html.split("name=\"next\" value=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
 
     let account = json!({ "id": ben.id, "email": "b@example.com", "displayName": "Ben", "createdAt": own.created_at });
@@ -86,10 +86,13 @@ async fn guests_hold_is_made_after_sign_in_and_sign_up() {
         assert_eq!(ordered.headers["idempotency-key"], "the-key");
         assert!(ordered.headers["cookie"].to_str().unwrap().contains(&ben.token), "it is made with the new session");
     }
-    // A rejected hold is explained on the ticket's page, and the user is signed in.
+    // A rejected hold is explained on the ticket's page, which is the page of the user who has signed in.
     services.respond_with_problem("POST /api/orders", 409, "Someone else got this ticket first.", &[]);
     let response = post_form(&app, "/signin", None, &typed).await.expect(409);
-    assert_contains(&response.text(), &["Someone else got this ticket first.", ">Ben<", "<h1>Carmen</h1>"]);
+    assert_contains(
+        &response.text(),
+        &["Someone else got this ticket first.", ">Ben<", "<h1>Carmen</h1>", "<section id=\"hold\""],
+    );
     assert!(response.header("set-cookie").starts_with("access="));
 }
 

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use common::clock::Clock;
 use common::events::order::{OrderChange, OrderStatus};
+use common::events::show::{ShowChange, ShowStatus};
 use common::events::ticket::{TicketChange, TicketState, TicketStatus};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::{app, listing, order, publish_listing};
+use crate::support::{app, listing, order, page, publish_listing, show_of, show_path};
 
 /// An open page.
 struct Page(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -51,6 +53,16 @@ impl Page {
         let next = tokio::time::timeout(Duration::from_secs(10), self.0.next());
         let message = next.await.expect("no message arrived").unwrap().unwrap();
         serde_json::from_str(message.to_text().unwrap()).unwrap()
+    }
+
+    /// The next message of this topic that is wanted; skips others.
+    async fn next_of(&mut self, topic: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let next = self.next_message().await;
+            if next["topic"] == topic && is_wanted(&next) {
+                return next;
+            }
+        }
     }
 
     /// The messages before the first one of this topic.
@@ -103,6 +115,49 @@ async fn pages_receive_updates_of_shown_entities_only() {
         };
         assert_eq!((&message["topic"], &message["version"]), (&json!(topic), &json!(2)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_a_show_follow_its_listings() {
+    let app = app().await;
+    let first = listing(&app, "Carmen", 0);
+    let mut show = show_of(&first);
+    publish_listing(&app, &first).await;
+    app.wait_until_idle().await;
+    // The revision that the page was rendered with.
+    let html = page(&app, &show_path(&show)).await;
+    let (_, list) = html.split_once(&format!("data-live=\"list:{}\" data-version=\"", show.id)).unwrap();
+    let revision: u64 = list.split('"').next().unwrap().parse().unwrap();
+    let (offer, list) = (format!("show:{}", show.id), format!("list:{}", show.id));
+    let at = listen(&app).await;
+    let mut open = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
+    open.report_versions(&json!({ &offer: revision, &list: revision })).await;
+
+    // A second listing: the list gets the listing itself, the card its number.
+    app.clock.advance(Duration::from_secs(1));
+    let second = TicketState { show_id: show.id, ..listing(&app, "Carmen", 0) };
+    app.publish(TicketChange::Created, second.terms.id, 0, second.clone()).await;
+    let added = open.next_of(&format!("ticket:{}", second.terms.id), |_| true).await;
+    assert_eq!((&added["list"], &added["open"]), (&json!(list), &json!(true)));
+    assert_eq!(added["revision"], second.updated_at.as_millis());
+    let is_newer = |message: &Value| message["version"].as_u64() > Some(revision);
+    let offered = open.next_of(&offer, is_newer).await;
+    assert!(offered["html"].as_str().unwrap().contains("2 left"), "{offered}");
+    assert_eq!(offered["show"], 0);
+
+    // A page that was away gets what it missed: the list a reason to reload, the card its number.
+    app.wait_until_idle().await;
+    let mut late = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
+    late.report_versions(&json!({ &offer: revision, &list: revision })).await;
+    assert_eq!(late.next_of(&list, is_newer).await["version"], offered["version"]);
+    assert_eq!(late.next_of(&offer, is_newer).await["version"], offered["version"]);
+
+    // The show itself changes.
+    app.clock.advance(Duration::from_secs(1));
+    (show.status, show.updated_at) = (ShowStatus::Cancelled, app.clock.now());
+    app.publish(ShowChange::Cancelled, show.id, 1, show).await;
+    let cancelled = open.next_of(&offer, |message| message["show"] == 1).await;
+    assert!(cancelled["html"].as_str().unwrap().contains("Cancelled"), "{cancelled}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,8 @@ mod orders;
 mod page_chrome;
 mod rebuild;
 mod refresh;
+mod sell_shows;
 mod sell_times;
+mod shows;
 mod support;
 mod ticket;

@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 
 use common::events::order::{OrderChange, OrderState, OrderStatus};
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
-use common::events::ticket::{TicketChange, TicketState};
+use common::events::show::{ShowChange, ShowState};
+use common::events::ticket::{Category, TicketChange, TicketState};
 use common::events::user::{UserChange, UserState};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use serde_json::Value;
 use testkit::app::{TestApp, eventually};
 
-use crate::support::{app, assert_contains, listing, order, page, path, payment, publish_listing, user, with_settings};
+use crate::support::{
+    app, assert_contains, listing, order, page, path, payment, publish_listing, show_of, user, with_settings,
+};
 
-const ENTITIES: [&str; 4] = ["user", "ticket", "order", "payment"];
+const ENTITIES: [&str; 5] = ["user", "ticket", "order", "payment", "show"];
 
 /// The documents of a collection, by id.
 async fn documents(app: &TestApp, name: &str) -> BTreeMap<String, Document> {
@@ -39,12 +42,19 @@ struct SourceServices {
     tickets: Vec<(u64, TicketState)>,
     orders: Vec<(u64, OrderState)>,
     payments: Vec<(u64, PaymentState)>,
+    shows: Vec<(u64, ShowState)>,
 }
 
 impl SourceServices {
     /// Creates entities and publishes their events.
     async fn seed(app: &TestApp, count: usize) -> Self {
-        let mut services = Self { users: Vec::new(), tickets: Vec::new(), orders: Vec::new(), payments: Vec::new() };
+        let mut services = Self {
+            users: Vec::new(),
+            tickets: Vec::new(),
+            orders: Vec::new(),
+            payments: Vec::new(),
+            shows: Vec::new(),
+        };
         for n in 0..count {
             let ticket = listing(app, &format!("Show-{n:02}"), 0);
             let order = order(app, &ticket, common::id::UserId::new(), OrderStatus::Created);
@@ -54,6 +64,7 @@ impl SourceServices {
             publish_listing(app, &ticket).await;
             app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
             app.publish(PaymentChange::Started, payment.id, 0, payment.clone()).await;
+            services.shows.push((0, show_of(&ticket)));
             services.users.push((0, user));
             services.tickets.push((0, ticket));
             services.orders.push((0, order));
@@ -84,6 +95,11 @@ impl SourceServices {
             payment.status = PaymentStatus::Authorized;
             app.publish(PaymentChange::Authorized, payment.id, *version, payment.clone()).await;
         }
+        for (version, show) in &mut self.shows {
+            *version += 1;
+            show.category = Some(Category::Concert);
+            app.publish(ShowChange::Updated, show.id, *version, show.clone()).await;
+        }
     }
 
     /// Publishes a snapshot of every entity.
@@ -99,6 +115,9 @@ impl SourceServices {
         }
         for (version, payment) in &self.payments {
             app.publish(PaymentChange::Snapshot, payment.id, *version, payment.clone()).await;
+        }
+        for (version, show) in &self.shows {
+            app.publish(ShowChange::Snapshot, show.id, *version, show.clone()).await;
         }
     }
 }
@@ -179,8 +198,9 @@ async fn incomplete_generation_is_not_swapped_unless_forced() {
     app.wait_until_idle().await;
     let progress = admin_request(&app, "GET", "/rebuild").await;
     let missing: Vec<_> = progress["entities"].as_array().unwrap().iter().map(|entity| &entity["missing"]).collect();
-    let lost = serde_json::json!([unknown.terms.id]);
-    assert_eq!(missing, [&serde_json::json!([]), &lost, &serde_json::json!([]), &serde_json::json!([])]);
+    let (none, ticket, show) =
+        (serde_json::json!([]), serde_json::json!([unknown.terms.id]), serde_json::json!([unknown.show_id]));
+    assert_eq!(missing, [&none, &ticket, &none, &none, &show]);
     assert_eq!((&progress["live"], &progress["filling"]), (&0.into(), &1.into()));
     assert_contains(&page(&app, &path(&unknown)).await, &["Unknown to its owner"]);
 
@@ -298,5 +318,5 @@ async fn events_reach_all_generations_despite_a_stale_cache() {
         let old = if generation == 1 { String::new() } else { format!("_v{}", generation - 1) };
         assert_eq!(version(&old).await, i64::try_from(n + 2).ok(), "retired");
     }
-    assert_contains(&page(&app, "/").await, &["Jazz"]);
+    assert_contains(&page(&app, &path(&ticket)).await, &["Jazz"]);
 }

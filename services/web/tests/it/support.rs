@@ -5,9 +5,10 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::events::order::{OrderState, OrderStatus};
 use common::events::payment::{PaymentState, PaymentStatus};
+use common::events::show::{ShowChange, ShowState, ShowStatus};
 use common::events::ticket::{TicketChange, TicketState, TicketStatus, TicketTerms};
 use common::events::user::{UserChange, UserState};
-use common::id::{OrderId, PaymentId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
@@ -87,6 +88,8 @@ pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
             row: None,
             seat: Some("14".to_owned()),
         },
+        show_id: ShowId::new(),
+        show_cancelled: false,
         seller_id: UserId::new(),
         price: Money { amount: 12_550, currency: "USD".parse().unwrap() },
         price_drop: None,
@@ -101,9 +104,41 @@ pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
     }
 }
 
-/// Publishes the event that the listing was created.
+/// The show that a listing is the first ticket of.
+pub(crate) fn show_of(ticket: &TicketState) -> ShowState {
+    let terms = &ticket.terms;
+    ShowState {
+        id: ticket.show_id,
+        title: terms.title.clone(),
+        venue: terms.venue.clone(),
+        city: terms.city.clone(),
+        country: None,
+        starts_at: terms.starts_at,
+        ends_at: None,
+        time_zone: terms.time_zone.clone(),
+        category: ticket.category,
+        status: ShowStatus::Scheduled,
+        cancel_reason: None,
+        merged_into: None,
+        created_at: ticket.created_at,
+        updated_at: ticket.created_at,
+    }
+}
+
+/// Publishes the event that the show was created.
+pub(crate) async fn publish_show(app: &TestApp, show: &ShowState) {
+    app.publish(ShowChange::Created, show.id, 0, show.clone()).await;
+}
+
+/// Publishes the events that the listing and its show were created.
 pub(crate) async fn publish_listing(app: &TestApp, ticket: &TicketState) {
+    publish_show(app, &show_of(ticket)).await;
     app.publish(TicketChange::Created, ticket.terms.id, 0, ticket.clone()).await;
+}
+
+/// The path of a show's page.
+pub(crate) fn show_path(show: &ShowState) -> String {
+    format!("/shows/{}-{}", common::api::shows::slug(&show.title, show.city.as_deref()), show.id)
 }
 
 /// The path of a listing's page.
@@ -122,6 +157,7 @@ pub(crate) fn order(app: &TestApp, ticket: &TicketState, buyer_id: UserId, statu
         refusal: None,
         payment_id: None,
         ticket: ticket.terms.clone(),
+        show_id: ticket.show_id,
         price: ticket.price.clone(),
         expires_at: now.plus(Duration::from_secs(900)),
         created_at: now,

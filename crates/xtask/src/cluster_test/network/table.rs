@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 /// The header of the table.
 const HEADER: &str = "| from | to | port | only in |";
 
-/// The flows that the NetworkPolicies of an overlay allow: source, destination, port.
+/// The flows that the network policies of an overlay allow: source, destination, port.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Flows(BTreeSet<(String, String, u16)>);
 

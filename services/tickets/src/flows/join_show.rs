@@ -1,0 +1,75 @@
+//! Finds the show of a new or edited listing, or makes it.
+
+use std::time::Duration;
+
+use common::aggregate::Versioned;
+use common::error::Error;
+use common::id::ShowId;
+use common::timestamp::Timestamp;
+use platform::store::index::ID_INDEX;
+
+use crate::domain::show::{Show, ShowDetails};
+use crate::state::AppState;
+
+/// Maximum number of merges from a show to the one that remains. Two shows can't be merged into each other, so more are
+/// a sign of a bug.
+const MAX_MERGES: usize = 32;
+
+/// A listing that is stored later than this after its show was read may have missed the show's last announcement, so the
+/// show is read again. The first announcement comes a minute after a change.
+const JOIN_GRACE: Duration = Duration::from_secs(20);
+
+/// Whether a listing that was stored just now may have missed changes of the show that it joined at this time.
+pub(crate) fn is_late(state: &AppState, joined_at: Timestamp) -> bool {
+    state.clock.now().since(joined_at) > JOIN_GRACE
+}
+
+/// Returns the show that has these details, under whichever name, or makes it. Of two listings at the same time, one
+/// makes the show and the other joins it. A crash between two writes leaves what the next call completes.
+pub(crate) async fn join_show(
+    state: &AppState,
+    details: ShowDetails,
+    now: Timestamp,
+) -> Result<Versioned<Show>, Error> {
+    let named = state.show_names.find_or_claim(&details.name(), now).await?;
+    let show_id = named.show_id;
+    let show = match named.into_show() {
+        Some(show) => show,
+        None => make_show(state, show_id, details, now).await?,
+    };
+    follow_merges(state, show).await
+}
+
+async fn make_show(
+    state: &AppState,
+    id: ShowId,
+    details: ShowDetails,
+    now: Timestamp,
+) -> Result<Versioned<Show>, Error> {
+    let (show, change) = Show::create(id, details, now);
+    match state.shows.insert(show, change).await {
+        Ok(made) => Ok(made),
+        Err(error) if error.is_duplicate_of(ID_INDEX) => {
+            state.shows.get_confirming_absence(id).await?.ok_or(Error::Unavailable(None))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The show with this id, or the one that it was merged into. `None` if there is no such show.
+pub(crate) async fn surviving_show(state: &AppState, id: ShowId) -> Result<Option<Versioned<Show>>, Error> {
+    match state.shows.get(id).await? {
+        Some(show) => Ok(Some(follow_merges(state, show).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn follow_merges(state: &AppState, mut show: Versioned<Show>) -> Result<Versioned<Show>, Error> {
+    for _ in 0..MAX_MERGES {
+        let Some(into) = show.merged_into else { return Ok(show) };
+        let next = state.shows.get_confirming_absence(into).await?;
+        show =
+            next.ok_or_else(|| Error::internal_message(format!("{} was merged into a show that is missing", show.id)))?;
+    }
+    Err(Error::internal_message(format!("the merges of show {} do not end", show.id)))
+}

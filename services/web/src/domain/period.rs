@@ -1,0 +1,143 @@
+//! Periods relative to today, on each venue's own calendar.
+//!
+//! # Why
+//! There is no single today: while it is Monday evening in New York, it is Tuesday in Berlin. A show is on today if its
+//! day is the present day of its venue.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use common::day::Day;
+use common::timestamp::Timestamp;
+use jiff::ToSpan;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use strum::{AsRefStr, EnumString, VariantArray};
+use utoipa::ToSchema;
+
+/// A period that begins today or later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, EnumString, AsRefStr, VariantArray)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum Period {
+    Today,
+    /// From Friday, since that is when a weekend starts, or from today if it has started.
+    Weekend,
+    /// Today and the six days after it.
+    Week,
+    /// The rest of the month.
+    Month,
+}
+
+/// The days of a period in some time zones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ZoneDays {
+    pub first: Day,
+    pub last: Day,
+    /// IANA names. Empty for all time zones that are not named elsewhere.
+    pub zones: Vec<&'static str>,
+}
+
+impl Period {
+    /// Label on pages.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Today => "Today",
+            Self::Weekend => "This weekend",
+            Self::Week => "Next 7 days",
+            Self::Month => "This month",
+        }
+    }
+
+    /// The days of the period. At any time there are two or three present days; the first item has the day of UTC.
+    pub(crate) fn days_by_zone(self, now: Timestamp) -> Vec<ZoneDays> {
+        static ZONES: LazyLock<Vec<(String, TimeZone)>> = LazyLock::new(|| {
+            let names = jiff::tz::db().available().map(|name| name.as_str().to_owned());
+            names.filter_map(|name| TimeZone::get(&name).ok().map(|zone| (name, zone))).collect()
+        });
+        let now = jiff::Timestamp::from_millisecond(now.as_millis()).unwrap_or_default();
+        let utc = TimeZone::UTC.to_datetime(now).date();
+        let mut others: BTreeMap<Date, Vec<&'static str>> = BTreeMap::new();
+        for (name, today) in ZONES.iter().map(|(name, zone)| (name.as_str(), zone.to_datetime(now).date())) {
+            if today != utc {
+                others.entry(today).or_default().push(name);
+            }
+        }
+        let all = [(utc, Vec::new())].into_iter().chain(others);
+        all.map(|(today, zones)| {
+            let (first, last) = self.days(today);
+            ZoneDays { first: first.into(), last: last.into(), zones }
+        })
+        .collect()
+    }
+
+    /// The first and the last day.
+    fn days(self, today: Date) -> (Date, Date) {
+        match self {
+            Self::Today => (today, today),
+            Self::Weekend => {
+                let monday = today.saturating_sub(today.weekday().to_monday_zero_offset().days());
+                (monday.saturating_add(4.days()).max(today), monday.saturating_add(6.days()))
+            }
+            Self::Week => (today, today.saturating_add(6.days())),
+            Self::Month => (today, today.last_of_month()),
+        }
+    }
+}
+
+/// The day as pages show it: `1 June 2026`.
+pub(crate) fn day_label(day: Day) -> String {
+    day.date().strftime("%-d %B %Y").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_begin_today() {
+        for (today, expected) in [
+            // A Wednesday.
+            ("2026-06-10", ["06-10 06-10", "06-12 06-14", "06-10 06-16", "06-10 06-30"]),
+            // A Sunday: only the last day of the weekend is left.
+            ("2026-06-14", ["06-14 06-14", "06-14 06-14", "06-14 06-20", "06-14 06-30"]),
+            // A Monday.
+            ("2026-12-28", ["12-28 12-28", "01-01 01-03", "12-28 01-03", "12-28 12-31"]),
+        ] {
+            let days = Period::VARIANTS.iter().map(|period| {
+                let (first, last) = period.days(today.parse().unwrap());
+                format!("{} {}", first.strftime("%m-%d"), last.strftime("%m-%d"))
+            });
+            assert_eq!(days.collect::<Vec<_>>(), expected, "{today}");
+        }
+        for extreme in [i64::MIN, i64::MAX] {
+            assert!(!Period::Weekend.days_by_zone(Timestamp::from_millis(extreme)).is_empty());
+        }
+        assert_eq!(day_label("2026-06-01".parse().unwrap()), "1 June 2026");
+    }
+
+    #[test]
+    fn today_is_the_present_day_of_the_zone() {
+        let today = |now: &str, zone: &str| {
+            let all = Period::Today.days_by_zone(now.parse().unwrap());
+            let named = all.iter().find(|days| days.zones.contains(&zone)).unwrap_or(&all[0]);
+            assert_eq!(named.first, named.last);
+            named.first.to_string()
+        };
+        // The evening of 30 November in New York.
+        for (zone, day) in [
+            ("America/New_York", "2026-11-30"),
+            ("US/Eastern", "2026-11-30"),
+            ("Europe/Berlin", "2026-12-01"),
+            ("UTC", "2026-12-01"),
+            ("Atlantis/Capital", "2026-12-01"),
+        ] {
+            assert_eq!(today("2026-12-01T00:30:00Z", zone), day, "{zone}");
+        }
+        assert_eq!(today("2026-11-30T18:00:00Z", "Asia/Tokyo"), "2026-12-01");
+        let days = Period::Today.days_by_zone("2026-11-30T10:30:00Z".parse().unwrap());
+        let days: Vec<_> = days.iter().map(|days| days.first.to_string()).collect();
+        assert_eq!(days, ["2026-11-30", "2026-11-29", "2026-12-01"], "from Niue to Kiritimati");
+    }
+}

@@ -1,0 +1,312 @@
+//! The listings of a show as one-line rows, the filters that can narrow them, and the prices that similar ones ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::aggregate::Versioned;
+use common::events::ticket::TicketState;
+use common::id::{TicketId, UserId};
+use common::money::{Currency, Money};
+
+use super::amount::format_amount;
+use super::listing_view::{UNKNOWN_USER_NAME, seat};
+use super::search::tokenize;
+
+/// Maximum number of sections whose prices are named.
+const MAX_ASKS: usize = 8;
+
+/// A listing that is for sale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub id: String,
+    /// `Section A, row 3, seat 14`, or what is known of it.
+    pub seat: String,
+    pub price: String,
+    /// The difference to the face value; `None` if that is unknown.
+    pub difference: Option<String>,
+    pub seller: String,
+    /// `Cheapest in section A` for the cheapest of its section.
+    pub mark: Option<String>,
+    pub version: u64,
+}
+
+/// Which rows are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RowFilter {
+    /// Key of a section, as in [`sections`].
+    pub section: Option<String>,
+    pub currency: Option<Currency>,
+    /// Highest price in minor units of `currency`.
+    pub max: Option<i64>,
+}
+
+/// A section that listings name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Section {
+    /// The same for names that differ in case, accents or punctuation only; empty for no name.
+    pub key: String,
+    /// As its first listing names it.
+    pub name: String,
+}
+
+impl Section {
+    fn of(ticket: &TicketState) -> Self {
+        let name = ticket.terms.section.as_deref().unwrap_or_default();
+        Self { key: section_key(name), name: name.to_owned() }
+    }
+}
+
+/// The key of a section with this name.
+pub(crate) fn section_key(name: &str) -> String {
+    let words = tokenize(name);
+    if words.is_empty() { name.trim().to_lowercase() } else { words.join(" ") }
+}
+
+/// The sections that these listings name, by name.
+pub(crate) fn sections(tickets: &[Versioned<TicketState>]) -> Vec<Section> {
+    let mut seen = BTreeSet::new();
+    let mut sections: Vec<_> = tickets.iter().map(|ticket| Section::of(ticket)).collect();
+    sections.retain(|section| !section.key.is_empty() && seen.insert(section.key.clone()));
+    sections.sort_by_cached_key(|section| section.key.clone());
+    sections
+}
+
+/// The sections that a filter offers; none if it could not narrow the list.
+pub(crate) fn section_choices(tickets: &[Versioned<TicketState>]) -> Vec<Section> {
+    let sections = sections(tickets);
+    let has_unnamed = tickets.iter().any(|ticket| Section::of(ticket).key.is_empty());
+    if sections.len() + usize::from(has_unnamed) > 1 { sections } else { Vec::new() }
+}
+
+/// The currencies of these listings, that of the most first.
+pub(crate) fn currencies(tickets: &[Versioned<TicketState>]) -> Vec<Currency> {
+    let mut counts: BTreeMap<&Currency, usize> = BTreeMap::new();
+    for ticket in tickets {
+        *counts.entry(&ticket.price.currency).or_default() += 1;
+    }
+    let mut currencies: Vec<_> = counts.into_iter().collect();
+    currencies.sort_by(|(_, one), (_, other)| other.cmp(one));
+    currencies.into_iter().map(|(currency, _)| currency.clone()).collect()
+}
+
+/// Whether these listings have different prices in one currency.
+pub(crate) fn has_several_prices(tickets: &[Versioned<TicketState>]) -> bool {
+    let mut prices: BTreeMap<&Currency, BTreeSet<i64>> = BTreeMap::new();
+    for ticket in tickets {
+        prices.entry(&ticket.price.currency).or_default().insert(ticket.price.amount);
+    }
+    prices.values().any(|amounts| amounts.len() > 1)
+}
+
+/// The rows of these listings that the filter admits, the cheapest first; with several currencies, those of the most
+/// common one first.
+pub(crate) fn rows(
+    tickets: &[Versioned<TicketState>],
+    sellers: &BTreeMap<UserId, String>,
+    filter: &RowFilter,
+) -> Vec<Row> {
+    let currencies = currencies(tickets);
+    let rank = |ticket: &TicketState| currencies.iter().position(|currency| *currency == ticket.price.currency);
+    let mut sorted: Vec<_> = tickets.iter().collect();
+    sorted.sort_by_key(|ticket| (rank(&ticket.state), ticket.price.amount, ticket.terms.id));
+    let has_sections = !sections(tickets).is_empty();
+    let mut seen = BTreeSet::new();
+    let mut rows = Vec::new();
+    for ticket in sorted {
+        let section = Section::of(ticket);
+        // Also of listings that the filter omits.
+        let is_cheapest = seen.insert((&ticket.price.currency, section.key.clone()));
+        if !admits(filter, ticket, &section) {
+            continue;
+        }
+        rows.push(Row {
+            id: ticket.terms.id.to_string(),
+            seat: seat_text(ticket),
+            price: ticket.price.to_string(),
+            difference: ticket.face_value.as_ref().map(|face| difference(&ticket.price, face)),
+            seller: sellers.get(&ticket.seller_id).map_or(UNKNOWN_USER_NAME, String::as_str).to_owned(),
+            mark: is_cheapest.then(|| match (has_sections, section.name.as_str()) {
+                (false, _) => "Cheapest".to_owned(),
+                (true, "") => "Cheapest without a section".to_owned(),
+                (true, name) => format!("Cheapest in section {name}"),
+            }),
+            version: ticket.version,
+        });
+    }
+    rows
+}
+
+fn admits(filter: &RowFilter, ticket: &TicketState, section: &Section) -> bool {
+    filter.section.as_ref().is_none_or(|wanted| *wanted == section.key)
+        && filter.currency.as_ref().is_none_or(|currency| *currency == ticket.price.currency)
+        && filter.max.is_none_or(|max| ticket.price.amount <= max)
+}
+
+/// `Section A, row 3, seat 14`, or what is known of it.
+fn seat_text(ticket: &TicketState) -> String {
+    let terms = &ticket.terms;
+    let known = seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref());
+    if known.is_empty() { "Place not named".to_owned() } else { known }
+}
+
+/// How a price compares with the face value.
+fn difference(price: &Money, face: &Money) -> String {
+    let amount = |amount| Money { amount, currency: price.currency.clone() };
+    match price.amount - face.amount {
+        0 => "at face value".to_owned(),
+        more @ 1.. => format!("{} over face value", amount(more)),
+        less => format!("{} under face value", amount(-less)),
+    }
+}
+
+/// What the listings of a show ask, for a seller: first those of this section, if it is known, then each other section.
+/// Without the listing that the seller edits.
+pub(crate) fn asks(tickets: &[Versioned<TicketState>], section: &str, edited: Option<TicketId>) -> Vec<String> {
+    let others: Vec<_> = tickets.iter().filter(|ticket| Some(ticket.terms.id) != edited).collect();
+    let mut groups: BTreeMap<(String, &Currency), (String, Vec<&Money>)> = BTreeMap::new();
+    for ticket in &others {
+        let Section { key, name } = Section::of(ticket);
+        groups.entry((key, &ticket.price.currency)).or_insert_with(|| (name, Vec::new())).1.push(&ticket.price);
+    }
+    let wanted = section_key(section);
+    let are_named = groups.keys().any(|(key, _)| !key.is_empty());
+    let (similar, rest): (Vec<_>, Vec<_>) =
+        groups.into_iter().partition(|((key, _), _)| !wanted.is_empty() && *key == wanted);
+    let similar = similar.into_iter().map(|(_, (_, prices))| format!("Similar seats ask {}.", range(&prices)));
+    let rest = rest.into_iter().map(|((key, _), (name, prices))| {
+        let subject = match (key.is_empty(), are_named) {
+            (false, _) => format!("Tickets in section {name}"),
+            (true, true) => "Tickets without a section".to_owned(),
+            (true, false) => "Tickets for this show".to_owned(),
+        };
+        format!("{subject} ask {}.", range(&prices))
+    });
+    similar.chain(rest).take(MAX_ASKS).collect()
+}
+
+/// `50.00 to 62.00 EUR`, or `50.00 EUR`.
+fn range(prices: &[&Money]) -> String {
+    let lowest = prices.iter().min_by_key(|price| price.amount);
+    let highest = prices.iter().max_by_key(|price| price.amount);
+    match (lowest, highest) {
+        (Some(low), Some(high)) if low.amount < high.amount => format!("{} to {high}", format_amount(low)),
+        (Some(price), _) => price.to_string(),
+        (None, _) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::listing_view::tests::sample;
+
+    fn ticket(section: Option<&str>, amount: i64, currency: &str) -> Versioned<TicketState> {
+        let mut state = sample();
+        state.terms.section = section.map(str::to_owned);
+        state.price = Money { amount, currency: currency.parse().unwrap() };
+        state.face_value = None;
+        Versioned { version: 2, state }
+    }
+
+    fn tickets() -> Vec<Versioned<TicketState>> {
+        vec![
+            ticket(Some("Stalls"), 6_200, "EUR"),
+            ticket(Some("Balcony"), 4_000, "EUR"),
+            ticket(Some("STALLS"), 5_000, "EUR"),
+            ticket(None, 4_500, "EUR"),
+            ticket(Some("Stalls"), 4_000, "USD"),
+        ]
+    }
+
+    fn shown(filter: &RowFilter) -> Vec<String> {
+        let rows = rows(&tickets(), &BTreeMap::new(), filter);
+        rows.iter().map(|row| format!("{} {}", row.price, row.mark.as_deref().unwrap_or("-"))).collect()
+    }
+
+    #[test]
+    fn rows_are_sorted_by_price_and_the_cheapest_of_each_section_is_marked() {
+        let expected = [
+            "40.00 EUR Cheapest in section Balcony",
+            "45.00 EUR Cheapest without a section",
+            "50.00 EUR Cheapest in section STALLS",
+            "62.00 EUR -",
+            "40.00 USD Cheapest in section Stalls",
+        ];
+        assert_eq!(shown(&RowFilter::default()), expected);
+        let unnamed = [ticket(None, 4_500, "EUR"), ticket(None, 4_400, "EUR")];
+        let marks: Vec<_> =
+            rows(&unnamed, &BTreeMap::new(), &RowFilter::default()).into_iter().map(|row| row.mark).collect();
+        assert_eq!(marks, [Some("Cheapest".to_owned()), None]);
+    }
+
+    #[test]
+    fn filters_keep_the_marks() {
+        let euro: Currency = "EUR".parse().unwrap();
+        let stalls = RowFilter { section: Some("stalls".to_owned()), ..RowFilter::default() };
+        assert_eq!(shown(&stalls).len(), 3);
+        let cheap = RowFilter { currency: Some(euro), max: Some(5_000), ..RowFilter::default() };
+        assert_eq!(shown(&cheap).len(), 3);
+        assert_eq!(
+            shown(&RowFilter { max: Some(5_000), ..stalls }),
+            ["50.00 EUR Cheapest in section STALLS", "40.00 USD Cheapest in section Stalls"]
+        );
+        assert_eq!(shown(&RowFilter { section: Some("pit".to_owned()), ..RowFilter::default() }), [""; 0]);
+    }
+
+    #[test]
+    fn sections_and_currencies_are_what_listings_name() {
+        let tickets = tickets();
+        let names: Vec<_> = sections(&tickets).into_iter().map(|section| section.name).collect();
+        assert_eq!(names, ["Balcony", "Stalls"]);
+        assert_eq!(section_choices(&tickets).len(), 2);
+        assert_eq!(section_choices(&tickets[1..2]), [], "all are in one section");
+        assert_eq!(section_choices(&tickets[2..4]).len(), 1, "one has no section");
+        assert_eq!(currencies(&tickets).iter().map(ToString::to_string).collect::<Vec<_>>(), ["EUR", "USD"]);
+        assert!(has_several_prices(&tickets));
+        assert!(!has_several_prices(&[ticket(None, 4_000, "EUR"), ticket(None, 4_100, "USD")]));
+        assert_eq!((section_key(" Ébène-A "), section_key("★")), ("ebene a".to_owned(), "★".to_owned()));
+    }
+
+    #[test]
+    fn row_has_the_seat_the_seller_and_the_difference_to_the_face_value() {
+        let state = sample();
+        let sellers = BTreeMap::from([(state.seller_id, "Ana".to_owned())]);
+        let mut tickets = [Versioned { version: 7, state }];
+        let mut row = |face: Option<i64>| {
+            tickets[0].state.face_value = face.map(|amount| Money { amount, ..tickets[0].price.clone() });
+            rows(&tickets, &sellers, &RowFilter::default()).remove(0)
+        };
+        let first = row(Some(9_900));
+        assert_eq!(
+            (first.seat.as_str(), first.seller.as_str(), first.version),
+            ("Section A, row 3, seat 14", "Ana", 7)
+        );
+        assert_eq!(
+            (first.price.as_str(), first.difference.as_deref()),
+            ("125.50 USD", Some("26.50 USD over face value"))
+        );
+        assert_eq!(row(Some(12_550)).difference.as_deref(), Some("at face value"));
+        assert_eq!(row(Some(13_000)).difference.as_deref(), Some("4.50 USD under face value"));
+        assert_eq!(row(None).difference, None);
+        let terms = &mut tickets[0].state.terms;
+        (terms.section, terms.row, terms.seat) = (None, None, None);
+        assert_eq!(rows(&tickets, &BTreeMap::new(), &RowFilter::default())[0].seat, "Place not named");
+    }
+
+    #[test]
+    fn asks_name_similar_seats_first() {
+        let tickets = tickets();
+        let all = asks(&tickets, "", None);
+        let expected = [
+            "Tickets without a section ask 45.00 EUR.",
+            "Tickets in section Balcony ask 40.00 EUR.",
+            "Tickets in section Stalls ask 50.00 to 62.00 EUR.",
+            "Tickets in section Stalls ask 40.00 USD.",
+        ];
+        assert_eq!(all, expected);
+        let similar = asks(&tickets, "stalls", Some(tickets[4].terms.id));
+        assert_eq!(similar[0], "Similar seats ask 50.00 to 62.00 EUR.");
+        assert_eq!(similar.len(), 3, "without the edited listing: {similar:?}");
+        assert_eq!(asks(&tickets[3..4], "pit", None), ["Tickets for this show ask 45.00 EUR."]);
+        assert!(asks(&[], "pit", None).is_empty());
+    }
+}

@@ -1,0 +1,111 @@
+//! GET /sell: finds the show that a ticket is for.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use validator::Validate;
+
+use super::layout::{self, Layout};
+use crate::domain::filter::Filter;
+use crate::domain::search::query_words;
+use crate::domain::show_view::ShowView;
+use crate::lenient_query::{LenientQuery, rejected_parameters_message};
+use crate::page_error::PageError;
+use crate::state::AppState;
+use crate::store::search::search;
+use crate::viewer::Viewer;
+
+/// Maximum number of suggested shows.
+const MAX_SUGGESTIONS: i64 = 12;
+
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FindQuery {
+    /// Words of the title, venue or city.
+    #[serde(default)]
+    #[validate(length(max = 200))]
+    #[param(max_length = 200)]
+    q: String,
+}
+
+#[derive(Template)]
+#[template(path = "sell_find.html")]
+struct FindPage {
+    layout: Layout,
+    q: String,
+    /// The corrected search words, if the original ones found nothing.
+    corrected: Option<String>,
+    shows: Vec<ShowView>,
+    /// URL path of the form for a show that is not known.
+    unknown: String,
+}
+
+/// Find the show that a ticket is for.
+#[utoipa::path(get, path = "/sell", tag = "pages", params(FindQuery),
+    responses((status = 200, body = String, content_type = "text/html")))]
+pub(super) async fn find(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    query: LenientQuery<FindQuery>,
+) -> Result<Response, PageError> {
+    viewer.require_user("/sell")?;
+    let q = query.value.q.trim().to_owned();
+    let (mut shows, mut corrected) = (Vec::new(), None);
+    if !q.is_empty() {
+        let now = state.clock.now();
+        // Also shows without a ticket.
+        let filter = Filter { words: Some(query_words(&q)), include_unavailable: true, ..Filter::default() };
+        let model = state.model.live().await?;
+        let found = search(&model, &state.model.vocabulary, &filter, now, MAX_SUGGESTIONS).await?;
+        shows = found.shows.iter().map(|found| ShowView::new(found, now)).filter(ShowView::is_open).collect();
+        corrected = found.corrected;
+    }
+    let unknown = match serde_urlencoded::to_string([("title", q.as_str())].as_slice()) {
+        Ok(query) if !q.is_empty() => format!("/sell/new?{query}"),
+        _ => "/sell/new".to_owned(),
+    };
+    let mut layout =
+        Layout::new("Sell a ticket", "Find the show that your ticket is for, and name your price.", &viewer);
+    layout.notice = rejected_parameters_message(&query.rejected);
+    let page = FindPage { layout, q, corrected, shows, unknown };
+    Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::show_view::tests::sample;
+
+    #[test]
+    fn template_suggests_shows_and_another_one() {
+        let found = sample();
+        let show = ShowView::new(&found, found.show.created_at);
+        let mut page = FindPage {
+            layout: Layout::new("Sell a ticket", "About", &Viewer::Guest),
+            q: "ja\"z".to_owned(),
+            corrected: Some("ja<zz".to_owned()),
+            shows: vec![show],
+            unknown: "/sell/new?title=ja%22z".to_owned(),
+        };
+        let html = page.render().unwrap();
+        for part in [
+            "value=\"ja&#34;z\"",
+            "Showing “ja&#60;zz”",
+            &format!("href=\"/sell/new?show={}\"", found.show.id),
+            "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
+            "Monday, 1 June 2099",
+            "href=\"/sell/new?title=ja%22z\"",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        page.shows.clear();
+        page.corrected = None;
+        assert!(page.render().unwrap().contains("No show like that is known yet"));
+        page.q.clear();
+        let html = page.render().unwrap();
+        assert!(!html.contains("No show like that") && html.contains("Describe the show yourself"), "{html}");
+    }
+}

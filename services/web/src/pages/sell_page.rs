@@ -1,0 +1,248 @@
+//! The listing form, as it is shown for a new listing, for an edit and after an error.
+
+use askama::Template;
+use common::api::tickets::{Listing, NewListing};
+use common::error::Error;
+use common::events::ticket::TicketStatus;
+use common::id::{ShowId, TicketId, UserId};
+use common::money::Currency;
+use common::text::Text;
+
+use super::layout::Layout;
+use crate::domain::form::FormErrors;
+use crate::domain::listing_form::{ListingForm, UncertainAmount, categories};
+use crate::domain::listing_view::{ListingView, place};
+use crate::domain::moment::{Moment, zones};
+use crate::domain::show_rows::asks;
+use crate::domain::show_view::show_path;
+use crate::domain::wall_time::AmbiguousTime;
+use crate::state::AppState;
+use crate::store::offers;
+use crate::viewer::Viewer;
+
+#[derive(Template)]
+#[template(path = "sell.html")]
+pub(super) struct SellPage {
+    pub(super) layout: Layout,
+    /// Id of the edited listing; `None` for a new one.
+    editing: Option<String>,
+    /// The show that the form was filled from, while the form describes it.
+    known: Option<KnownShow>,
+    form: ListingForm,
+    errors: FormErrors,
+    currencies: Vec<Currency>,
+    zones: Vec<&'static str>,
+    /// The occurrences of a start that occurs twice.
+    ambiguous_start: Option<AmbiguousTime>,
+    preview: Option<ListingView>,
+    /// The amounts that a preview says back, because they might have been meant otherwise.
+    said_back: Vec<UncertainAmount>,
+}
+
+/// A show that a ticket is listed for.
+#[derive(Debug)]
+pub(super) struct KnownShow {
+    path: String,
+    title: String,
+    place: String,
+    starts_at: Moment,
+    /// What other listings ask, as sentences.
+    asks: Vec<String>,
+}
+
+/// The show that the form was filled from; `None` if the form describes another one by now.
+pub(super) async fn known_show(
+    state: &AppState,
+    form: &ListingForm,
+    editing: Option<TicketId>,
+) -> Result<Option<KnownShow>, Error> {
+    let Ok(id) = form.show.parse::<ShowId>() else { return Ok(None) };
+    let model = state.model.live().await?;
+    let show = model.shows.get(id).await?.map(|show| show.state);
+    let Some(show) = show.filter(|show| form.is_for_show(show)) else { return Ok(None) };
+    let tickets = offers::listings_of_show(&model, id).await?;
+    Ok(Some(KnownShow {
+        path: show_path(&show),
+        title: show.title.clone(),
+        place: place(&show.venue, show.city.as_deref()),
+        starts_at: Moment::new(show.starts_at, &show.time_zone),
+        asks: asks(&tickets, &form.section, editing),
+    }))
+}
+
+impl SellPage {
+    /// Whether what the show fills is folded away. It must be open where something is to be corrected.
+    fn is_folded(&self) -> bool {
+        let filled = ["title", "venue", "city", "starts_at", "time_zone", "category"];
+        self.known.is_some()
+            && self.editing.is_none()
+            && self.ambiguous_start.is_none()
+            && filled.iter().all(|field| self.errors.get(field).is_none())
+    }
+
+    /// Whether the listing has a currency that new listings can't have. The form must keep it.
+    fn is_other_currency(&self) -> bool {
+        self.currencies.iter().all(|currency| currency.to_string() != self.form.currency)
+    }
+
+    fn text(&self, name: &'static str) -> &str {
+        let form = &self.form;
+        match name {
+            "title" => &form.title,
+            "venue" => &form.venue,
+            "city" => &form.city,
+            "starts_at" => &form.starts_at,
+            "price" => &form.price,
+            "face_value" => &form.face_value,
+            "section" => &form.section,
+            "row" => &form.row,
+            "seat" => &form.seat,
+            _ => "",
+        }
+    }
+}
+
+pub(super) fn page(
+    state: &AppState,
+    viewer: &Viewer,
+    editing: Option<TicketId>,
+    known: Option<KnownShow>,
+    form: ListingForm,
+    errors: FormErrors,
+    preview: Option<ListingView>,
+) -> SellPage {
+    let title = if editing.is_some() { "Edit your listing" } else { "Sell a ticket" };
+    SellPage {
+        layout: Layout::new(title, "List a ticket for sale: you name the price, and no fees are added.", viewer),
+        editing: editing.map(|id| id.to_string()),
+        ambiguous_start: form.ambiguity(),
+        said_back: preview.iter().flat_map(|_| form.uncertain_amounts()).collect(),
+        known,
+        form,
+        errors,
+        currencies: state.config.currencies.clone(),
+        zones: zones(),
+        preview,
+    }
+}
+
+/// The view of a listing that does not exist yet.
+pub(super) fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> ListingView {
+    let now = state.clock.now();
+    let text = |text: Option<Text>| text.map(String::from);
+    let listing = Listing {
+        id: TicketId::new(),
+        show_id: ShowId::new(),
+        version: 0,
+        title: new.title.into(),
+        venue: new.venue.into(),
+        city: text(new.city),
+        starts_at: new.starts_at,
+        time_zone: text(new.time_zone).unwrap_or_default(),
+        price: new.price,
+        face_value: new.face_value,
+        category: new.category,
+        section: text(new.section),
+        row: text(new.row),
+        seat: text(new.seat),
+        description: text(new.description),
+        status: TicketStatus::Available,
+        seller_id: seller,
+        created_at: now,
+        updated_at: now,
+    };
+    let name = match viewer {
+        Viewer::User { name, .. } => name.clone(),
+        Viewer::Guest => None,
+    };
+    ListingView::new(&listing.into(), name.as_ref(), now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::listing_view::tests::sample;
+
+    #[test]
+    fn template_keeps_the_fields_and_shows_their_errors() {
+        let listing = sample();
+        let mut page = SellPage {
+            layout: Layout::new("Edit your listing", "About", &Viewer::Guest),
+            editing: Some(listing.terms.id.to_string()),
+            known: None,
+            form: ListingForm::from_ticket(&listing, 7),
+            ambiguous_start: Some(AmbiguousTime {
+                first: "01:30 EDT (UTC-04)".to_owned(),
+                second: "01:30 EST (UTC-05)".to_owned(),
+                chosen: "second",
+            }),
+            errors: FormErrors::new("price", "must be at least 0.50 <USD>"),
+            currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
+            zones: vec!["America/New_York", "UTC"],
+            preview: None,
+            said_back: Vec::new(),
+        };
+        let html = page.render().unwrap();
+        for part in [
+            "value=\"Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;\"",
+            "value=\"2099-06-01T15:30\"",
+            "name=\"unedited\" value=\"2099-06-01T19:30:00.000Z\"",
+            "The first: 01:30 EDT (UTC-04)",
+            "<option value=\"USD\" selected>",
+            "<option value=\"concert\" selected>",
+            "Must be at least 0.50 &#60;USD&#62;.",
+            "aria-describedby=\"price-fault\"",
+            "Two lines,\n&#34;quoted&#34;.",
+            "name=\"version\" value=\"7\"",
+            "Save the changes",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        // A zone or a currency that is not an option is kept.
+        page.form.time_zone = "US/Eastern".to_owned();
+        page.form.currency = "JPY".to_owned();
+        let html = page.render().unwrap();
+        for part in ["<option selected>US/Eastern</option>", "<option selected>JPY</option>"] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        page.editing = None;
+        page.errors = FormErrors::default();
+        page.preview = Some(ListingView::new(&listing, None, listing.created_at));
+        page.said_back = vec![UncertainAmount {
+            name: "price",
+            typed: "1.234 <b>".to_owned(),
+            read: "1234.00 USD".to_owned(),
+            is_said: false,
+        }];
+        page.form.said_price = "1234.00 USD".to_owned();
+        let html = page.render().unwrap();
+        for part in [
+            "List this ticket",
+            "The buyer pays 125.50 USD",
+            "Payouts to sellers are not made yet",
+            "Preview",
+            "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
+            "name=\"said_price\" value=\"1234.00 USD\"",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!html.contains("You will receive") && !html.contains("You receive"), "{html}");
+        assert!(!html.contains("<details"), "{html}");
+        // A known show is named above, and what it fills is folded away.
+        (page.preview, page.ambiguous_start) = (None, None);
+        page.known = Some(KnownShow {
+            path: "/shows/jazz-1".to_owned(),
+            title: "Jazz <b>".to_owned(),
+            place: "Town Hall, New York".to_owned(),
+            starts_at: Moment::new(listing.terms.starts_at, "UTC"),
+            asks: vec!["Similar seats ask 50.00 to 62.00 EUR.".to_owned()],
+        });
+        let html = page.render().unwrap();
+        for part in ["href=\"/shows/jazz-1\">Jazz &#60;b&#62;</a>", "Similar seats ask 50.00 to 62.00 EUR.", "<details"]
+        {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        page.errors = FormErrors::new("title", "must have 1 to 200 characters");
+        assert!(!page.render().unwrap().contains("<details"), "an error must be visible");
+    }
+}

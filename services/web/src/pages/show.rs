@@ -1,0 +1,271 @@
+//! GET /shows/{show}: the page of a show with the listings that are for sale.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use common::aggregate::Versioned;
+use common::error::Error;
+use common::events::show::ShowState;
+use common::events::ticket::TicketState;
+use common::id::{ShowId, UserId};
+use common::money::Currency;
+use http::StatusCode;
+use serde::{Deserialize, Deserializer};
+use utoipa::IntoParams;
+use validator::Validate;
+
+use super::layout::{self, Layout};
+use crate::domain::amount::read_amount;
+use crate::domain::offer::ShowOffer;
+use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
+use crate::domain::show_view::{ShowView, id_in_path, show_path};
+use crate::flows::await_version::get_or_await;
+use crate::lenient_query::{LenientQuery, rejected_parameters_message};
+use crate::state::AppState;
+use crate::store::model::Replicas;
+use crate::store::{lists, offers};
+use crate::viewer::Viewer;
+
+/// How often a merged show is followed to the one that it was merged into, which may have been merged too.
+const MAX_MERGES: usize = 8;
+
+/// The filters of the listings. A blank one counts as absent, since a form sends all its fields.
+#[derive(Debug, Clone, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ShowParams {
+    /// Name of a section.
+    #[serde(default)]
+    #[validate(length(max = 100, message = "must have at most 100 characters"))]
+    #[param(max_length = 100)]
+    section: String,
+    /// Highest price as typed, such as 25.50.
+    #[serde(default)]
+    #[validate(length(max = 40, message = "must have at most 40 characters"))]
+    #[param(max_length = 40)]
+    max: String,
+    /// Currency of the listings. Default: any, or that of the most listings when prices are compared.
+    #[serde(default, deserialize_with = "currency")]
+    #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
+    currency: Option<Currency>,
+}
+
+fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Currency>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let text = Some(text.trim()).filter(|text| !text.is_empty());
+    text.map(str::parse).transpose().map_err(serde::de::Error::custom)
+}
+
+#[derive(Template)]
+#[template(path = "show.html")]
+struct ShowPage {
+    layout: Layout,
+    show: ShowView,
+    params: ShowParams,
+    /// The choices of each filter; empty if it could not narrow the list.
+    sections: Vec<Section>,
+    currencies: Vec<Currency>,
+    has_max: bool,
+    /// Key of the chosen section; empty for all.
+    chosen_section: String,
+    max_label: String,
+    /// The notice about rejected parameters. In the list, because a new filter replaces only this.
+    rejected: Option<String>,
+    is_filtered: bool,
+    summary: String,
+    rows: Vec<Row>,
+}
+
+impl ShowPage {
+    fn has_filters(&self) -> bool {
+        self.has_max || !self.sections.is_empty() || !self.currencies.is_empty()
+    }
+
+    fn is_chosen(&self, currency: &Currency) -> bool {
+        self.params.currency.as_ref() == Some(currency)
+    }
+}
+
+/// Show a show with its listings.
+#[utoipa::path(get, path = "/shows/{show}", tag = "pages",
+    params(("show" = String, Path, description = "Words and the show's id; the id decides."), ShowParams),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 307, description = "The show has another address.")))]
+pub(super) async fn show(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    Path(segment): Path<String>,
+    RawQuery(query): RawQuery,
+    params: LenientQuery<ShowParams>,
+) -> Result<Response, Error> {
+    let id = id_in_path(&segment).ok_or(Error::NotFound)?;
+    let model = state.model.live().await?;
+    let found = if let Some(found) = present_show(&model, id).await? {
+        found
+    } else {
+        get_or_await::<ShowState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
+        present_show(&model, id).await?.ok_or(Error::NotFound)?
+    };
+    let path = show_path(&found.show);
+    if path.strip_prefix("/shows/") != Some(segment.as_str()) {
+        // Temporary, since a show may get its former title back.
+        let query = query.filter(|_| found.show.id == id).map(|query| format!("?{query}")).unwrap_or_default();
+        return Ok(Redirect::temporary(&format!("{path}{query}")).into_response());
+    }
+    let tickets = offers::listings_of_show(&model, found.show.id).await?;
+    let sellers = lists::display_names(&model.users, tickets.iter().map(|ticket| ticket.seller_id)).await?;
+    let page = page(&state, &viewer, &found, &tickets, &sellers, params);
+    layout::respond(StatusCode::OK, &page.layout, &page)
+}
+
+/// The show with this id, or the one that it was merged into.
+async fn present_show(model: &Replicas, id: ShowId) -> Result<Option<ShowOffer>, Error> {
+    let mut found = offers::show_by_id(model, id).await?;
+    for _ in 0..MAX_MERGES {
+        let Some(other) = found.as_ref().and_then(|found| found.show.merged_into) else { break };
+        found = offers::show_by_id(model, other).await?;
+    }
+    Ok(found)
+}
+
+fn page(
+    state: &AppState,
+    viewer: &Viewer,
+    found: &ShowOffer,
+    tickets: &[Versioned<TicketState>],
+    sellers: &BTreeMap<UserId, String>,
+    LenientQuery { value: params, rejected }: LenientQuery<ShowParams>,
+) -> ShowPage {
+    let show = ShowView::new(found, state.clock.now());
+    let mut rejected = rejected_parameters_message(&rejected);
+    let currencies = show_rows::currencies(tickets);
+    let mut filter = RowFilter {
+        section: Some(section_key(&params.section)).filter(|key| !key.is_empty()),
+        currency: params.currency.clone(),
+        max: None,
+    };
+    let compared = params.currency.clone().or_else(|| currencies.first().cloned());
+    if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
+        match read_amount(&params.max, currency) {
+            Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),
+            Err(message) => rejected = Some(format!("The highest price was ignored: it {message}.")),
+        }
+    }
+    let rows = if show.is_open() { show_rows::rows(tickets, sellers, &filter) } else { Vec::new() };
+    let description = format!("{}, {}.", show.place, show.starts_at.text);
+    let canonical = Some(format!("{}{}", state.public_url, show.path));
+    ShowPage {
+        layout: Layout { canonical, ..Layout::new(&show.title, description, viewer) },
+        has_max: show_rows::has_several_prices(tickets),
+        max_label: match currencies.as_slice() {
+            [only] => format!("Highest price in {only}"),
+            _ => "Highest price".to_owned(),
+        },
+        summary: summary(rows.len(), tickets.len(), filter.currency.as_ref().filter(|_| currencies.len() > 1)),
+        sections: show_rows::section_choices(tickets),
+        currencies: if currencies.len() > 1 { currencies } else { Vec::new() },
+        chosen_section: filter.section.clone().unwrap_or_default(),
+        rejected,
+        is_filtered: filter != RowFilter::default(),
+        rows,
+        show,
+        params,
+    }
+}
+
+fn summary(shown: usize, all: usize, currency: Option<&Currency>) -> String {
+    let currency = currency.map(|currency| format!(" in {currency}")).unwrap_or_default();
+    match (shown, all) {
+        (1, 1) => format!("1 ticket{currency}"),
+        (shown, all) if shown == all => format!("{shown} tickets{currency}, cheapest first"),
+        (shown, all) => format!("{shown} of {all} tickets{currency}, cheapest first"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::show_view::tests::sample;
+
+    fn sample_page() -> ShowPage {
+        let found = sample();
+        let row = Row {
+            id: "01970000-0000-7000-8000-000000000001".to_owned(),
+            seat: "Section <A>, row 3".to_owned(),
+            price: "46.00 EUR".to_owned(),
+            difference: Some("4.00 EUR under face value".to_owned()),
+            seller: "Ana <i>".to_owned(),
+            mark: Some("Cheapest in section <A>".to_owned()),
+            version: 7,
+        };
+        let section = |name: &str| Section { key: name.to_lowercase(), name: name.to_owned() };
+        ShowPage {
+            layout: Layout::new("Jazz", "About", &Viewer::Guest),
+            show: ShowView::new(&found, found.show.created_at),
+            params: ShowParams { max: "5\"0".to_owned(), ..ShowParams::default() },
+            sections: vec![section("Stalls"), section("Balcony")],
+            currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
+            has_max: true,
+            chosen_section: "balcony".to_owned(),
+            max_label: "Highest price".to_owned(),
+            rejected: None,
+            is_filtered: true,
+            summary: summary(1, 37, Some(&"EUR".parse().unwrap())),
+            rows: vec![row],
+        }
+    }
+
+    #[test]
+    fn template_shows_its_values() {
+        let mut page = sample_page();
+        let html = page.render().unwrap();
+        for part in [
+            "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
+            "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
+            "Town Hall, New York",
+            "46.00 EUR or 50.00 USD",
+            "37 left",
+            "1 of 37 tickets in EUR, cheapest first",
+            "<option value=\"balcony\" selected>Balcony</option>",
+            "value=\"5&#34;0\"",
+            ">Highest price</label>",
+            "href=\"/tickets/01970000-0000-7000-8000-000000000001\">Section &#60;A&#62;, row 3</a>",
+            "4.00 EUR under face value",
+            "Ana &#60;i&#62;",
+            "Cheapest in section &#60;A&#62;",
+            "data-live=\"ticket:01970000-0000-7000-8000-000000000001\" data-version=\"7\"",
+            "data-version=\"1767225600000\" data-show=\"3\"",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert_eq!(html.matches("<h1").count(), 1);
+        for field in ["section", "currency", "max"] {
+            assert!(html.contains(&format!("for=\"{field}\"")), "{field}");
+        }
+        // A filter that can't narrow the list is not offered.
+        (page.sections, page.currencies, page.has_max) = (Vec::new(), Vec::new(), false);
+        assert!(!page.render().unwrap().contains("<form action=\"/shows/"));
+    }
+
+    #[test]
+    fn empty_list_says_why() {
+        let mut page = sample_page();
+        page.rows.clear();
+        assert!(page.render().unwrap().contains("No ticket is like that"));
+        page.is_filtered = false;
+        assert!(page.render().unwrap().contains("Nobody sells a ticket"));
+        page.show.has_begun = true;
+        assert!(page.render().unwrap().contains("It has begun"));
+        page.show.status = common::events::show::ShowStatus::Cancelled;
+        page.show.cancel_reason = "The <singer> is ill.".to_owned();
+        let html = page.render().unwrap();
+        assert!(html.contains("This show is cancelled.") && html.contains("The &#60;singer&#62; is ill."), "{html}");
+        page.show.status = common::events::show::ShowStatus::Moved;
+        assert!(page.render().unwrap().contains("This show was moved."));
+        assert_eq!(
+            (summary(1, 1, None), summary(2, 2, None)),
+            ("1 ticket".to_owned(), "2 tickets, cheapest first".to_owned())
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! What shows have for sale: one aggregation over the shows and their listings. Also the listings of one show, and the
+//! latest price drops.
+//!
+//! # Why
+//! Nothing of this is stored with the show: each hold would write it. The database joins each show with its listings by
+//! an index that has all that is counted, so that no listing is read for it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use common::aggregate::Versioned;
+use common::events::show::{ShowState, ShowStatus};
+use common::events::ticket::{TicketState, TicketStatus};
+use common::id::ShowId;
+use common::money::{Currency, Money};
+use common::timestamp::Timestamp;
+use futures::TryStreamExt;
+use mongodb::Collection;
+use mongodb::bson::{Document, doc};
+use platform::store::error::StoreError;
+use serde::Deserialize;
+
+use super::model::Replicas;
+use crate::domain::offer::{Offer, ShowOffer};
+
+/// Maximum number of listings on the page of a show.
+const MAX_LISTINGS: i64 = 500;
+/// How many price drops are examined for each show that is returned: several may be of one show.
+const DROPS_PER_SHOW: i64 = 10;
+
+#[derive(Debug, Deserialize)]
+struct FoundShow {
+    version: u64,
+    state: ShowState,
+    /// At most one.
+    latest: Vec<LatestChange>,
+    offers: Vec<CurrencyOffer>,
+}
+
+/// The latest change of a listing of the show.
+#[derive(Debug, Deserialize)]
+struct LatestChange {
+    at: Timestamp,
+}
+
+/// The listings of the show that are for sale in one currency.
+#[derive(Debug, Deserialize)]
+struct CurrencyOffer {
+    #[serde(rename = "_id")]
+    currency: Currency,
+    free: u64,
+    from: i64,
+}
+
+impl From<FoundShow> for ShowOffer {
+    fn from(found: FoundShow) -> Self {
+        let FoundShow { version, state, latest, mut offers } = found;
+        offers.sort_by(|one, other| other.free.cmp(&one.free).then_with(|| one.currency.cmp(&other.currency)));
+        let changes = latest.iter().map(|change| change.at).chain([state.updated_at]);
+        let changed_at = changes.map(Timestamp::as_millis).max().unwrap_or_default();
+        let offer = Offer {
+            free: offers.iter().map(|offer| offer.free).sum(),
+            revision: u64::try_from(changed_at).unwrap_or_default(),
+            from: offers.into_iter().map(|offer| Money { amount: offer.from, currency: offer.currency }).collect(),
+        };
+        Self { show: Versioned { version, state }, offer }
+    }
+}
+
+/// The stage that adds to each show the listings in this collection that match, processed by these stages.
+pub(super) fn with_listings(tickets: &Collection<Document>, field: &str, stages: Vec<Document>) -> Document {
+    doc! { "$lookup": {
+        "from": tickets.name(), "localField": "_id", "foreignField": "state.showId", "pipeline": stages, "as": field,
+    } }
+}
+
+/// The stages that add to each show what it has for sale. The latest change comes first: a listing that changes in
+/// between is then a reason for another look, not one that is missed.
+pub(super) fn with_offers(tickets: &Collection<Document>) -> [Document; 2] {
+    let latest = vec![
+        doc! { "$sort": { "state.updatedAt": -1 } },
+        doc! { "$limit": 1 },
+        doc! { "$project": { "_id": 0, "at": "$state.updatedAt" } },
+    ];
+    let by_currency = doc! {
+        "_id": "$state.price.currency", "free": { "$sum": 1 }, "from": { "$min": "$state.price.amount" },
+    };
+    let offers =
+        vec![doc! { "$match": { "state.status": TicketStatus::Available.as_ref() } }, doc! { "$group": by_currency }];
+    [with_listings(tickets, "latest", latest), with_listings(tickets, "offers", offers)]
+}
+
+/// The shows that these stages return, which include those of [`with_offers`].
+pub(super) async fn aggregate(model: &Replicas, stages: Vec<Document>) -> Result<Vec<ShowOffer>, StoreError> {
+    let found = model.show_documents.aggregate(stages).with_type::<FoundShow>().await?;
+    let found: Vec<FoundShow> = found.try_collect().await?;
+    Ok(found.into_iter().map(ShowOffer::from).collect())
+}
+
+/// The shows with these ids that are known, in no particular order.
+pub(crate) async fn shows_by_ids(
+    model: &Replicas,
+    ids: impl IntoIterator<Item = ShowId>,
+) -> Result<Vec<ShowOffer>, StoreError> {
+    let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let [latest, offers] = with_offers(&model.ticket_documents);
+    aggregate(model, vec![doc! { "$match": { "_id": { "$in": ids } } }, latest, offers]).await
+}
+
+/// The show with this id.
+pub(crate) async fn show_by_id(model: &Replicas, id: ShowId) -> Result<Option<ShowOffer>, StoreError> {
+    Ok(shows_by_ids(model, [id]).await?.pop())
+}
+
+/// The listings of a show that are for sale, the cheapest of each currency first.
+pub(crate) async fn listings_of_show(
+    model: &Replicas,
+    show: ShowId,
+) -> Result<Vec<Versioned<TicketState>>, StoreError> {
+    let filter = doc! { "state.showId": show.to_string(), "state.status": TicketStatus::Available.as_ref() };
+    let order = doc! { "state.price.currency": 1, "state.price.amount": 1, "_id": 1 };
+    model.tickets.find_sorted(filter, order, MAX_LISTINGS).await
+}
+
+/// The listings that became cheaper last, at most one for each show, with their shows.
+pub(crate) async fn price_drops(
+    model: &Replicas,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<(Versioned<TicketState>, ShowOffer)>, StoreError> {
+    let filter = doc! {
+        "state.status": TicketStatus::Available.as_ref(),
+        "state.priceDrop.at": { "$exists": true },
+        "state.startsAt": { "$gt": now.to_string() },
+    };
+    let order = doc! { "state.priceDrop.at": -1, "_id": -1 };
+    let mut dropped = model.tickets.find_sorted(filter, order, limit * DROPS_PER_SHOW).await?;
+    let mut seen = BTreeSet::new();
+    dropped.retain(|ticket| seen.insert(ticket.show_id));
+    dropped.truncate(usize::try_from(limit).unwrap_or_default());
+    let shows = shows_by_ids(model, dropped.iter().map(|ticket| ticket.show_id)).await?;
+    let open = shows.into_iter().filter(|found| found.show.status != ShowStatus::Cancelled);
+    let mut shows: HashMap<_, _> = open.map(|found| (found.show.id, found)).collect();
+    Ok(dropped.into_iter().filter_map(|ticket| shows.remove(&ticket.show_id).map(|show| (ticket, show))).collect())
+}

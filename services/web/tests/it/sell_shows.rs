@@ -1,0 +1,100 @@
+//! Selling a ticket for a show that is known already.
+
+use common::events::ticket::{TicketChange, TicketState};
+use common::money::Money;
+
+use crate::fake_services::{app_with_services, post_form};
+use crate::support::{assert_contains, assert_page, listing, path, publish_listing, show_of};
+
+/// A listing for the same show in this section at this price, in cents.
+fn another(of: &TicketState, section: &str, amount: i64, mut ticket: TicketState) -> TicketState {
+    ticket.show_id = of.show_id;
+    ticket.price = Money { amount, ..of.price.clone() };
+    ticket.terms.section = Some(section.to_owned());
+    ticket
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn known_show_fills_the_form() {
+    let (app, services) = app_with_services().await;
+    let ana = app.signer.user();
+    let own = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
+    let show = show_of(&own);
+    publish_listing(&app, &own).await;
+    publish_listing(&app, &listing(&app, "Tosca", 1)).await;
+    for (section, amount) in [("Stalls", 5_000), ("stalls", 6_200), ("Balcony", 4_000)] {
+        let ticket = another(&own, section, amount, listing(&app, "Carmen", 0));
+        app.publish(TicketChange::Created, ticket.terms.id, 0, ticket).await;
+    }
+    app.wait_until_idle().await;
+    let get = async |at: &str| app.request("GET", at).as_user(&ana).send().await;
+
+    // Finding the show comes first, also without JavaScript.
+    app.request("GET", "/sell").send().await.expect(401);
+    let response = get("/sell").await.expect(200);
+    assert_page(&response);
+    assert_contains(&response.text(), &["name=\"q\"", "Describe the show yourself", "href=\"/sell/new\""]);
+    let html = get("/sell?q=carm").await.expect(200).text();
+    let form = format!("/sell/new?show={}", show.id);
+    assert_contains(&html, &[&format!("href=\"{form}\""), "1 show", "4 left", "href=\"/sell/new?title=carm\""]);
+    assert!(!html.contains("Tosca"), "{html}");
+    assert_contains(&get("/sell?q=zzqxj").await.expect(200).text(), &["No show like that is known yet"]);
+    assert_contains(&get("/sell/new?title=Rusalka").await.expect(200).text(), &["value=\"Rusalka\""]);
+    get("/sell/new?show=01970000-0000-7000-8000-000000000001").await.expect(404);
+
+    // The show fills what it knows; its tickets say what others ask.
+    let html = get(&form).await.expect(200).text();
+    assert_contains(
+        &html,
+        &[
+            "value=\"Carmen\"",
+            "value=\"Town Hall\"",
+            "value=\"New York\"",
+            "<option selected>America/New_York</option>",
+            "<details",
+            "Tickets in section Stalls ask 50.00 to 62.00 USD.",
+            "Tickets in section Balcony ask 40.00 USD.",
+        ],
+    );
+    // Another ticket like one of the seller's; of others' nothing is copied.
+    let html = get(&format!("{form}&like={}", own.terms.id)).await.expect(200).text();
+    assert_contains(&html, &["name=\"price\" type=\"text\" value=\"125.50\""]);
+    let ben = app.signer.user();
+    let html = app.request("GET", &format!("{form}&like={}", own.terms.id)).as_user(&ben).send().await.expect(200);
+    assert_contains(&html.text(), &["name=\"price\" type=\"text\" value=\"\""]);
+    assert_contains(&get(&path(&own)).await.expect(200).text(), &[&format!("{form}&#38;like={}", own.terms.id)]);
+    assert_contains(&get("/selling").await.expect(200).text(), &[&format!("{form}&#38;like={}", own.terms.id)]);
+
+    // A preview names similar seats. A rule of the marketplace is explained at the price.
+    let (id, starts_at) = (show.id.to_string(), show.starts_at.to_string());
+    let local = common::day::local_time(show.starts_at, &show.time_zone);
+    let mut typed = vec![
+        ("show", id.as_str()),
+        ("title", "Carmen"),
+        ("venue", "Town Hall"),
+        ("city", "New York"),
+        ("starts_at", local.as_str()),
+        ("unedited", starts_at.as_str()),
+        ("time_zone", "America/New_York"),
+        ("category", ""),
+        ("section", "STALLS"),
+        ("price", "89.00"),
+        ("currency", "USD"),
+        ("key", "the-key"),
+    ];
+    let preview = [typed.as_slice(), &[("action", "preview")]].concat();
+    let html = post_form(&app, "/sell", Some(&ana), &preview).await.expect(200).text();
+    assert_contains(&html, &["Similar seats ask 50.00 to 62.00 USD.", "The buyer pays 89.00 USD"]);
+    let problem = serde_json::json!({
+        "type": "urn:ticketing:problem:over-cap", "title": "No", "status": 422, "detail": "At most 50.00 USD.",
+        "errors": [{ "field": "price", "message": "must be at most 50.00 USD" }],
+    });
+    services.respond_with("POST /api/tickets", 422, problem, &[]);
+    let html = post_form(&app, "/sell", Some(&ana), &typed).await.expect(422).text();
+    assert_contains(&html, &["id=\"price-fault\">Must be at most 50.00 USD."]);
+    assert_eq!(services.take_requests()[0].body["startsAt"], serde_json::json!(show.starts_at.to_string()));
+    // Another title is another show.
+    typed[1] = ("title", "Carmen, encore");
+    let html = post_form(&app, "/sell", Some(&ana), &typed).await.expect(422).text();
+    assert!(!html.contains("id=\"for-show\"") && !html.contains("<details"), "{html}");
+}
