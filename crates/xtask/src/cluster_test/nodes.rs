@@ -91,6 +91,16 @@ async fn drain(cluster: &Cluster, node: &str) -> Result<()> {
 /// Cordons a node and moves what is not part of the deployment, or has its state in memory, to other nodes: the
 /// Gateway and its control plane, the cluster's DNS and fakestripe. Of those it is not tested what their loss costs.
 async fn clear(cluster: &Cluster, node: &str) -> Result<()> {
+    cluster.kube.run(&["cordon", node]).await?;
+    // The cluster's DNS may tolerate that, and come back to this node.
+    let taint = "cluster-test:PreferNoSchedule";
+    cluster.kube.run(&["taint", "nodes", node, taint, "--overwrite"]).await?;
+    let outcome = move_pods(cluster, node).await;
+    cluster.kube.run(&["taint", "nodes", node, &format!("{taint}-")]).await?;
+    outcome
+}
+
+async fn move_pods(cluster: &Cluster, node: &str) -> Result<()> {
     let fakestripe = format!("app.kubernetes.io/name={FAKESTRIPE}");
     let moved = [
         (NAMESPACE, GATEWAY_SELECTOR),
@@ -98,7 +108,6 @@ async fn clear(cluster: &Cluster, node: &str) -> Result<()> {
         (NAMESPACE, fakestripe.as_str()),
         ("kube-system", "k8s-app=kube-dns"),
     ];
-    cluster.kube.run(&["cordon", node]).await?;
     for (namespace, selector) in moved {
         let kube = cluster.kube.in_namespace(namespace);
         let selected = ["--selector", selector];
