@@ -270,7 +270,7 @@ impl Aggregate for Show {
     }
 
     /// A change of a show spreads to its listings in response to its event. The snapshot that a settled state is
-    /// published as after a quiet period repeats that, for listings that joined the show meanwhile.
+    /// published as after a quiet period repeats that, for listings whose request crashed when they joined the show.
     fn is_settled(&self) -> bool {
         true
     }

@@ -47,7 +47,7 @@ async fn merge(app: &TestApp, staff: &User, id: &Value, into: &Value) -> Respons
     request.json(&json!({ "into": into })).send().await
 }
 
-async fn cancel(app: &TestApp, staff: &User, id: &Value) -> Response {
+pub(crate) async fn cancel(app: &TestApp, staff: &User, id: &Value) -> Response {
     let request = app.request("POST", &format!("{}/cancel", show_path(id))).as_user(staff);
     request.json(&json!({ "reason": "The singer is ill." })).send().await
 }
