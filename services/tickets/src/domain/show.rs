@@ -154,14 +154,19 @@ impl Show {
         Ok((Self { merged_into: Some(into), updated_at: now, ..self }, ShowChange::Merged))
     }
 
-    /// Records that another show is about to be merged into this one.
+    /// Records that another show is about to be merged into this one. If that one was moved, this one counts as moved
+    /// too: some tickets of the other show are for its earlier time or place.
     ///
     /// # Why
     /// Two merges in opposite directions would leave no show. Each changes both shows by compare-and-swap, this one
     /// first, so that one of them fails.
-    pub(crate) fn absorb(self, now: Timestamp) -> Transition {
+    pub(crate) fn absorb(self, other: &Self, now: Timestamp) -> Transition {
         self.ensure_live()?;
-        Ok((Self { updated_at: now, ..self }, ShowChange::Updated))
+        let (status, change) = match (&self.status, &other.status) {
+            (Status::Scheduled, Status::Moved) => (Status::Moved, ShowChange::Moved),
+            (status, _) => (status.clone(), ShowChange::Updated),
+        };
+        Ok((Self { status, updated_at: now, ..self }, change))
     }
 
     /// Cancels the show.

@@ -63,7 +63,7 @@ fn every_command_in_every_state() {
     for (state, error) in [(cancelled, ShowError::Cancelled), (merged, ShowError::Merged)] {
         assert_eq!(state.clone().revise(moved.clone(), later), Err(error));
         assert_eq!(state.clone().merge(other, later), Err(error));
-        assert_eq!(state.clone().absorb(later), Err(error));
+        assert_eq!(state.clone().absorb(&show(), later), Err(error));
         assert_eq!(state.clone().cancel("Rain".to_owned(), later), Err(error));
         assert_eq!(Show::from_payload(state.payload()), Some(state.clone()));
         assert!(state.is_changed_since(&show()));
@@ -77,7 +77,9 @@ fn every_command_in_every_state() {
     let (moved, change) = updated.revise(moved, later).unwrap();
     assert_eq!((change, moved.status_name(), moved.present_change()), (ShowChange::Moved, ShowStatus::Moved, change));
     assert_eq!(Show::from_payload(moved.payload()), Some(moved.clone()));
-    let (absorbing, change) = moved.absorb(later).unwrap();
+    let (absorbing, change) = show().absorb(&moved, later).unwrap();
+    assert_eq!((change, absorbing.status_name()), (ShowChange::Moved, ShowStatus::Moved), "a move outlasts a merge");
+    let (absorbing, change) = moved.absorb(&show(), later).unwrap();
     assert_eq!((change, absorbing.status_name()), (ShowChange::Updated, ShowStatus::Moved));
     let lacking = ShowState { status: ShowStatus::Cancelled, ..show().payload() };
     assert_eq!(Show::from_payload(lacking), None);
