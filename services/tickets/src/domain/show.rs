@@ -9,7 +9,7 @@ use common::id::ShowId;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cities::{self, folded_city};
+use super::cities::{self, folded_city, unique_city};
 use super::search_tokens::{folded, search_tokens};
 
 /// What a show is called, and where and when it takes place.
@@ -47,8 +47,9 @@ impl ShowDetails {
     /// The name of the show: equal for all spellings of its title and of its place, and only at its local time. The
     /// separator occurs in no text that a user can enter.
     pub(crate) fn name(&self) -> String {
+        let city = self.city.as_deref().map(|city| unique_city(city, &self.time_zone)).unwrap_or_default();
         let start = local_time(self.starts_at, &self.time_zone);
-        [folded(&self.title), folded(&self.venue), self.folded_city(), start].join("\n")
+        [folded(&self.title), folded(&self.venue), city, start].join("\n")
     }
 
     /// Whether another show at this place and time would be at the same, whatever the spelling.

@@ -36,6 +36,13 @@ fn spellings_share_a_name_and_local_times_do_not() {
     ] {
         assert_ne!(other.name(), name, "{other:?}");
     }
+    let ontario = ShowDetails {
+        time_zone: "America/Toronto".to_owned(),
+        starts_at: show_details().starts_at.plus(Duration::from_secs(5 * 3600)),
+        ..show_details()
+    };
+    assert_eq!(ontario.clone().located().country.as_deref(), Some("CA"));
+    assert_ne!(ontario.name(), name, "the same local time in another London");
     let unknown = |zone: &str, hour: &str| ShowDetails {
         city: Some("Springwood".to_owned()),
         time_zone: zone.to_owned(),
