@@ -176,7 +176,7 @@ impl Show {
         Ok((Self { status: Status::Cancelled { reason }, updated_at: now, ..self }, ShowChange::Cancelled))
     }
 
-    fn ensure_live(&self) -> Result<(), ShowError> {
+    pub(crate) fn ensure_live(&self) -> Result<(), ShowError> {
         if self.merged_into.is_some() {
             Err(ShowError::Merged)
         } else if self.is_cancelled() {
