@@ -41,12 +41,6 @@ pub(crate) fn folded_city(name: &str, time_zone: &str) -> String {
     find(name, time_zone).map_or_else(|| folded(name), |city| folded(city.name))
 }
 
-/// The name of a city by which shows are told apart: its folded name and, if the city is known, its country. There are
-/// cities of the same name.
-pub(super) fn unique_city(name: &str, time_zone: &str) -> String {
-    find(name, time_zone).map_or_else(|| folded(name), |city| format!("{} {}", folded(city.name), city.country))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,9 +57,6 @@ mod tests {
             assert_eq!(folded_city(name, "UTC"), "munich", "{name}");
         }
         assert_eq!(folded_city("Saint-Cloud", "UTC"), "saint cloud");
-        assert_eq!(unique_city("Londres", "UTC"), "london GB");
-        assert_eq!(unique_city("London", "America/Toronto"), "london CA");
-        assert_eq!(unique_city("Saint-Cloud", "UTC"), "saint cloud");
     }
 
     #[test]

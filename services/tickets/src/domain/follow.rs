@@ -205,6 +205,13 @@ mod tests {
     }
 
     #[test]
+    fn edit_in_another_zone_than_the_staff_gave_keeps_the_show() {
+        let present = ListingDetails { time_zone: "Europe/Paris".to_owned(), ..details() };
+        assert!(is_same_show(&details(), &present));
+        assert_eq!(details_kept(details(), &present), present);
+    }
+
+    #[test]
     fn same_local_time_is_the_same_start() {
         // The first seller of a show in a small town gave its time zone; the second one gave none.
         let listing = |zone: &str, start: &str| ListingDetails {

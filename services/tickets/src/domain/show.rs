@@ -9,7 +9,7 @@ use common::id::ShowId;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cities::{self, folded_city, unique_city};
+use super::cities::{self, folded_city};
 use super::search_tokens::{folded, search_tokens};
 
 /// What a show is called, and where and when it takes place.
@@ -44,11 +44,17 @@ impl ShowDetails {
         }
     }
 
-    /// The name of the show: equal for all spellings of its title and of its place, and only at its local time. The
-    /// separator occurs in no text that a user can enter.
+    /// The name of the show: equal for all spellings of its title and of its place, and only at its local time. In a known
+    /// city, the time is local there whatever time zone the staff gave the show, because sellers name the show without
+    /// that. There are cities of the same name, so the country is part of the name. The separator occurs in no text that
+    /// a user can enter.
     pub(crate) fn name(&self) -> String {
-        let city = self.city.as_deref().map(|city| unique_city(city, &self.time_zone)).unwrap_or_default();
-        let start = local_time(self.starts_at, &self.time_zone);
+        let (city, time_zone) = match self.city.as_deref().map(|city| (city, cities::find(city, &self.time_zone))) {
+            Some((_, Some(known))) => (format!("{} {}", folded(known.name), known.country), known.time_zone),
+            Some((city, None)) => (folded(city), self.time_zone.as_str()),
+            None => (String::new(), self.time_zone.as_str()),
+        };
+        let start = local_time(self.starts_at, time_zone);
         [folded(&self.title), folded(&self.venue), city, start].join("\n")
     }
 

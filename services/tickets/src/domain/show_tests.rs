@@ -27,6 +27,8 @@ fn spellings_share_a_name_and_local_times_do_not() {
     };
     assert_eq!(spelled.name(), name);
     assert!(spelled.is_same_occasion(&show_details()));
+    let corrected = ShowDetails { time_zone: "Europe/Paris".to_owned(), ..show_details() };
+    assert_eq!(corrected.name(), name, "sellers name the show by the city's time zone");
     for other in [
         ShowDetails { title: "Hamlet II".to_owned(), ..show_details() },
         ShowDetails { venue: "Globe Two".to_owned(), ..show_details() },
