@@ -214,8 +214,6 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
     let detail = &error.problem.detail;
     Some(match error.status() {
         StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
-        // `detail` names the cap.
-        StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => FormErrors::new("", detail),
         StatusCode::CONFLICT => FormErrors::new("", detail),
         StatusCode::PRECONDITION_FAILED => FormErrors::new(
             "",
