@@ -10,7 +10,7 @@ use common::events::payment::PaymentState;
 use common::events::show::ShowState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::events::user::UserState;
-use common::id::{OrderId, ShowId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Bson, Document, doc};
@@ -205,6 +205,15 @@ async fn find_by_ids<S: Payload>(
     }
     filter.insert("_id", doc! { "$in": ids });
     replica.find(filter).await
+}
+
+/// The payments with these ids that are known.
+pub(crate) async fn payments_by_ids(
+    payments: &Replica<PaymentState>,
+    ids: impl IntoIterator<Item = PaymentId>,
+) -> Result<Vec<PaymentState>, StoreError> {
+    let found = find_by_ids(payments, ids, Document::new()).await?;
+    Ok(found.into_iter().map(|payment| payment.state).collect())
 }
 
 /// The latest payments of an order, oldest first.

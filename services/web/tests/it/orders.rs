@@ -248,12 +248,13 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
 async fn orders_are_upcoming_or_past_and_found_by_their_number() {
     let app = app().await;
     let (ana, eve) = (app.signer.user(), app.signer.user());
-    // The hours until the event begins.
+    // The hours until the event began or begins, as the order says.
     for (title, hours, status) in [
         ("Later", 48, OrderStatus::Completed),
         ("Dropped", 30, OrderStatus::Cancelled),
         ("Sooner", 24, OrderStatus::AwaitingPayment),
         ("Tonight", -2, OrderStatus::Completed),
+        ("Postponed", -40, OrderStatus::Completed),
         ("Yesterday", -20, OrderStatus::Completed),
     ] {
         let mut ticket = listing(&app, title, 0);
@@ -261,13 +262,27 @@ async fn orders_are_upcoming_or_past_and_found_by_their_number() {
         ticket.terms.starts_at = Timestamp::from_millis(now + hours * 3_600_000);
         let placed = order(&app, &ticket, ana.id, status);
         app.publish(OrderChange::Created, placed.id, 0, placed).await;
+        if title == "Postponed" {
+            let starts_at = app.clock.now().plus(Duration::from_secs(36 * 3600));
+            let moved = ShowState { starts_at, ..show(&ticket, ShowStatus::Moved) };
+            app.publish(ShowChange::Moved, moved.id, 1, moved).await;
+        }
     }
     let html = get(&app, &ana, "/orders").await.expect(200).text();
-    let expected = ["Upcoming</h2>", ">Tonight<", ">Sooner<", ">Later<", "Past and cancelled</h2>", ">Yesterday<"];
+    let expected = [
+        "Upcoming</h2>",
+        ">Tonight<",
+        ">Sooner<",
+        ">Postponed<",
+        "The show was moved.",
+        ">Later<",
+        "Past and cancelled</h2>",
+        ">Yesterday<",
+    ];
     let positions = expected.map(|part| html.find(part).unwrap_or_else(|| panic!("{part} is not in {html}")));
     assert!(positions.is_sorted() && html.find(">Dropped<") > html.find(">Yesterday<"), "{html}");
     let numbers: Vec<_> = html.split(">Order TK-").skip(1).map(|tail| tail.split('<').next().unwrap()).collect();
-    assert_eq!(numbers.len(), 5, "{html}");
+    assert_eq!(numbers.len(), 6, "{html}");
 
     // In the order of the page, the second is of Sooner. People type it as they like.
     let typed = numbers[1].replace('-', "").to_lowercase();
@@ -353,6 +368,7 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
     app.publish(ShowChange::Created, scheduled.id, 0, scheduled.clone()).await;
     let page = async || get(&app, &ana, &path(&own)).await.expect(200).text();
     let told = async || get(&app, &ana, "/notifications").await.expect(200).text();
+    let list = async || get(&app, &ana, "/orders").await.expect(200).text();
     assert!(!page().await.contains("alert-warning\"><strong>The show"), "it takes place as the order says");
 
     // The listing's show is merged into another one, which is moved.
@@ -367,6 +383,7 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
         &["The show was moved.", &format!("datetime=\"{starts_at}\""), "at Old Vic, New York"],
     );
     assert_contains(&told().await, &["Moved: Tosca is now on", &format!("href=\"{}\"", path(&own))]);
+    assert_contains(&list().await, &["The show was moved.", "at Old Vic, New York", &format!("{}/pass", path(&own))]);
 
     let cancelled =
         ShowState { cancel_reason: Some("The singer is ill.".to_owned()), status: ShowStatus::Cancelled, ..moved };
@@ -376,11 +393,16 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
         &html,
         &["The show is cancelled. What you paid is to be given back.", "The singer is ill.", ">Show cancelled<"],
     );
-    assert!(!html.contains("Show this code"), "{html}");
+    assert!(!html.contains("Your ticket</h2>"), "{html}");
+    let html = list().await;
+    assert_contains(&html, &["The show is cancelled. What you paid is to be given back.", ">Show cancelled<"]);
+    assert!(!html.contains("The ticket is yours") && !html.contains(&format!("{}/pass", path(&own))), "{html}");
     assert_contains(&told().await, &["Cancelled: Tosca does not take place."]);
     let refunded = Some(Refunded { amount: paid.amount.clone(), at: ticket.created_at });
     app.publish(PaymentChange::Refunded, paid.id, 3, PaymentState { refunded, ..paid }).await;
-    assert_contains(&page().await, &["The show is cancelled. The charge is refunded."]);
+    for html in [page().await, list().await] {
+        assert_contains(&html, &["The show is cancelled. The charge is refunded."]);
+    }
 
     // A hold that ended with its show.
     let held = OrderState {
