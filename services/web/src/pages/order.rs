@@ -86,8 +86,8 @@ pub(super) async fn order(
     let Versioned { version, state: order } = load_own_order(&state, &viewer, &id).await?;
     let model = state.model.live().await?;
     let payments = lists::payments_of(&model.payments, order.id).await?;
-    let shows = lists::shows_by_ids(&model.shows, [order.show_id]).await?;
-    let notice = shows.get(&order.show_id).and_then(|show| ShowNotice::of(&order, show));
+    let show = lists::present_show(&model.shows, order.show_id).await?;
+    let notice = show.and_then(|show| ShowNotice::of(&order, &show));
     let view = OrderView::new(&order, &payments);
     let page = OrderPage {
         layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
@@ -134,13 +134,14 @@ pub(super) async fn calendar_file(
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let order = load_completed_order(&state, &viewer, &id).await?;
+    let show = lists::present_show(&state.model.live().await?.shows, order.show_id).await?;
     let page = format!("{}/orders/{}", state.public_url, order.id);
     let disposition = format!("attachment; filename=\"{}\"", file_name(&order));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?),
     ];
-    Ok((headers, calendar(&order, &page)).into_response())
+    Ok((headers, calendar(&order, show.as_ref(), &page)).into_response())
 }
 
 #[cfg(test)]

@@ -176,6 +176,11 @@ pub(crate) async fn shows_by_ids(
     Ok(wanted.into_iter().filter_map(present).collect())
 }
 
+/// The known show with this id, or the one that it was merged into.
+pub(crate) async fn present_show(shows: &Replica<ShowState>, id: ShowId) -> Result<Option<ShowState>, StoreError> {
+    Ok(shows_by_ids(shows, [id]).await?.remove(&id))
+}
+
 /// The tickets with these ids that are known.
 pub(crate) async fn tickets_by_ids(
     tickets: &Replica<TicketState>,
