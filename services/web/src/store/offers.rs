@@ -124,7 +124,7 @@ pub(crate) async fn listings_of_show(
     model.tickets.find_sorted(filter, order, MAX_LISTINGS).await
 }
 
-/// The listings that became cheaper last, at most one for each show, with their shows.
+/// The listings that became cheaper last, at most one for each show that is open, with their shows.
 pub(crate) async fn price_drops(
     model: &Replicas,
     now: Timestamp,
@@ -134,6 +134,7 @@ pub(crate) async fn price_drops(
         "state.status": TicketStatus::Available.as_ref(),
         "state.priceDrop.at": { "$exists": true },
         "state.startsAt": { "$gt": now.to_string() },
+        "state.showCancelled": { "$ne": true },
     };
     let order = doc! { "state.priceDrop.at": -1, "_id": -1 };
     let mut dropped = model.tickets.find_sorted(filter, order, limit * DROPS_PER_SHOW).await?;
