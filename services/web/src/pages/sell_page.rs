@@ -59,7 +59,8 @@ pub(super) async fn known_show(
     let Ok(id) = form.show.parse::<ShowId>() else { return Ok(None) };
     let model = state.model.live().await?;
     let show = model.shows.get(id).await?.map(|show| show.state);
-    let Some(show) = show.filter(|show| form.is_for_show(show)) else { return Ok(None) };
+    // What was merged has no tickets any more.
+    let Some(show) = show.filter(|show| show.merged_into.is_none() && form.is_for_show(show)) else { return Ok(None) };
     let tickets = offers::listings_of_show(&model, id).await?;
     Ok(Some(KnownShow {
         path: show_path(&show),
