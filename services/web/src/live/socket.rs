@@ -204,20 +204,20 @@ async fn await_recent_changes(state: &AppState, model: &Replicas, shown: &[Shown
     Ok(())
 }
 
-/// The updates that a page missed of shows. One query for all of them.
+/// The updates that a page missed of shows. One query for all of them if it missed none, and one for what the others
+/// have for sale.
 async fn missed_of_shows(state: &AppState, model: &Replicas, shown: &[ShownShow]) -> Result<Vec<Utf8Bytes>, Error> {
     await_recent_changes(state, model, shown).await?;
-    let found = offers::shows_by_ids(model, shown.iter().map(|show| show.id)).await?;
-    let found: HashMap<_, _> = found.into_iter().map(|found| (found.show.id, found)).collect();
+    let revisions = offers::revisions(model, shown.iter().map(|show| show.id)).await?;
+    let outdated = shown.iter().filter(|show| revisions.get(&show.id).is_some_and(|newest| *newest > show.revision));
+    let (of_lists, of_cards): (Vec<_>, Vec<_>) = outdated.partition(|show| show.is_list);
     let mut missed = Vec::new();
-    for show in shown {
-        match found.get(&show.id).filter(|found| found.offer.revision > show.revision) {
-            Some(found) if show.is_list => {
-                missed.push(message::entity_changed(&message::list_topic(show.id), found.offer.revision)?);
-            }
-            Some(found) => missed.push(message::show_changed(found, state.clock.now())?),
-            None => {}
-        }
+    for list in of_lists {
+        let revision = revisions.get(&list.id).copied().unwrap_or_default();
+        missed.push(message::entity_changed(&message::list_topic(list.id), revision)?);
+    }
+    for found in offers::shows_by_ids(model, of_cards.iter().map(|show| show.id)).await? {
+        missed.push(message::show_changed(&found, state.clock.now())?);
     }
     Ok(missed)
 }

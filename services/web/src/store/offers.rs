@@ -55,15 +55,29 @@ impl From<FoundShow> for ShowOffer {
     fn from(found: FoundShow) -> Self {
         let FoundShow { version, state, latest, mut offers } = found;
         offers.sort_by(|one, other| other.free.cmp(&one.free).then_with(|| one.currency.cmp(&other.currency)));
-        let changes = latest.iter().map(|change| change.at).chain([state.updated_at]);
-        let changed_at = changes.map(Timestamp::as_millis).max().unwrap_or_default();
         let offer = Offer {
             free: offers.iter().map(|offer| offer.free).sum(),
-            revision: u64::try_from(changed_at).unwrap_or_default(),
+            revision: revision(state.updated_at, &latest),
             from: offers.into_iter().map(|offer| Money { amount: offer.from, currency: offer.currency }).collect(),
         };
         Self { show: Versioned { version, state }, offer }
     }
+}
+
+/// A show without what it has for sale.
+#[derive(Debug, Deserialize)]
+struct FoundRevision {
+    #[serde(rename = "_id")]
+    id: ShowId,
+    #[serde(rename = "updatedAt")]
+    updated_at: Timestamp,
+    /// At most one.
+    latest: Vec<LatestChange>,
+}
+
+fn revision(show_updated_at: Timestamp, latest: &[LatestChange]) -> u64 {
+    let changes = latest.iter().map(|change| change.at).chain([show_updated_at]);
+    changes.map(Timestamp::as_millis).max().and_then(|at| u64::try_from(at).ok()).unwrap_or_default()
 }
 
 /// The stage that adds to each show the listings in this collection that match, processed by these stages.
@@ -73,20 +87,25 @@ pub(super) fn with_listings(tickets: &Collection<Document>, field: &str, stages:
     } }
 }
 
-/// The stages that add to each show what it has for sale. The latest change comes first: a listing that changes in
-/// between is then a reason for another look, not one that is missed.
-pub(super) fn with_offers(tickets: &Collection<Document>) -> [Document; 2] {
+/// The stage that adds to each show the latest change of its listings.
+fn with_latest_change(tickets: &Collection<Document>) -> Document {
     let latest = vec![
         doc! { "$sort": { "state.updatedAt": -1 } },
         doc! { "$limit": 1 },
         doc! { "$project": { "_id": 0, "at": "$state.updatedAt" } },
     ];
+    with_listings(tickets, "latest", latest)
+}
+
+/// The stages that add to each show what it has for sale. The latest change comes first: a listing that changes in
+/// between is then a reason for another look, not one that is missed.
+pub(super) fn with_offers(tickets: &Collection<Document>) -> [Document; 2] {
     let by_currency = doc! {
         "_id": "$state.price.currency", "free": { "$sum": 1 }, "from": { "$min": "$state.price.amount" },
     };
     let offers =
         vec![doc! { "$match": { "state.status": TicketStatus::Available.as_ref() } }, doc! { "$group": by_currency }];
-    [with_listings(tickets, "latest", latest), with_listings(tickets, "offers", offers)]
+    [with_latest_change(tickets), with_listings(tickets, "offers", offers)]
 }
 
 /// The shows that these stages return, which include those of [`with_offers`].
@@ -107,6 +126,25 @@ pub(crate) async fn shows_by_ids(
     }
     let [latest, offers] = with_offers(&model.ticket_documents);
     aggregate(model, vec![doc! { "$match": { "_id": { "$in": ids } } }, latest, offers]).await
+}
+
+/// The revisions of the offers of these shows. Unlike the offers, they cost the same for any number of listings.
+pub(crate) async fn revisions(
+    model: &Replicas,
+    ids: impl IntoIterator<Item = ShowId>,
+) -> Result<HashMap<ShowId, u64>, StoreError> {
+    let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let stages = [
+        doc! { "$match": { "_id": { "$in": ids } } },
+        with_latest_change(&model.ticket_documents),
+        doc! { "$project": { "updatedAt": "$state.updatedAt", "latest": 1 } },
+    ];
+    let found = model.show_documents.aggregate(stages).with_type::<FoundRevision>().await?;
+    let found: Vec<FoundRevision> = found.try_collect().await?;
+    Ok(found.into_iter().map(|found| (found.id, revision(found.updated_at, &found.latest))).collect())
 }
 
 /// The show with this id.
