@@ -76,7 +76,7 @@ pub(super) async fn sell_form(
     {
         form = form.like(&ticket.state);
     }
-    let known = known_show(&state, &form, None).await?;
+    let known = known_show(&state, &form, user).await?;
     let mut page = page(&state, &viewer, None, known, form, FormErrors::default(), None);
     page.layout.notice = rejected_parameters_message(&query.rejected);
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
@@ -131,7 +131,7 @@ pub(super) async fn edit_form(
         return Ok(see_other(&format!("/tickets/{id}")));
     }
     let form = ListingForm::from_ticket(&listing, listing.version);
-    let known = known_show(&state, &form, Some(id)).await?;
+    let known = known_show(&state, &form, user).await?;
     let page = page(&state, &viewer, Some(id), known, form, FormErrors::default(), None);
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -160,7 +160,7 @@ async fn submit_listing(
     SubmittedForm { form: submission, request }: SubmittedForm<ListingSubmission>,
 ) -> Result<Response, PageError> {
     let form = submission.listing;
-    let known = known_show(state, &form, editing).await?;
+    let known = known_show(state, &form, user).await?;
     let form_page = |status, form, errors, preview| {
         let page = page(state, viewer, editing, known, form, errors, preview);
         layout::respond(status, &page.layout, &page)

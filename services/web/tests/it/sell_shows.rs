@@ -65,6 +65,7 @@ async fn known_show_fills_the_form() {
             "Tickets in section Balcony ask 40.00 USD.",
         ],
     );
+    assert!(!html.contains("125.50"), "the seller's own ticket is no other's: {html}");
     // Another ticket like one of the seller's; of others' nothing is copied.
     let html = get(&format!("{form}&like={}", own.terms.id)).await.expect(200).text();
     assert_contains(&html, &["name=\"price\" type=\"text\" value=\"125.50\""]);
