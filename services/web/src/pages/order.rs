@@ -14,7 +14,7 @@ use common::aggregate::Versioned;
 use common::api::orders::ReadPass;
 use common::error::Error;
 use common::events::order::{OrderState, OrderStatus};
-use common::id::OrderId;
+use common::id::{OrderId, ShowId};
 use http::{HeaderValue, StatusCode, header};
 
 use super::layout::{self, Layout};
@@ -36,6 +36,8 @@ const PASS_TIMEOUT: Duration = Duration::from_secs(3);
 struct OrderPage {
     layout: Layout,
     order: OrderView,
+    /// Id and version of the show, whose changes reload the page.
+    show: Option<(ShowId, u64)>,
     /// What differs from the terms of the order.
     notice: Option<ShowNotice>,
     version: u64,
@@ -87,7 +89,7 @@ pub(super) async fn order(
     let model = state.model.live().await?;
     let payments = lists::payments_of(&model.payments, order.id).await?;
     let show = lists::present_show(&model.shows, order.show_id).await?;
-    let notice = show.and_then(|show| ShowNotice::of(&order, &show));
+    let notice = show.as_ref().and_then(|show| ShowNotice::of(&order, show));
     let view = OrderView::new(&order, &payments);
     let page = OrderPage {
         layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
@@ -95,6 +97,7 @@ pub(super) async fn order(
             Some(notice) => notice.amend(view, &order, &payments),
             None => view,
         },
+        show: show.map(|show| (show.id, show.version)),
         version,
         timeline: timeline(&order, &payments),
         // Nobody is let in to a show that does not take place.
@@ -141,7 +144,7 @@ pub(super) async fn calendar_file(
         (header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?),
     ];
-    Ok((headers, calendar(&order, show.as_ref(), &page)).into_response())
+    Ok((headers, calendar(&order, show.as_deref(), &page)).into_response())
 }
 
 #[cfg(test)]
@@ -159,6 +162,7 @@ mod tests {
                 ticket: "the-ticket".to_owned(),
                 ..OrderView::new(&order, &[])
             },
+            show: Some((order.show_id, 6)),
             notice: None,
             version: 4,
             timeline: timeline(&order, &[]),
@@ -186,6 +190,8 @@ mod tests {
                 "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
                 "id=\"live\" data-live=\"order:the-id\" data-version=\"4\" data-mode=\"reload\"",
                 "data-say=\"Paid. The ticket is yours.\"",
+                "data-live=\"show:",
+                "data-version=\"0\" data-show=\"6\"",
                 "viewBox=\"0 0 29 29\" role=\"img\" aria-label=\"QR code of your ticket for Jazz &#38; &#60;b&#62;Blues",
                 &code.path,
                 "href=\"/orders/the-id/ticket.ics\"",

@@ -152,14 +152,14 @@ pub(crate) async fn orders_ended_by_show(
 pub(crate) async fn shows_by_ids(
     shows: &Replica<ShowState>,
     ids: impl IntoIterator<Item = ShowId>,
-) -> Result<BTreeMap<ShowId, ShowState>, StoreError> {
+) -> Result<BTreeMap<ShowId, Versioned<ShowState>>, StoreError> {
     let wanted: BTreeSet<ShowId> = ids.into_iter().collect();
-    let (mut known, mut asked) = (BTreeMap::<ShowId, ShowState>::new(), BTreeSet::new());
+    let (mut known, mut asked) = (BTreeMap::<ShowId, Versioned<ShowState>>::new(), BTreeSet::new());
     let mut next = wanted.clone();
     while !next.is_empty() {
         asked.extend(next.iter().copied());
         let found = find_by_ids(shows, next, Document::new()).await?;
-        known.extend(found.into_iter().map(|show| (show.state.id, show.state)));
+        known.extend(found.into_iter().map(|show| (show.id, show)));
         next = known.values().filter_map(|show| show.merged_into).filter(|into| !asked.contains(into)).collect();
     }
     let present = |id: ShowId| {
@@ -177,7 +177,10 @@ pub(crate) async fn shows_by_ids(
 }
 
 /// The known show with this id, or the one that it was merged into.
-pub(crate) async fn present_show(shows: &Replica<ShowState>, id: ShowId) -> Result<Option<ShowState>, StoreError> {
+pub(crate) async fn present_show(
+    shows: &Replica<ShowState>,
+    id: ShowId,
+) -> Result<Option<Versioned<ShowState>>, StoreError> {
     Ok(shows_by_ids(shows, [id]).await?.remove(&id))
 }
 
