@@ -21,7 +21,8 @@ use validator::Validate;
 use super::layout::{self, Layout, see_other};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::checkout::Phase;
-use crate::domain::order_view::OrderView;
+use crate::domain::order_view::{OrderView, is_unpaid};
+use crate::domain::show_notice::ShowNotice;
 use crate::flows::await_version::{await_version, get_or_await};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
@@ -126,9 +127,15 @@ pub(super) async fn checkout(
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
     let order = get_or_await::<OrderState>(&state, id.as_uuid()).await?;
     let order = order.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
-    let payments = lists::payments_of(&state.model.live().await?.payments, order.id).await?;
+    let model = state.model.live().await?;
+    let payments = lists::payments_of(&model.payments, order.id).await?;
     let price_changed = query.value.price.filter(|_| !order.status.is_final()).map(|_| price_changed_notice(&order));
-    let notice = price_changed.or_else(|| rejected_parameters_message(&query.rejected));
+    // Who is about to pay must know it; a closed order has its own page.
+    let show = lists::present_show(&model.shows, order.show_id).await?.filter(|_| is_unpaid(&order));
+    let show_changed = show.and_then(|show| Some(ShowNotice::of(&order, &show)?.sentence(&order.ticket.title)));
+    let notices: Vec<_> =
+        [price_changed, show_changed, rejected_parameters_message(&query.rejected)].into_iter().flatten().collect();
+    let notice = Some(notices.join(" ")).filter(|notice| !notice.is_empty());
     let page = page(&state, &viewer, &order, &payments, notice, trace_of(&headers));
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }

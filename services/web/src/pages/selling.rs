@@ -76,6 +76,7 @@ mod tests {
         let layout = Layout::new("My listings", "About", &Viewer::Guest);
         let html = SellingPage { layout, listings, is_continued: false, next: None }.render().unwrap();
         assert!(html.contains("Not for sale: the show is cancelled.") && !html.contains("/edit\""), "{html}");
+        assert!(!html.contains("List another"), "{html}");
         let layout = Layout::new("My listings", "About", &Viewer::Guest);
         let html = SellingPage { layout, listings: Vec::new(), is_continued: false, next: None }.render().unwrap();
         assert!(html.contains("You have listed nothing yet"), "{html}");

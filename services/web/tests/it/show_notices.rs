@@ -20,6 +20,8 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
     let own = OrderState { id: paid.order_id, payment_id: Some(paid.id), ..own };
     app.publish(OrderChange::Completed, own.id, 3, own.clone()).await;
     app.publish(PaymentChange::Captured, paid.id, 2, paid.clone()).await;
+    let unpaid = order(&app, &ticket, ana.id, OrderStatus::AwaitingPayment);
+    app.publish(OrderChange::Confirmed, unpaid.id, 1, unpaid.clone()).await;
     let scheduled = show_of(&ticket);
     publish_show(&app, &scheduled).await;
     let page = async || get(&app, &ana, &path(&own)).await.expect(200).text();
@@ -41,6 +43,8 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
     );
     assert_contains(&told().await, &["Moved: Tosca is now on", &format!("href=\"{}\"", path(&own))]);
     assert_contains(&list().await, &["The show was moved.", "at Old Vic, New York", &format!("{}/pass", path(&own))]);
+    let checkout = get(&app, &ana, &format!("/checkout/{}?price=new", unpaid.id)).await.expect(200).text();
+    assert_contains(&checkout, &["The price changed", "Pay only if you agree. Moved: Tosca is now on"]);
     let part = async |end: &str| get(&app, &ana, &format!("{}/{end}", path(&own))).await.expect(200).text();
     assert_contains(&part("receipt").await, &["The show was moved.", "at Old Vic, New York", "Town Hall, New York"]);
     let file = part("ticket.ics").await;
