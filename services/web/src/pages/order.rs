@@ -90,16 +90,20 @@ pub(super) async fn order(
     let payments = lists::payments_of(&model.payments, order.id).await?;
     let show = lists::present_show(&model.shows, order.show_id).await?;
     let notice = show.as_ref().and_then(|show| ShowNotice::of(&order, show));
-    let view = OrderView::new(&order, &payments);
+    let mut view = OrderView::new(&order, &payments);
+    let mut steps = timeline(&order, &payments);
+    if let Some(notice) = &notice {
+        view = notice.amend(view, &order, &payments);
+        if notice.is_cancelled() && order.status == OrderStatus::Completed {
+            steps.push(TimelineEntry { at: None, what: view.status_text.clone() });
+        }
+    }
     let page = OrderPage {
         layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
-        order: match &notice {
-            Some(notice) => notice.amend(view, &order, &payments),
-            None => view,
-        },
+        order: view,
         show: show.map(|show| (show.id, show.version)),
         version,
-        timeline: timeline(&order, &payments),
+        timeline: steps,
         // Nobody is let in to a show that does not take place.
         pass: match &notice {
             Some(ShowNotice::Cancelled { .. }) => EntryPass::NotIssued,

@@ -59,6 +59,13 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
         &["The show is cancelled. What you paid is to be given back.", "The singer is ill.", ">Show cancelled<"],
     );
     assert!(!html.contains("Your ticket</h2>"), "{html}");
+    assert_contains(
+        &html,
+        &[
+            "aria-current=\"step\">The show is cancelled. What you paid is to be given back.",
+            &format!("href=\"{}/receipt\"", path(&own)),
+        ],
+    );
     assert!(part("ticket.ics").await.contains("\r\nSTATUS:CANCELLED\r\n"));
     // It replaces the pass that a browser has kept.
     let html = part("pass").await;
