@@ -23,7 +23,7 @@ use super::model::Replicas;
 use crate::domain::offer::{Offer, ShowOffer};
 
 /// Maximum number of listings on the page of a show.
-const MAX_LISTINGS: i64 = 500;
+pub(crate) const MAX_LISTINGS: usize = 500;
 /// How many price drops are examined for each show that is returned: several may be of one show.
 const DROPS_PER_SHOW: i64 = 10;
 
@@ -159,7 +159,7 @@ pub(crate) async fn listings_of_show(
 ) -> Result<Vec<Versioned<TicketState>>, StoreError> {
     let filter = doc! { "state.showId": show.to_string(), "state.status": TicketStatus::Available.as_ref() };
     let order = doc! { "state.price.currency": 1, "state.price.amount": 1, "_id": 1 };
-    model.tickets.find_sorted(filter, order, MAX_LISTINGS).await
+    model.tickets.find_sorted(filter, order, i64::try_from(MAX_LISTINGS).unwrap_or(i64::MAX)).await
 }
 
 /// The listings that became cheaper last, at most one for each show that is open, with their shows.
