@@ -74,7 +74,9 @@ const apply = (message) => {
   if (topic === 'me') { document.body.dispatchEvent(new CustomEvent('bell')); return; }
   if (list) inList(message);
   shown(topic).forEach((element) => {
-    if (Number(element.dataset.version) >= version) return;
+    const known = Number(element.dataset.version);
+    // Of two listings that change at once, the second may be told with the revision of the first.
+    if (known > version || (known === version && show === undefined)) return;
     if (element.dataset.mode === 'reload') { reload(); return; }
     element.dataset.version = version;
     if (show !== undefined) {
