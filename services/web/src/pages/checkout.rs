@@ -6,7 +6,7 @@ use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::orders::CancelOrder;
 use common::error::Error;
-use common::events::order::OrderState;
+use common::events::order::{OrderState, OrderStatus};
 use common::events::payment::PaymentState;
 use common::id::OrderId;
 use common::identity;
@@ -115,7 +115,8 @@ fn trace_of(headers: &HeaderMap) -> Option<String> {
 
 /// Show the checkout.
 #[utoipa::path(get, path = "/checkout/{id}", tag = "pages", params(("id" = OrderId, Path), CheckoutQuery),
-    responses((status = 200, body = String, content_type = "text/html")))]
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 303, description = "Paid, and the show is cancelled.")))]
 pub(super) async fn checkout(
     State(state): State<AppState>,
     viewer: Viewer,
@@ -130,9 +131,14 @@ pub(super) async fn checkout(
     let model = state.model.live().await?;
     let payments = lists::payments_of(&model.payments, order.id).await?;
     let price_changed = query.value.price.filter(|_| !order.status.is_final()).map(|_| price_changed_notice(&order));
-    // Who is about to pay must know it; a closed order has its own page.
-    let show = lists::present_show(&model.shows, order.show_id).await?.filter(|_| is_unpaid(&order));
-    let show_changed = show.and_then(|show| Some(ShowNotice::of(&order, &show)?.sentence(&order.ticket.title)));
+    let show = lists::present_show(&model.shows, order.show_id).await?;
+    let show_notice = show.and_then(|show| ShowNotice::of(&order, &show));
+    if order.status == OrderStatus::Completed && show_notice.as_ref().is_some_and(ShowNotice::is_cancelled) {
+        // The order's page says what becomes of the payment.
+        return Ok(see_other(&format!("/orders/{}", order.id)));
+    }
+    // Who is about to pay must know it.
+    let show_changed = show_notice.filter(|_| is_unpaid(&order)).map(|notice| notice.sentence(&order.ticket.title));
     let notices: Vec<_> =
         [price_changed, show_changed, rejected_parameters_message(&query.rejected)].into_iter().flatten().collect();
     let notice = Some(notices.join(" ")).filter(|notice| !notice.is_empty());
@@ -162,8 +168,6 @@ pub(super) async fn cancel(
 
 #[cfg(test)]
 mod tests {
-    use common::events::order::OrderStatus;
-
     use super::*;
     use crate::domain::checkout::Outcome;
     use crate::domain::order_view::tests::sample;

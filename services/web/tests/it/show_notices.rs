@@ -67,6 +67,8 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
         ],
     );
     assert!(part("ticket.ics").await.contains("\r\nSTATUS:CANCELLED\r\n"));
+    let checkout = get(&app, &ana, &format!("/checkout/{}", own.id)).await.expect(303);
+    assert_eq!(checkout.header("location"), path(&own));
     // It replaces the pass that a browser has kept.
     let html = part("pass").await;
     assert!(html.contains("The show is cancelled.") && !html.contains("can't be shown"), "{html}");
