@@ -6,6 +6,7 @@
 //! an index that has all that is counted, so that no listing is read for it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use common::aggregate::Versioned;
 use common::events::show::{ShowState, ShowStatus};
@@ -26,6 +27,9 @@ use crate::domain::offer::{Offer, ShowOffer};
 pub(crate) const MAX_LISTINGS: usize = 500;
 /// How many price drops are examined for each show that is returned: several may be of one show.
 const DROPS_PER_SHOW: i64 = 10;
+/// Maximum duration of an aggregation. A filter that hardly any show meets looks at all of them, and the database would
+/// go on after the visitor has left.
+const MAX_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 struct FoundShow {
@@ -110,7 +114,7 @@ pub(super) fn with_offers(tickets: &Collection<Document>) -> [Document; 2] {
 
 /// The shows that these stages return, which include those of [`with_offers`].
 pub(super) async fn aggregate(model: &Replicas, stages: Vec<Document>) -> Result<Vec<ShowOffer>, StoreError> {
-    let found = model.show_documents.aggregate(stages).with_type::<FoundShow>().await?;
+    let found = model.show_documents.aggregate(stages).max_time(MAX_TIME).with_type::<FoundShow>().await?;
     let found: Vec<FoundShow> = found.try_collect().await?;
     Ok(found.into_iter().map(ShowOffer::from).collect())
 }
