@@ -93,7 +93,7 @@ pub fn is_unavailable(error: &Error) -> bool {
         | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
         // A network error, a time limit, or a primary that steps down, starts up or shuts down.
         ErrorKind::Command(command) => {
-            matches!(command.code, 6 | 7 | 89 | 91 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
+            matches!(command.code, 6 | 7 | 50 | 89 | 91 | 189 | 262 | 9001 | 10107 | 11600 | 11602 | 13435 | 13436)
         }
         ErrorKind::InsertMany(failed) => failed.write_concern_error.is_some(),
         _ => error.get_custom::<WriteConcernFailed>().is_some(),

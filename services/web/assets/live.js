@@ -23,6 +23,12 @@ const versions = () => {
   return watch;
 };
 
+// Loads the whole page again. After a form submission `location` is the form's URL, which must not be submitted again.
+const reloadAll = () => {
+  const at = document.getElementById('live')?.dataset.at;
+  if (at) location.replace(at); else location.reload();
+};
+
 // Reloads the live part of this page.
 export const reload = async () => {
   if (busy) { again = true; return; }
@@ -68,12 +74,14 @@ const apply = (message) => {
   if (topic === 'me') { document.body.dispatchEvent(new CustomEvent('bell')); return; }
   if (list) inList(message);
   shown(topic).forEach((element) => {
-    if (Number(element.dataset.version) >= version) return;
+    const known = Number(element.dataset.version);
+    // Of two listings that change at once, the second may be told with the revision of the first.
+    if (known > version || (known === version && show === undefined)) return;
     if (element.dataset.mode === 'reload') { reload(); return; }
     element.dataset.version = version;
     if (show !== undefined) {
       // The show itself has changed: another date, or it is cancelled.
-      if (element.dataset.show && Number(element.dataset.show) !== show) { location.reload(); return; }
+      if (element.dataset.show && Number(element.dataset.show) !== show) { reloadAll(); return; }
       element.querySelectorAll('[data-live-offer]').forEach((offer) => { offer.innerHTML = html; });
       return;
     }

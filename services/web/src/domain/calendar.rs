@@ -7,27 +7,40 @@
 use std::time::Duration;
 
 use common::events::order::OrderState;
+use common::events::show::ShowState;
 use common::timestamp::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
 use super::listing_view::{place, seat};
 use super::order_number::OrderNumber;
+use super::show_notice::ShowNotice;
 
 /// Maximum number of octets in a line, without its line break.
 const MAX_LINE_OCTETS: usize = 75;
 /// Duration of an event whose end is unknown. Without an end, a calendar shows an event of no duration.
 const ASSUMED_DURATION: Duration = Duration::from_secs(3 * 3600);
 
-/// The calendar file of an order, in the venue's time zone; `page` is the URL of the order's page.
-pub(crate) fn calendar(order: &OrderState, page: &str) -> String {
+/// The calendar file of an order of this show, if it is known, in the venue's time zone; `page` is the URL of the
+/// order's page. A moved show is entered where and when it takes place now.
+pub(crate) fn calendar(order: &OrderState, show: Option<&ShowState>, page: &str) -> String {
     let terms = &order.ticket;
-    let (starts, ends) = (instant(terms.starts_at), instant(terms.starts_at.plus(ASSUMED_DURATION)));
-    let zone = TimeZone::get(&terms.time_zone).ok().filter(|_| terms.time_zone != "UTC");
-    let zone = zone.map(|zone| (terms.time_zone.as_str(), zone));
+    let notice = show.and_then(|show| ShowNotice::of(order, show));
+    let is_cancelled = notice.as_ref().is_some_and(ShowNotice::is_cancelled);
+    let moved = show.filter(|_| notice.is_some() && !is_cancelled);
+    let (starts_at, zone_name, place) = match moved {
+        Some(show) => (show.starts_at, &show.time_zone, place(&show.venue, show.city.as_deref())),
+        None => (terms.starts_at, &terms.time_zone, place(&terms.venue, terms.city.as_deref())),
+    };
+    let end = show.and_then(|show| show.ends_at).filter(|end| *end > starts_at);
+    let (starts, ends) = (instant(starts_at), instant(end.unwrap_or_else(|| starts_at.plus(ASSUMED_DURATION))));
+    let zone = TimeZone::get(zone_name).ok().filter(|_| zone_name != "UTC");
+    let zone = zone.map(|zone| (zone_name.as_str(), zone));
+    let changed_at = show.filter(|_| notice.is_some()).map_or(order.updated_at, |show| show.updated_at);
     let number = OrderNumber::of(order.id);
     let seat = seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref());
-    let pass = format!("Your pass: {page}");
-    let note = format!("Order {number}. The end is a guess: the seller did not say when the event ends.");
+    let pass = if is_cancelled { "The show is cancelled.".to_owned() } else { format!("Your pass: {page}") };
+    let note = if end.is_some() { "" } else { " The end is a guess: the seller did not say when the event ends." };
+    let note = format!("Order {number}.{note}");
     let description: Vec<_> = [seat.as_str(), &pass, &note].into_iter().filter(|line| !line.is_empty()).collect();
     let mut lines =
         vec!["BEGIN:VCALENDAR".to_owned(), "VERSION:2.0".to_owned(), "PRODID:-//Ticketing//Tickets//EN".to_owned()];
@@ -35,16 +48,16 @@ pub(crate) fn calendar(order: &OrderState, page: &str) -> String {
     lines.extend([
         "BEGIN:VEVENT".to_owned(),
         format!("UID:{}", order.id),
-        format!("DTSTAMP:{}", utc_stamp(instant(order.updated_at))),
+        format!("DTSTAMP:{}", utc_stamp(instant(order.updated_at.max(changed_at)))),
         format!("DTSTART{}", stamp(zone.as_ref(), starts)),
         format!("DTEND{}", stamp(zone.as_ref(), ends)),
         format!("SUMMARY:{}", escaped(&terms.title)),
-        format!("LOCATION:{}", escaped(&place(&terms.venue, terms.city.as_deref()))),
+        format!("LOCATION:{}", escaped(&place)),
         format!("URL:{page}"),
         format!("DESCRIPTION:{}", escaped(&description.join("\n"))),
-        "END:VEVENT".to_owned(),
-        "END:VCALENDAR".to_owned(),
     ]);
+    lines.extend(is_cancelled.then(|| "STATUS:CANCELLED".to_owned()));
+    lines.extend(["END:VEVENT".to_owned(), "END:VCALENDAR".to_owned()]);
     lines.iter().map(|line| folded(line)).collect()
 }
 
@@ -158,9 +171,11 @@ fn folded(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use common::events::order::OrderStatus;
+    use common::events::show::ShowStatus;
 
     use super::*;
     use crate::domain::order_view::tests::sample;
+    use crate::domain::show_notice::tests::show_of;
 
     const PAGE: &str = "http://localhost:8080/orders/1";
 
@@ -203,8 +218,38 @@ mod tests {
             "END:VEVENT",
             "END:VCALENDAR",
         ];
-        assert_eq!(unfolded(&calendar(&order, PAGE)), expected);
+        assert_eq!(unfolded(&calendar(&order, None, PAGE)), expected);
         assert_eq!(file_name(&order), format!("jazz-b-blues-b-{}.ics", OrderNumber::of(order.id)));
+    }
+
+    #[test]
+    fn show_decides_where_and_when() {
+        let order = sample(OrderStatus::Completed);
+        let lines = |show: &ShowState| unfolded(&calendar(&order, Some(show), PAGE));
+        let scheduled = show_of(&order, ShowStatus::Scheduled);
+        assert_eq!(lines(&scheduled), unfolded(&calendar(&order, None, PAGE)));
+        let moved = ShowState {
+            starts_at: "2099-07-01T18:00:00Z".parse().unwrap(),
+            ends_at: Some("2099-07-01T20:30:00Z".parse().unwrap()),
+            time_zone: "Europe/London".to_owned(),
+            venue: "Old Vic".to_owned(),
+            city: Some("London".to_owned()),
+            updated_at: "2026-02-03T04:05:06Z".parse().unwrap(),
+            ..show_of(&order, ShowStatus::Moved)
+        };
+        let found = lines(&moved);
+        for line in [
+            "DTSTAMP:20260203T040506Z",
+            "DTSTART;TZID=Europe/London:20990701T190000",
+            "DTEND;TZID=Europe/London:20990701T213000",
+            "LOCATION:Old Vic\\, London",
+        ] {
+            assert!(found.contains(&line.to_owned()), "{line} is not in {found:?}");
+        }
+        assert!(!found.concat().contains("a guess") && !found.concat().contains("CANCELLED"), "{found:?}");
+        let found = lines(&show_of(&order, ShowStatus::Cancelled));
+        assert!(found.contains(&"STATUS:CANCELLED".to_owned()) && !found.concat().contains("Your pass"), "{found:?}");
+        assert!(found.contains(&"DTSTART;TZID=America/New_York:20990601T153000".to_owned()), "{found:?}");
     }
 
     #[test]
@@ -213,7 +258,7 @@ mod tests {
             let mut order = sample(OrderStatus::Completed);
             order.ticket.starts_at = starts_at.parse().unwrap();
             order.ticket.time_zone = zone.to_owned();
-            unfolded(&calendar(&order, PAGE)).join("\n")
+            unfolded(&calendar(&order, None, PAGE)).join("\n")
         };
         // The clocks go back during the event: two offsets.
         let night = lines("2026-10-25T00:30:00Z", "Europe/Berlin");
@@ -240,14 +285,14 @@ mod tests {
     #[test]
     fn listing_text_cannot_inject_lines() {
         let mut order = sample(OrderStatus::Completed);
-        let usual = unfolded(&calendar(&order, PAGE)).len();
+        let usual = unfolded(&calendar(&order, None, PAGE)).len();
         order.ticket.title = "a;b,c\\d\r\nDTEND:20000101T000000Z".to_owned();
-        let lines = unfolded(&calendar(&order, PAGE));
+        let lines = unfolded(&calendar(&order, None, PAGE));
         assert_eq!(lines.len(), usual);
         assert!(lines.contains(&"SUMMARY:a\\;b\\,c\\\\d\\nDTEND:20000101T000000Z".to_owned()), "{lines:?}");
         // A zone's name that is not known is not written.
         order.ticket.time_zone = "UTC\r\nDTEND:20000101T000000Z".to_owned();
-        assert!(!calendar(&order, PAGE).contains("\nDTEND:2000"));
+        assert!(!calendar(&order, None, PAGE).contains("\nDTEND:2000"));
         order.ticket.title = "Fête \"; é\u{202e}".to_owned();
         assert_eq!(file_name(&order), format!("f-te-{}.ics", OrderNumber::of(order.id)));
     }
@@ -257,7 +302,7 @@ mod tests {
         for letter in ["x", "é", "老", "🎷"] {
             let mut order = sample(OrderStatus::Completed);
             order.ticket.title = letter.repeat(200);
-            let calendar = calendar(&order, PAGE);
+            let calendar = calendar(&order, None, PAGE);
             assert!(calendar.split("\r\n").all(|line| line.len() <= MAX_LINE_OCTETS), "{calendar}");
             assert!(!calendar.replace("\r\n", "").contains(['\r', '\n']));
             assert!(unfolded(&calendar).contains(&format!("SUMMARY:{}", letter.repeat(200))), "{calendar}");

@@ -185,7 +185,9 @@ pub(crate) struct Filter {
     pub min_price: Option<i64>,
     pub max_price: Option<i64>,
     pub currency: Option<Currency>,
+    /// Also shows without a ticket for sale.
     pub include_unavailable: bool,
+    pub include_cancelled: bool,
     pub sort: Sort,
     /// Only shows after this key.
     pub after: Option<SortKey>,
@@ -203,6 +205,7 @@ impl Filter {
         let (min_price, max_price) = (amount(&params.min), amount(&params.max));
         let is_priced = min_price.is_some() || max_price.is_some();
         let query = params.q.trim();
+        let is_all = params.status == Some(Availability::All);
         Self {
             words: (!query.is_empty()).then(|| search::query_words(query)),
             category: params.category,
@@ -212,7 +215,8 @@ impl Filter {
             min_price,
             max_price,
             currency: params.currency.clone().or_else(|| is_priced.then(|| rules.default_currency.clone())),
-            include_unavailable: params.status == Some(Availability::All),
+            include_unavailable: is_all,
+            include_cancelled: is_all,
             sort,
             after: params.sort_key().ok().flatten(),
         }
@@ -255,6 +259,7 @@ mod tests {
             max_price: Some(9_950),
             currency: Some("EUR".parse().unwrap()),
             include_unavailable: true,
+            include_cancelled: true,
             sort: Sort::Newest,
             after: Some(key),
         };

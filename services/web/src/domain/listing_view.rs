@@ -71,6 +71,7 @@ impl ListingView {
     pub(crate) fn new(ticket: &TicketState, seller: Option<&String>, now: Timestamp) -> Self {
         let terms = &ticket.terms;
         let availability = match ticket.status {
+            TicketStatus::Available if ticket.show_cancelled => Availability::Cancelled,
             TicketStatus::Available if now >= terms.starts_at => Availability::Begun,
             TicketStatus::Available => Availability::ForSale,
             TicketStatus::Reserved => Availability::Held,
@@ -94,7 +95,7 @@ impl ListingView {
         }
     }
 
-    /// The view of a listing of this show, as far as it is known.
+    /// The view of a listing of this show, as far as it is known: the listing may not have followed it yet.
     #[must_use]
     pub(crate) fn of_show(self, show: Option<&ShowState>) -> Self {
         let is_cancelled = show.is_some_and(|show| show.status == ShowStatus::Cancelled);
@@ -174,6 +175,12 @@ pub(crate) mod tests {
             ticket.status = status;
             assert_eq!(ListingView::new(&ticket, None, before).availability, then);
             assert_eq!(ListingView::new(&ticket, None, begun).availability, later);
+        }
+        ticket.show_cancelled = true;
+        assert_eq!(ListingView::new(&ticket, None, before).availability, Availability::Withdrawn);
+        ticket.status = TicketStatus::Available;
+        for at in [before, begun] {
+            assert_eq!(ListingView::new(&ticket, None, at).availability, Availability::Cancelled);
         }
     }
 

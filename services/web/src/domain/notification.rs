@@ -69,7 +69,7 @@ impl Notification {
     /// Reports a price drop after `since`, when the user started to watch the ticket, while the ticket is for sale.
     pub(crate) fn from_price_drop(ticket: &TicketState, since: Timestamp) -> Option<Self> {
         let drop = ticket.price_drop.as_ref().filter(|drop| drop.at > since)?;
-        let for_sale = ticket.status == TicketStatus::Available;
+        let for_sale = ticket.status == TicketStatus::Available && !ticket.show_cancelled;
         for_sale.then(|| Self {
             at: drop.at,
             text: format!("Now {}, was {}: {}.", ticket.price, drop.from, ticket.terms.title),
@@ -85,7 +85,8 @@ impl Notification {
         now: Timestamp,
     ) -> Option<Self> {
         let at = freed.filter(|freed| *freed > since)?;
-        let for_sale = ticket.status == TicketStatus::Available && now < ticket.terms.starts_at;
+        let for_sale =
+            ticket.status == TicketStatus::Available && !ticket.show_cancelled && now < ticket.terms.starts_at;
         for_sale.then(|| Self {
             at,
             text: format!("Free again: {} for {}.", ticket.terms.title, ticket.price),
@@ -102,10 +103,27 @@ impl Notification {
 #[cfg(test)]
 mod tests {
     use common::events::show::ShowStatus;
+    use common::events::ticket::PriceDrop;
 
     use super::*;
+    use crate::domain::listing_view;
     use crate::domain::order_view::tests::sample;
     use crate::domain::show_notice::tests::show_of;
+
+    #[test]
+    fn watcher_is_not_told_of_a_ticket_of_a_cancelled_show() {
+        let mut ticket = listing_view::tests::sample();
+        let since = ticket.created_at;
+        let at = since.plus(Duration::from_secs(60));
+        ticket.price_drop = Some(PriceDrop { from: ticket.price.clone(), at });
+        let told = |ticket: &TicketState| {
+            let drop = Notification::from_price_drop(ticket, since);
+            (drop.is_some(), Notification::from_release(ticket, since, Some(at), at).is_some())
+        };
+        assert_eq!(told(&ticket), (true, true));
+        ticket.show_cancelled = true;
+        assert_eq!(told(&ticket), (false, false));
+    }
 
     #[test]
     fn buyer_hears_of_a_cancelled_show() {

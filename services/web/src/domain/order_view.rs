@@ -23,8 +23,8 @@ pub(crate) struct OrderView {
     pub price: String,
     pub badge: Badge,
     pub status_text: String,
-    /// Whether it is paid, so that it has a pass.
-    pub is_completed: bool,
+    /// Whether it has a pass: it is paid, and its show is not cancelled.
+    pub has_pass: bool,
     /// When the hold ends; `None` once the order is paid or closed.
     pub expires_at: Option<Moment>,
 }
@@ -59,7 +59,7 @@ impl OrderView {
             price: order.price.to_string(),
             badge: badge(order),
             status_text: status_text(order, payments),
-            is_completed: order.status == OrderStatus::Completed,
+            has_pass: order.status == OrderStatus::Completed,
             expires_at: is_unpaid(order).then(|| moment(order.expires_at)),
         }
     }

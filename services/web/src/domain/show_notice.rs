@@ -65,7 +65,7 @@ impl ShowNotice {
             _ => "What you paid is to be given back.",
         };
         let badge = Badge { text: "Show cancelled", class: "text-bg-secondary" };
-        OrderView { badge, status_text: format!("The show is cancelled. {charge}"), ..view }
+        OrderView { badge, status_text: format!("The show is cancelled. {charge}"), has_pass: false, ..view }
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -141,10 +141,12 @@ pub(crate) mod tests {
         let mut order = sample(OrderStatus::Completed);
         let mut paid = payment(&order, PaymentStatus::Captured, 2);
         order.payment_id = Some(paid.id);
-        let text = |order: &OrderState, payment: &PaymentState| {
-            notice.amend(OrderView::new(order, &[]), order, std::slice::from_ref(payment)).status_text
+        let amended = |order: &OrderState, payment: &PaymentState| {
+            notice.amend(OrderView::new(order, &[]), order, std::slice::from_ref(payment))
         };
+        let text = |order: &OrderState, payment: &PaymentState| amended(order, payment).status_text;
         assert_eq!(text(&order, &paid), "The show is cancelled. What you paid is to be given back.");
+        assert!(OrderView::new(&order, &[]).has_pass && !amended(&order, &paid).has_pass);
         paid.refunded = Some(Refunded { amount: paid.amount.clone(), at: order.updated_at });
         assert_eq!(text(&order, &paid), "The show is cancelled. The charge is refunded.");
         order.status = OrderStatus::AwaitingPayment;

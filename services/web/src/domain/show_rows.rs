@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::aggregate::Versioned;
 use common::events::ticket::TicketState;
-use common::id::{TicketId, UserId};
+use common::id::UserId;
 use common::money::{Currency, Money};
 
 use super::amount::format_amount;
@@ -158,10 +158,10 @@ fn difference(price: &Money, face: &Money) -> String {
     }
 }
 
-/// What the listings of a show ask, for a seller: first those of this section, if it is known, then each other section.
-/// Without the listing that the seller edits.
-pub(crate) fn asks(tickets: &[Versioned<TicketState>], section: &str, edited: Option<TicketId>) -> Vec<String> {
-    let others: Vec<_> = tickets.iter().filter(|ticket| Some(ticket.terms.id) != edited).collect();
+/// What other sellers than this one ask for a ticket of a show: first those of this section, if it is known, then each
+/// other section.
+pub(crate) fn asks(tickets: &[Versioned<TicketState>], section: &str, seller: UserId) -> Vec<String> {
+    let others: Vec<_> = tickets.iter().filter(|ticket| ticket.seller_id != seller).collect();
     let mut groups: BTreeMap<(String, &Currency), (String, Vec<&Money>)> = BTreeMap::new();
     for ticket in &others {
         let Section { key, name } = Section::of(ticket);
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn asks_name_similar_seats_first() {
         let tickets = tickets();
-        let all = asks(&tickets, "", None);
+        let all = asks(&tickets, "", UserId::new());
         let expected = [
             "Tickets without a section ask 45.00 EUR.",
             "Tickets in section Balcony ask 40.00 EUR.",
@@ -303,10 +303,10 @@ mod tests {
             "Tickets in section Stalls ask 40.00 USD.",
         ];
         assert_eq!(all, expected);
-        let similar = asks(&tickets, "stalls", Some(tickets[4].terms.id));
+        let similar = asks(&tickets, "stalls", tickets[4].seller_id);
         assert_eq!(similar[0], "Similar seats ask 50.00 to 62.00 EUR.");
-        assert_eq!(similar.len(), 3, "without the edited listing: {similar:?}");
-        assert_eq!(asks(&tickets[3..4], "pit", None), ["Tickets for this show ask 45.00 EUR."]);
-        assert!(asks(&[], "pit", None).is_empty());
+        assert_eq!(similar.len(), 3, "without the seller's own listing: {similar:?}");
+        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["Tickets for this show ask 45.00 EUR."]);
+        assert!(asks(&[], "pit", UserId::new()).is_empty());
     }
 }

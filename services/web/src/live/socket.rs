@@ -11,6 +11,7 @@ use common::error::Error;
 use common::events::order::OrderState;
 use common::events::ticket::TicketState;
 use common::id::{OrderId, ShowId, TicketId, UserId};
+use futures::future::try_join_all;
 use platform::telemetry;
 use tokio::time::Instant;
 use validator::Validate as _;
@@ -185,25 +186,38 @@ struct ShownShow {
     revision: u64,
 }
 
-/// The updates that a page missed of shows. One query for all of them.
-async fn missed_of_shows(state: &AppState, model: &Replicas, shown: &[ShownShow]) -> Result<Vec<Utf8Bytes>, Error> {
-    for show in shown {
-        if let Some((ticket, version)) = state.recent_show_changes.get(&show.id) {
-            // Wait, so that neither this query nor the page's reload misses it.
-            await_version::<TicketState>(state, &ticket.to_string(), version).await?;
+/// Waits until the read model has the latest change of a listing of each show, so that neither the next query nor the
+/// page's reload misses it. One query for all of them, since hardly ever one is to be awaited.
+async fn await_recent_changes(state: &AppState, model: &Replicas, shown: &[ShownShow]) -> Result<(), Error> {
+    let mut recent: HashMap<TicketId, u64> =
+        shown.iter().filter_map(|show| state.recent_show_changes.get(&show.id)).collect();
+    let stored = lists::tickets_by_ids(&model.tickets, recent.keys().copied().collect::<Vec<_>>()).await?;
+    for ticket in stored {
+        if recent.get(&ticket.terms.id).is_some_and(|version| *version <= ticket.version) {
+            recent.remove(&ticket.terms.id);
         }
     }
-    let found = offers::shows_by_ids(model, shown.iter().map(|show| show.id)).await?;
-    let found: HashMap<_, _> = found.into_iter().map(|found| (found.show.id, found)).collect();
+    let late: Vec<_> = recent.into_iter().map(|(ticket, version)| (ticket.to_string(), version)).collect();
+    let awaited: Vec<_> =
+        late.iter().map(|(ticket, version)| await_version::<TicketState>(state, ticket, *version)).collect();
+    try_join_all(awaited).await?;
+    Ok(())
+}
+
+/// The updates that a page missed of shows. One query for all of them if it missed none, and one for what the others
+/// have for sale.
+async fn missed_of_shows(state: &AppState, model: &Replicas, shown: &[ShownShow]) -> Result<Vec<Utf8Bytes>, Error> {
+    await_recent_changes(state, model, shown).await?;
+    let revisions = offers::revisions(model, shown.iter().map(|show| show.id)).await?;
+    let outdated = shown.iter().filter(|show| revisions.get(&show.id).is_some_and(|newest| *newest > show.revision));
+    let (of_lists, of_cards): (Vec<_>, Vec<_>) = outdated.partition(|show| show.is_list);
     let mut missed = Vec::new();
-    for show in shown {
-        match found.get(&show.id).filter(|found| found.offer.revision > show.revision) {
-            Some(found) if show.is_list => {
-                missed.push(message::entity_changed(&message::list_topic(show.id), found.offer.revision)?);
-            }
-            Some(found) => missed.push(message::show_changed(found, state.clock.now())?),
-            None => {}
-        }
+    for list in of_lists {
+        let revision = revisions.get(&list.id).copied().unwrap_or_default();
+        missed.push(message::entity_changed(&message::list_topic(list.id), revision)?);
+    }
+    for found in offers::shows_by_ids(model, of_cards.iter().map(|show| show.id)).await? {
+        missed.push(message::show_changed(&found, state.clock.now())?);
     }
     Ok(missed)
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::orders::CancelOrder;
 use common::error::Error;
-use common::events::order::OrderState;
+use common::events::order::{OrderState, OrderStatus};
 use common::events::payment::PaymentState;
 use common::id::OrderId;
 use common::identity;
@@ -21,7 +21,8 @@ use validator::Validate;
 use super::layout::{self, Layout, see_other};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::checkout::Phase;
-use crate::domain::order_view::OrderView;
+use crate::domain::order_view::{OrderView, is_unpaid};
+use crate::domain::show_notice::ShowNotice;
 use crate::flows::await_version::{await_version, get_or_await};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
@@ -114,7 +115,8 @@ fn trace_of(headers: &HeaderMap) -> Option<String> {
 
 /// Show the checkout.
 #[utoipa::path(get, path = "/checkout/{id}", tag = "pages", params(("id" = OrderId, Path), CheckoutQuery),
-    responses((status = 200, body = String, content_type = "text/html")))]
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 303, description = "Paid, and the show is cancelled.")))]
 pub(super) async fn checkout(
     State(state): State<AppState>,
     viewer: Viewer,
@@ -126,9 +128,20 @@ pub(super) async fn checkout(
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
     let order = get_or_await::<OrderState>(&state, id.as_uuid()).await?;
     let order = order.filter(|order| order.buyer_id == user).ok_or(Error::NotFound)?;
-    let payments = lists::payments_of(&state.model.live().await?.payments, order.id).await?;
+    let model = state.model.live().await?;
+    let payments = lists::payments_of(&model.payments, order.id).await?;
     let price_changed = query.value.price.filter(|_| !order.status.is_final()).map(|_| price_changed_notice(&order));
-    let notice = price_changed.or_else(|| rejected_parameters_message(&query.rejected));
+    let show = lists::present_show(&model.shows, order.show_id).await?;
+    let show_notice = show.and_then(|show| ShowNotice::of(&order, &show));
+    if order.status == OrderStatus::Completed && show_notice.as_ref().is_some_and(ShowNotice::is_cancelled) {
+        // The order's page says what becomes of the payment.
+        return Ok(see_other(&format!("/orders/{}", order.id)));
+    }
+    // Who is about to pay must know it.
+    let show_changed = show_notice.filter(|_| is_unpaid(&order)).map(|notice| notice.sentence(&order.ticket.title));
+    let notices: Vec<_> =
+        [price_changed, show_changed, rejected_parameters_message(&query.rejected)].into_iter().flatten().collect();
+    let notice = Some(notices.join(" ")).filter(|notice| !notice.is_empty());
     let page = page(&state, &viewer, &order, &payments, notice, trace_of(&headers));
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -155,8 +168,6 @@ pub(super) async fn cancel(
 
 #[cfg(test)]
 mod tests {
-    use common::events::order::OrderStatus;
-
     use super::*;
     use crate::domain::checkout::Outcome;
     use crate::domain::order_view::tests::sample;

@@ -118,6 +118,15 @@ pub(crate) fn respond(status: StatusCode, layout: &Layout, page: &impl Template)
     Ok((status, headers, body).into_response())
 }
 
+/// A path with those of these parameters that are not blank.
+pub(crate) fn with_parameters(path: &str, parameters: &[(&str, &str)]) -> String {
+    let given: Vec<_> = parameters.iter().filter(|(_, value)| !value.is_empty()).collect();
+    match serde_urlencoded::to_string(given) {
+        Ok(query) if !query.is_empty() => format!("{path}?{query}"),
+        _ => path.to_owned(),
+    }
+}
+
 /// Redirects to a page after a form was submitted.
 pub(crate) fn see_other(path: &str) -> Response {
     let Ok(path) = HeaderValue::from_str(path) else { return Error::NotFound.into_response() };

@@ -14,7 +14,7 @@ use common::aggregate::Versioned;
 use common::api::orders::ReadPass;
 use common::error::Error;
 use common::events::order::{OrderState, OrderStatus};
-use common::id::OrderId;
+use common::id::{OrderId, ShowId};
 use http::{HeaderValue, StatusCode, header};
 
 use super::layout::{self, Layout};
@@ -36,6 +36,8 @@ const PASS_TIMEOUT: Duration = Duration::from_secs(3);
 struct OrderPage {
     layout: Layout,
     order: OrderView,
+    /// Id and version of the show, whose changes reload the page.
+    show: Option<(ShowId, u64)>,
     /// What differs from the terms of the order.
     notice: Option<ShowNotice>,
     version: u64,
@@ -86,17 +88,22 @@ pub(super) async fn order(
     let Versioned { version, state: order } = load_own_order(&state, &viewer, &id).await?;
     let model = state.model.live().await?;
     let payments = lists::payments_of(&model.payments, order.id).await?;
-    let shows = lists::shows_by_ids(&model.shows, [order.show_id]).await?;
-    let notice = shows.get(&order.show_id).and_then(|show| ShowNotice::of(&order, show));
-    let view = OrderView::new(&order, &payments);
+    let show = lists::present_show(&model.shows, order.show_id).await?;
+    let notice = show.as_ref().and_then(|show| ShowNotice::of(&order, show));
+    let mut view = OrderView::new(&order, &payments);
+    let mut steps = timeline(&order, &payments);
+    if let Some(notice) = &notice {
+        view = notice.amend(view, &order, &payments);
+        if notice.is_cancelled() && order.status == OrderStatus::Completed {
+            steps.push(TimelineEntry { at: None, what: view.status_text.clone() });
+        }
+    }
     let page = OrderPage {
         layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
-        order: match &notice {
-            Some(notice) => notice.amend(view, &order, &payments),
-            None => view,
-        },
+        order: view,
+        show: show.map(|show| (show.id, show.version)),
         version,
-        timeline: timeline(&order, &payments),
+        timeline: steps,
         // Nobody is let in to a show that does not take place.
         pass: match &notice {
             Some(ShowNotice::Cancelled { .. }) => EntryPass::NotIssued,
@@ -134,13 +141,14 @@ pub(super) async fn calendar_file(
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let order = load_completed_order(&state, &viewer, &id).await?;
+    let show = lists::present_show(&state.model.live().await?.shows, order.show_id).await?;
     let page = format!("{}/orders/{}", state.public_url, order.id);
     let disposition = format!("attachment; filename=\"{}\"", file_name(&order));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?),
     ];
-    Ok((headers, calendar(&order, &page)).into_response())
+    Ok((headers, calendar(&order, show.as_deref(), &page)).into_response())
 }
 
 #[cfg(test)]
@@ -158,6 +166,7 @@ mod tests {
                 ticket: "the-ticket".to_owned(),
                 ..OrderView::new(&order, &[])
             },
+            show: Some((order.show_id, 6)),
             notice: None,
             version: 4,
             timeline: timeline(&order, &[]),
@@ -185,6 +194,8 @@ mod tests {
                 "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
                 "id=\"live\" data-live=\"order:the-id\" data-version=\"4\" data-mode=\"reload\"",
                 "data-say=\"Paid. The ticket is yours.\"",
+                "data-live=\"show:",
+                "data-version=\"0\" data-show=\"6\"",
                 "viewBox=\"0 0 29 29\" role=\"img\" aria-label=\"QR code of your ticket for Jazz &#38; &#60;b&#62;Blues",
                 &code.path,
                 "href=\"/orders/the-id/ticket.ics\"",

@@ -7,7 +7,9 @@ use axum::extract::State;
 use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::page::{Cursor, PageQuery};
+use common::error::Error;
 use common::events::order::OrderState;
+use common::timestamp::Timestamp;
 use common::validate::invalid;
 use http::StatusCode;
 use platform::store::page::PageRequest;
@@ -18,10 +20,12 @@ use validator::{Validate, ValidationError};
 use super::layout::{self, Layout};
 use crate::domain::order_number::OrderNumber;
 use crate::domain::order_view::OrderView;
+use crate::domain::show_notice::ShowNotice;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
+use crate::store::model::Replicas;
 use crate::viewer::Viewer;
 
 const TITLE: &str = "My orders";
@@ -85,16 +89,59 @@ struct OrdersPage {
 struct Section {
     id: &'static str,
     heading: &'static str,
-    /// The orders, with their versions.
-    orders: Vec<(OrderView, u64)>,
+    orders: Vec<Item>,
+}
+
+/// An order in the list.
+struct Item {
+    order: OrderView,
+    version: u64,
+    /// What differs from the terms of the order.
+    notice: Option<ShowNotice>,
+    /// When its show begins now.
+    begins: Timestamp,
 }
 
 impl Section {
     /// The part with these orders; `None` if there are none.
-    fn of(id: &'static str, heading: &'static str, orders: &[Versioned<OrderState>]) -> Option<Self> {
-        let orders: Vec<_> = orders.iter().map(|order| (OrderView::new(order, &[]), order.version)).collect();
+    fn of(id: &'static str, heading: &'static str, orders: Vec<Item>) -> Option<Self> {
         (!orders.is_empty()).then_some(Self { id, heading, orders })
     }
+}
+
+impl Item {
+    /// Whether its show was moved to a time that is not over.
+    fn is_postponed(&self, since: Timestamp) -> bool {
+        matches!(self.notice, Some(ShowNotice::Moved { .. })) && self.begins >= since
+    }
+}
+
+/// These orders, with what has become of their shows.
+async fn items(model: &Replicas, orders: &[Versioned<OrderState>]) -> Result<Vec<Item>, Error> {
+    let shows: Vec<_> = orders.iter().map(|order| order.show_id).collect();
+    let shows = lists::shows_by_ids(&model.shows, shows).await?;
+    let mut items = Vec::new();
+    let mut given_back = Vec::new();
+    for order in orders {
+        let show = shows.get(&order.show_id);
+        let notice = show.and_then(|show| ShowNotice::of(order, show));
+        let moved = show.filter(|_| matches!(notice, Some(ShowNotice::Moved { .. })));
+        if notice.as_ref().is_some_and(ShowNotice::is_cancelled) {
+            given_back.extend(order.payment_id);
+        }
+        items.push(Item {
+            order: OrderView::new(order, &[]),
+            version: order.version,
+            notice,
+            begins: moved.map_or(order.ticket.starts_at, |show| show.starts_at),
+        });
+    }
+    let payments = lists::payments_by_ids(&model.payments, given_back).await?;
+    let amended = orders.iter().zip(items).map(|(order, item)| match &item.notice {
+        Some(notice) => Item { order: notice.amend(item.order.clone(), order, &payments), ..item },
+        None => item,
+    });
+    Ok(amended.collect())
 }
 
 /// Show the viewer's orders.
@@ -109,7 +156,7 @@ pub(super) async fn orders(
     let mut layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
     let OrdersQuery { cursor, number } = query.value;
-    let orders = state.model.live().await?.orders;
+    let model = state.model.live().await?;
     let since = state.clock.now().minus(AFTER_START);
     let mut page = OrdersPage {
         layout,
@@ -120,22 +167,27 @@ pub(super) async fn orders(
         next: None,
     };
     if let Ok(number) = number.parse::<OrderNumber>() {
-        let found = lists::orders_with_number(&orders, user, number).await?;
-        page.sections = Section::of("found", "Found", &found).into_iter().collect();
+        let found = lists::orders_with_number(&model.orders, user, number).await?;
+        page.sections = Section::of("found", "Found", items(&model, &found).await?).into_iter().collect();
         page.number = number.to_string();
         return Ok(layout::respond(StatusCode::OK, &page.layout, &page)?);
     }
     let upcoming = match cursor {
-        None => lists::upcoming_orders(&orders, user, since, MAX_UPCOMING + 1).await?,
+        None => lists::upcoming_orders(&model.orders, user, since, MAX_UPCOMING + 1).await?,
         Some(_) => Vec::new(),
     };
     let request = PageRequest::from(&PageQuery { limit: None, cursor });
-    let past = lists::past_orders(&orders, user, since, &request).await?;
+    let past = lists::past_orders(&model.orders, user, since, &request).await?;
     let max = usize::try_from(MAX_UPCOMING).unwrap_or(usize::MAX);
     page.is_cut = upcoming.len() > max;
     let soonest = upcoming.get(..max).unwrap_or(&upcoming);
-    let sections =
-        [Section::of("upcoming", "Upcoming", soonest), Section::of("past", "Past and cancelled", &past.items)];
+    let mut upcoming = items(&model, soonest).await?;
+    // The database compares the time in the order, which a moved show leaves as it is.
+    let others = items(&model, &past.items).await?;
+    let (postponed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|item| item.is_postponed(since));
+    upcoming.extend(postponed);
+    upcoming.sort_by_key(|item| item.begins);
+    let sections = [Section::of("upcoming", "Upcoming", upcoming), Section::of("past", "Past and cancelled", others)];
     page.sections = sections.into_iter().flatten().collect();
     page.next = past.next_cursor.map(|cursor| cursor.to_string());
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
@@ -152,11 +204,13 @@ mod tests {
     #[test]
     fn template_shows_its_values() {
         let ana = Viewer::User { id: UserId::new(), name: Some("Ana & <co>".to_owned()), unread: 0, hold: None };
-        let order = Versioned { version: 4, state: sample(OrderStatus::AwaitingPayment) };
+        let order = sample(OrderStatus::AwaitingPayment);
+        let item =
+            Item { order: OrderView::new(&order, &[]), version: 4, notice: None, begins: order.ticket.starts_at };
         let mut page = OrdersPage {
             layout: Layout::new(TITLE, "About", &ana),
             number: String::new(),
-            sections: Section::of("upcoming", "Upcoming", std::slice::from_ref(&order)).into_iter().collect(),
+            sections: vec![Section { id: "upcoming", heading: "Upcoming", orders: vec![item] }],
             is_cut: false,
             is_continued: false,
             next: Some("abc".to_owned()),
@@ -178,7 +232,9 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        assert!(!html.contains("soonest"), "{html}");
+        assert!(!html.contains("soonest") && !html.contains("The show"), "{html}");
+        page.sections[0].orders[0].notice = Some(ShowNotice::Cancelled { reason: "The <singer> is ill.".to_owned() });
+        assert!(page.render().unwrap().contains("The show is cancelled.</strong> The &#60;singer&#62; is ill."));
         page.is_cut = true;
         assert!(page.render().unwrap().contains("Only the soonest are shown"));
         page.sections.clear();

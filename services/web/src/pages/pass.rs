@@ -11,8 +11,10 @@ use super::layout::{self, Layout};
 use super::order::{EntryPass, fetch_pass, load_completed_order};
 use crate::client_context::ClientContext;
 use crate::domain::order_view::OrderView;
+use crate::domain::show_notice::ShowNotice;
 use crate::page_error::PageError;
 use crate::state::AppState;
+use crate::store::lists;
 use crate::viewer::Viewer;
 
 #[derive(Template)]
@@ -20,6 +22,8 @@ use crate::viewer::Viewer;
 struct PassPage {
     layout: Layout,
     order: OrderView,
+    /// What differs from the terms of the order.
+    notice: Option<ShowNotice>,
     pass: EntryPass,
 }
 
@@ -34,17 +38,24 @@ pub(super) async fn pass(
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let order = load_completed_order(&state, &viewer, &id).await?;
+    let show = lists::present_show(&state.model.live().await?.shows, order.show_id).await?;
+    let notice = show.and_then(|show| ShowNotice::of(&order, &show));
     let page = PassPage {
         layout: Layout {
             script: Some("pass.js"),
             ..Layout::new(&order.ticket.title, "Your pass, to be shown at the door.", &viewer)
         },
         order: OrderView::new(&order, &[]),
-        pass: fetch_pass(&state, &client, &order).await,
+        // Nobody is let in to a show that does not take place.
+        pass: match &notice {
+            Some(ShowNotice::Cancelled { .. }) => EntryPass::NotIssued,
+            _ => fetch_pass(&state, &client, &order).await,
+        },
+        notice,
     };
-    // A page without the code must not be kept in place of one with it.
-    let is_complete = matches!(page.pass, EntryPass::Available(_));
-    let status = if is_complete { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    // A page that lacks the code for now must not be kept in place of one with it.
+    let is_incomplete = matches!(page.pass, EntryPass::Unavailable);
+    let status = if is_incomplete { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     Ok(layout::respond(status, &page.layout, &page)?)
 }
 
@@ -61,11 +72,11 @@ mod tests {
     fn template_shows_what_the_door_needs() {
         let order = sample(OrderStatus::Completed);
         let code = Qr::encode("ticket").unwrap();
-        let page = |pass| {
+        let page = |pass, notice| {
             let layout = Layout::new(&order.ticket.title, "About", &Viewer::Guest);
-            PassPage { layout, order: OrderView::new(&order, &[]), pass }.render().unwrap()
+            PassPage { layout, order: OrderView::new(&order, &[]), notice, pass }.render().unwrap()
         };
-        let html = page(EntryPass::Available(code.clone()));
+        let html = page(EntryPass::Available(code.clone()), None);
         for part in [
             "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
             "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
@@ -78,7 +89,10 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("<nav") && !html.contains("<footer"), "it fills the screen: {html}");
-        let html = page(EntryPass::Unavailable);
+        let html = page(EntryPass::Unavailable, None);
         assert!(html.contains("The code can't be shown right now") && !html.contains("role=\"img\""), "{html}");
+        let html = page(EntryPass::NotIssued, Some(ShowNotice::Cancelled { reason: "The singer is ill.".to_owned() }));
+        assert!(html.contains("The show is cancelled.</strong> The singer is ill."), "{html}");
+        assert!(!html.contains("role=\"img\"") && !html.contains("The ticket is yours"), "{html}");
     }
 }

@@ -14,6 +14,7 @@ use super::order::load_completed_order;
 use crate::domain::listing_view::UNKNOWN_USER_NAME;
 use crate::domain::moment::Moment;
 use crate::domain::order_view::OrderView;
+use crate::domain::show_notice::ShowNotice;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -24,6 +25,8 @@ use crate::viewer::Viewer;
 struct ReceiptPage {
     layout: Layout,
     order: OrderView,
+    /// What differs from the terms of the order.
+    notice: Option<ShowNotice>,
     buyer: String,
     seller: String,
     /// Always zero, and shown explicitly.
@@ -44,6 +47,7 @@ impl ReceiptPage {
         Self {
             layout: Layout::new("Receipt", "What you paid.", viewer),
             order: OrderView::new(order, &[]),
+            notice: None,
             buyer,
             seller,
             fees: Money { amount: 0, ..order.price.clone() }.to_string(),
@@ -69,7 +73,9 @@ pub(super) async fn receipt(
     let name = |id: UserId| names.get(&id).cloned();
     let (buyer, seller) = (name(order.buyer_id), seller.and_then(name));
     let [buyer, seller] = [buyer, seller].map(|name| name.unwrap_or_else(|| UNKNOWN_USER_NAME.to_owned()));
-    let page = ReceiptPage::new(&viewer, &order, &payments, buyer, seller);
+    let show = lists::present_show(&model.shows, order.show_id).await?;
+    let notice = show.and_then(|show| ShowNotice::of(&order, &show));
+    let page = ReceiptPage { notice, ..ReceiptPage::new(&viewer, &order, &payments, buyer, seller) };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 

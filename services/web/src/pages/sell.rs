@@ -5,7 +5,7 @@ use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::tickets::{CreateListing, ListingRules, NewListing, ReplaceListing};
 use common::error::Error;
-use common::events::show::ShowState;
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{ShowId, TicketId, UserId};
 use http::StatusCode;
@@ -13,12 +13,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::layout::{self, see_other, with_retry_after};
+use super::layout::{self, see_other, with_parameters, with_retry_after};
 use super::sell_page::{known_show, page, preview_of};
 use super::ticket;
 use crate::client_context::ClientContext;
 use crate::domain::form::FormErrors;
 use crate::domain::listing_form::{ListingForm, already_matches};
+use crate::domain::show_view::show_path;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::{FormFields, SubmittedForm};
@@ -26,6 +27,7 @@ use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::service_client::{RequestOptions, ServiceError};
 use crate::state::AppState;
+use crate::store::lists;
 use crate::viewer::Viewer;
 
 /// What the form for a new listing is filled from.
@@ -45,27 +47,36 @@ pub(crate) struct NewListingQuery {
 
 /// Show the form for a new listing.
 #[utoipa::path(get, path = "/sell/new", tag = "pages", params(NewListingQuery),
-    responses((status = 200, body = String, content_type = "text/html")))]
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 303, description = "The show is over or cancelled.")))]
 pub(super) async fn sell_form(
     State(state): State<AppState>,
     viewer: Viewer,
     query: LenientQuery<NewListingQuery>,
 ) -> Result<Response, PageError> {
     let NewListingQuery { show, like, title } = query.value;
-    let path = show.map_or_else(|| "/sell/new".to_owned(), |show| format!("/sell/new?show={show}"));
-    let user = viewer.require_user(path)?;
+    let [show_id, like_id] =
+        [show.map(|id| id.to_string()), like.map(|id| id.to_string())].map(Option::unwrap_or_default);
+    let given = [("show", show_id.as_str()), ("like", like_id.as_str()), ("title", title.as_str())];
+    let user = viewer.require_user(with_parameters("/sell/new", &given))?;
     let model = state.model.live().await?;
     let mut form = ListingForm::empty(&state.config.currencies, uuid::Uuid::now_v7());
     form.title = title;
     if let Some(show) = show {
-        form = form.for_show(&get_or_await::<ShowState>(&state, show.as_uuid()).await?.ok_or(Error::NotFound)?.state);
+        get_or_await::<ShowState>(&state, show.as_uuid()).await?.ok_or(Error::NotFound)?;
+        let show = lists::present_show(&model.shows, show).await?.ok_or(Error::NotFound)?;
+        // No ticket can be listed for it: its page says why.
+        if show.status == ShowStatus::Cancelled || show.starts_at <= state.clock.now() {
+            return Ok(see_other(&show_path(&show)));
+        }
+        form = form.for_show(&show);
     }
     if let Some(like) = like
         && let Some(ticket) = model.tickets.get(like).await?.filter(|ticket| ticket.seller_id == user)
     {
         form = form.like(&ticket.state);
     }
-    let known = known_show(&state, &form, None).await?;
+    let known = known_show(&state, &form, user).await?;
     let mut page = page(&state, &viewer, None, known, form, FormErrors::default(), None);
     page.layout.notice = rejected_parameters_message(&query.rejected);
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
@@ -120,7 +131,7 @@ pub(super) async fn edit_form(
         return Ok(see_other(&format!("/tickets/{id}")));
     }
     let form = ListingForm::from_ticket(&listing, listing.version);
-    let known = known_show(&state, &form, Some(id)).await?;
+    let known = known_show(&state, &form, user).await?;
     let page = page(&state, &viewer, Some(id), known, form, FormErrors::default(), None);
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -149,7 +160,7 @@ async fn submit_listing(
     SubmittedForm { form: submission, request }: SubmittedForm<ListingSubmission>,
 ) -> Result<Response, PageError> {
     let form = submission.listing;
-    let known = known_show(state, &form, editing).await?;
+    let known = known_show(state, &form, user).await?;
     let form_page = |status, form, errors, preview| {
         let page = page(state, viewer, editing, known, form, errors, preview);
         layout::respond(status, &page.layout, &page)
@@ -214,8 +225,6 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
     let detail = &error.problem.detail;
     Some(match error.status() {
         StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
-        // `detail` names the cap.
-        StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => FormErrors::new("", detail),
         StatusCode::CONFLICT => FormErrors::new("", detail),
         StatusCode::PRECONDITION_FAILED => FormErrors::new(
             "",

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::layout::{self, Layout};
+use super::layout::{self, Layout, with_parameters};
 use crate::domain::filter::Filter;
 use crate::domain::search::query_words;
 use crate::domain::show_view::ShowView;
@@ -51,22 +51,19 @@ pub(super) async fn find(
     viewer: Viewer,
     query: LenientQuery<FindQuery>,
 ) -> Result<Response, PageError> {
-    viewer.require_user("/sell")?;
     let q = query.value.q.trim().to_owned();
+    viewer.require_user(with_parameters("/sell", &[("q", &q)]))?;
     let (mut shows, mut corrected) = (Vec::new(), None);
     if !q.is_empty() {
         let now = state.clock.now();
-        // Also shows without a ticket.
+        // Also shows without a ticket, but none that is cancelled.
         let filter = Filter { words: Some(query_words(&q)), include_unavailable: true, ..Filter::default() };
         let model = state.model.live().await?;
         let found = search(&model, &state.model.vocabulary, &filter, now, MAX_SUGGESTIONS).await?;
-        shows = found.shows.iter().map(|found| ShowView::new(found, now)).filter(ShowView::is_open).collect();
+        shows = found.shows.iter().map(|found| ShowView::new(found, now)).collect();
         corrected = found.corrected;
     }
-    let unknown = match serde_urlencoded::to_string([("title", q.as_str())].as_slice()) {
-        Ok(query) if !q.is_empty() => format!("/sell/new?{query}"),
-        _ => "/sell/new".to_owned(),
-    };
+    let unknown = with_parameters("/sell/new", &[("title", &q)]);
     let mut layout =
         Layout::new("Sell a ticket", "Find the show that your ticket is for, and name your price.", &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);

@@ -46,7 +46,7 @@ pub(super) struct KnownShow {
     title: String,
     place: String,
     starts_at: Moment,
-    /// What other listings ask, as sentences.
+    /// What other sellers ask, as sentences.
     asks: Vec<String>,
 }
 
@@ -54,19 +54,20 @@ pub(super) struct KnownShow {
 pub(super) async fn known_show(
     state: &AppState,
     form: &ListingForm,
-    editing: Option<TicketId>,
+    seller: UserId,
 ) -> Result<Option<KnownShow>, Error> {
     let Ok(id) = form.show.parse::<ShowId>() else { return Ok(None) };
     let model = state.model.live().await?;
     let show = model.shows.get(id).await?.map(|show| show.state);
-    let Some(show) = show.filter(|show| form.is_for_show(show)) else { return Ok(None) };
+    // What was merged has no tickets any more.
+    let Some(show) = show.filter(|show| show.merged_into.is_none() && form.is_for_show(show)) else { return Ok(None) };
     let tickets = offers::listings_of_show(&model, id).await?;
     Ok(Some(KnownShow {
         path: show_path(&show),
         title: show.title.clone(),
         place: place(&show.venue, show.city.as_deref()),
         starts_at: Moment::new(show.starts_at, &show.time_zone),
-        asks: asks(&tickets, &form.section, editing),
+        asks: asks(&tickets, &form.section, seller),
     }))
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn selling(
 
 #[cfg(test)]
 mod tests {
-    use common::events::ticket::TicketStatus;
+    use common::events::ticket::{TicketState, TicketStatus};
 
     use super::*;
     use crate::domain::listing_view::tests::sample;
@@ -71,6 +71,12 @@ mod tests {
             let html = page(status);
             assert!(!html.contains("/edit\"") && !html.contains("/withdraw\""), "{html}");
         }
+        let cancelled = TicketState { show_cancelled: true, ..sample() };
+        let listings = vec![(ListingView::new(&cancelled, None, cancelled.created_at), 3)];
+        let layout = Layout::new("My listings", "About", &Viewer::Guest);
+        let html = SellingPage { layout, listings, is_continued: false, next: None }.render().unwrap();
+        assert!(html.contains("Not for sale: the show is cancelled.") && !html.contains("/edit\""), "{html}");
+        assert!(!html.contains("List another"), "{html}");
         let layout = Layout::new("My listings", "About", &Viewer::Guest);
         let html = SellingPage { layout, listings: Vec::new(), is_continued: false, next: None }.render().unwrap();
         assert!(html.contains("You have listed nothing yet"), "{html}");

@@ -162,7 +162,11 @@ fn page(
             [only] => format!("Highest price in {only}"),
             _ => "Highest price".to_owned(),
         },
-        summary: summary(rows.len(), tickets.len(), filter.currency.as_ref().filter(|_| currencies.len() > 1)),
+        summary: summary(
+            rows.len(),
+            total(tickets.len(), found.offer.free),
+            filter.currency.as_ref().filter(|_| currencies.len() > 1),
+        ),
         sections: show_rows::section_choices(tickets),
         currencies: if currencies.len() > 1 { currencies } else { Vec::new() },
         chosen_section: filter.section.clone().unwrap_or_default(),
@@ -172,6 +176,12 @@ fn page(
         show,
         params,
     }
+}
+
+/// The number of tickets for sale: more than are listed, if no more could be.
+fn total(listed: usize, free: u64) -> usize {
+    let free = usize::try_from(free).unwrap_or(usize::MAX);
+    if listed < offers::MAX_LISTINGS { listed } else { listed.max(free) }
 }
 
 fn summary(shown: usize, all: usize, currency: Option<&Currency>) -> String {
@@ -267,5 +277,6 @@ mod tests {
             (summary(1, 1, None), summary(2, 2, None)),
             ("1 ticket".to_owned(), "2 tickets, cheapest first".to_owned())
         );
+        assert_eq!((total(3, 4), total(500, 612), total(500, 499)), (3, 612, 500), "one was sold in between");
     }
 }

@@ -10,7 +10,7 @@ use common::events::payment::PaymentState;
 use common::events::show::ShowState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::events::user::UserState;
-use common::id::{OrderId, ShowId, TicketId, UserId};
+use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use mongodb::IndexModel;
 use mongodb::bson::{Bson, Document, doc};
@@ -152,14 +152,14 @@ pub(crate) async fn orders_ended_by_show(
 pub(crate) async fn shows_by_ids(
     shows: &Replica<ShowState>,
     ids: impl IntoIterator<Item = ShowId>,
-) -> Result<BTreeMap<ShowId, ShowState>, StoreError> {
+) -> Result<BTreeMap<ShowId, Versioned<ShowState>>, StoreError> {
     let wanted: BTreeSet<ShowId> = ids.into_iter().collect();
-    let (mut known, mut asked) = (BTreeMap::<ShowId, ShowState>::new(), BTreeSet::new());
+    let (mut known, mut asked) = (BTreeMap::<ShowId, Versioned<ShowState>>::new(), BTreeSet::new());
     let mut next = wanted.clone();
     while !next.is_empty() {
         asked.extend(next.iter().copied());
         let found = find_by_ids(shows, next, Document::new()).await?;
-        known.extend(found.into_iter().map(|show| (show.state.id, show.state)));
+        known.extend(found.into_iter().map(|show| (show.id, show)));
         next = known.values().filter_map(|show| show.merged_into).filter(|into| !asked.contains(into)).collect();
     }
     let present = |id: ShowId| {
@@ -174,6 +174,14 @@ pub(crate) async fn shows_by_ids(
         None
     };
     Ok(wanted.into_iter().filter_map(present).collect())
+}
+
+/// The known show with this id, or the one that it was merged into.
+pub(crate) async fn present_show(
+    shows: &Replica<ShowState>,
+    id: ShowId,
+) -> Result<Option<Versioned<ShowState>>, StoreError> {
+    Ok(shows_by_ids(shows, [id]).await?.remove(&id))
 }
 
 /// The tickets with these ids that are known.
@@ -205,6 +213,15 @@ async fn find_by_ids<S: Payload>(
     }
     filter.insert("_id", doc! { "$in": ids });
     replica.find(filter).await
+}
+
+/// The payments with these ids that are known.
+pub(crate) async fn payments_by_ids(
+    payments: &Replica<PaymentState>,
+    ids: impl IntoIterator<Item = PaymentId>,
+) -> Result<Vec<PaymentState>, StoreError> {
+    let found = find_by_ids(payments, ids, Document::new()).await?;
+    Ok(found.into_iter().map(|payment| payment.state).collect())
 }
 
 /// The latest payments of an order, oldest first.

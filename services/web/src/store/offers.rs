@@ -6,6 +6,7 @@
 //! an index that has all that is counted, so that no listing is read for it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use common::aggregate::Versioned;
 use common::events::show::{ShowState, ShowStatus};
@@ -23,9 +24,12 @@ use super::model::Replicas;
 use crate::domain::offer::{Offer, ShowOffer};
 
 /// Maximum number of listings on the page of a show.
-const MAX_LISTINGS: i64 = 500;
+pub(crate) const MAX_LISTINGS: usize = 500;
 /// How many price drops are examined for each show that is returned: several may be of one show.
 const DROPS_PER_SHOW: i64 = 10;
+/// Maximum duration of an aggregation. A filter that hardly any show meets looks at all of them, and the database would
+/// go on after the visitor has left.
+const MAX_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 struct FoundShow {
@@ -55,15 +59,29 @@ impl From<FoundShow> for ShowOffer {
     fn from(found: FoundShow) -> Self {
         let FoundShow { version, state, latest, mut offers } = found;
         offers.sort_by(|one, other| other.free.cmp(&one.free).then_with(|| one.currency.cmp(&other.currency)));
-        let changes = latest.iter().map(|change| change.at).chain([state.updated_at]);
-        let changed_at = changes.map(Timestamp::as_millis).max().unwrap_or_default();
         let offer = Offer {
             free: offers.iter().map(|offer| offer.free).sum(),
-            revision: u64::try_from(changed_at).unwrap_or_default(),
+            revision: revision(state.updated_at, &latest),
             from: offers.into_iter().map(|offer| Money { amount: offer.from, currency: offer.currency }).collect(),
         };
         Self { show: Versioned { version, state }, offer }
     }
+}
+
+/// A show without what it has for sale.
+#[derive(Debug, Deserialize)]
+struct FoundRevision {
+    #[serde(rename = "_id")]
+    id: ShowId,
+    #[serde(rename = "updatedAt")]
+    updated_at: Timestamp,
+    /// At most one.
+    latest: Vec<LatestChange>,
+}
+
+fn revision(show_updated_at: Timestamp, latest: &[LatestChange]) -> u64 {
+    let changes = latest.iter().map(|change| change.at).chain([show_updated_at]);
+    changes.map(Timestamp::as_millis).max().and_then(|at| u64::try_from(at).ok()).unwrap_or_default()
 }
 
 /// The stage that adds to each show the listings in this collection that match, processed by these stages.
@@ -73,25 +91,30 @@ pub(super) fn with_listings(tickets: &Collection<Document>, field: &str, stages:
     } }
 }
 
-/// The stages that add to each show what it has for sale. The latest change comes first: a listing that changes in
-/// between is then a reason for another look, not one that is missed.
-pub(super) fn with_offers(tickets: &Collection<Document>) -> [Document; 2] {
+/// The stage that adds to each show the latest change of its listings.
+fn with_latest_change(tickets: &Collection<Document>) -> Document {
     let latest = vec![
         doc! { "$sort": { "state.updatedAt": -1 } },
         doc! { "$limit": 1 },
         doc! { "$project": { "_id": 0, "at": "$state.updatedAt" } },
     ];
+    with_listings(tickets, "latest", latest)
+}
+
+/// The stages that add to each show what it has for sale. The latest change comes first: a listing that changes in
+/// between is then a reason for another look, not one that is missed.
+pub(super) fn with_offers(tickets: &Collection<Document>) -> [Document; 2] {
     let by_currency = doc! {
         "_id": "$state.price.currency", "free": { "$sum": 1 }, "from": { "$min": "$state.price.amount" },
     };
     let offers =
         vec![doc! { "$match": { "state.status": TicketStatus::Available.as_ref() } }, doc! { "$group": by_currency }];
-    [with_listings(tickets, "latest", latest), with_listings(tickets, "offers", offers)]
+    [with_latest_change(tickets), with_listings(tickets, "offers", offers)]
 }
 
 /// The shows that these stages return, which include those of [`with_offers`].
 pub(super) async fn aggregate(model: &Replicas, stages: Vec<Document>) -> Result<Vec<ShowOffer>, StoreError> {
-    let found = model.show_documents.aggregate(stages).with_type::<FoundShow>().await?;
+    let found = model.show_documents.aggregate(stages).max_time(MAX_TIME).with_type::<FoundShow>().await?;
     let found: Vec<FoundShow> = found.try_collect().await?;
     Ok(found.into_iter().map(ShowOffer::from).collect())
 }
@@ -109,6 +132,25 @@ pub(crate) async fn shows_by_ids(
     aggregate(model, vec![doc! { "$match": { "_id": { "$in": ids } } }, latest, offers]).await
 }
 
+/// The revisions of the offers of these shows. Unlike the offers, they cost the same for any number of listings.
+pub(crate) async fn revisions(
+    model: &Replicas,
+    ids: impl IntoIterator<Item = ShowId>,
+) -> Result<HashMap<ShowId, u64>, StoreError> {
+    let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let stages = [
+        doc! { "$match": { "_id": { "$in": ids } } },
+        with_latest_change(&model.ticket_documents),
+        doc! { "$project": { "updatedAt": "$state.updatedAt", "latest": 1 } },
+    ];
+    let found = model.show_documents.aggregate(stages).with_type::<FoundRevision>().await?;
+    let found: Vec<FoundRevision> = found.try_collect().await?;
+    Ok(found.into_iter().map(|found| (found.id, revision(found.updated_at, &found.latest))).collect())
+}
+
 /// The show with this id.
 pub(crate) async fn show_by_id(model: &Replicas, id: ShowId) -> Result<Option<ShowOffer>, StoreError> {
     Ok(shows_by_ids(model, [id]).await?.pop())
@@ -121,10 +163,10 @@ pub(crate) async fn listings_of_show(
 ) -> Result<Vec<Versioned<TicketState>>, StoreError> {
     let filter = doc! { "state.showId": show.to_string(), "state.status": TicketStatus::Available.as_ref() };
     let order = doc! { "state.price.currency": 1, "state.price.amount": 1, "_id": 1 };
-    model.tickets.find_sorted(filter, order, MAX_LISTINGS).await
+    model.tickets.find_sorted(filter, order, i64::try_from(MAX_LISTINGS).unwrap_or(i64::MAX)).await
 }
 
-/// The listings that became cheaper last, at most one for each show, with their shows.
+/// The listings that became cheaper last, at most one for each show that is open, with their shows.
 pub(crate) async fn price_drops(
     model: &Replicas,
     now: Timestamp,
@@ -134,6 +176,7 @@ pub(crate) async fn price_drops(
         "state.status": TicketStatus::Available.as_ref(),
         "state.priceDrop.at": { "$exists": true },
         "state.startsAt": { "$gt": now.to_string() },
+        "state.showCancelled": { "$ne": true },
     };
     let order = doc! { "state.priceDrop.at": -1, "_id": -1 };
     let mut dropped = model.tickets.find_sorted(filter, order, limit * DROPS_PER_SHOW).await?;

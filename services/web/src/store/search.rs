@@ -206,7 +206,7 @@ impl Search<'_> {
     fn query(&self) -> Document {
         let filter = self.filter;
         let mut query = doc! { "state.mergedInto": null };
-        if !filter.include_unavailable {
+        if !filter.include_cancelled {
             query.insert("state.status", any_of(&[ShowStatus::Scheduled, ShowStatus::Moved]));
         }
         if let Some(category) = filter.category.and_then(|category| serialize_to_bson(&category).ok()) {

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use common::clock::Clock;
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{PriceDrop, TicketChange, TicketState, TicketStatus};
 use common::money::Money;
 
-use crate::support::{app, assert_contains, assert_page, listing, page, publish_listing, show_of, show_path};
+use crate::support::{
+    app, assert_contains, assert_page, listing, page, publish_listing, publish_show, show_of, show_path,
+};
 
 /// The HTML of the shelf with this title.
 fn shelf<'a>(html: &'a str, title: &str) -> Option<&'a str> {
@@ -87,11 +90,19 @@ async fn price_drops_are_shown_latest_first_while_they_last() {
     for ticket in [&first, &second, &listing(&app, "No Drop", 0)] {
         publish_listing(&app, ticket).await;
     }
+    // Those of cancelled shows do not take the place of others.
+    for n in 0..4 {
+        let cancelled = TicketState { show_cancelled: true, ..dropped(&format!("Gone {n}"), 3) };
+        let show = ShowState { status: ShowStatus::Cancelled, ..show_of(&cancelled) };
+        publish_show(&app, &show).await;
+        app.publish(TicketChange::Created, cancelled.terms.id, 0, cancelled).await;
+    }
     app.wait_until_idle().await;
     let html = page(&app, "/").await;
     let drops = shelf(&html, "Price drops").unwrap();
     assert_contains(drops, &["First Drop", "Second Drop", "One is now 125.50 USD", "<s class=\"was\">150.00 USD</s>"]);
     assert!(drops.find("Second Drop") < drops.find("First Drop") && !drops.contains("No Drop"), "{drops}");
+    assert!(!drops.contains("Gone"), "{drops}");
     // The price of one ticket has risen again, and the other ticket is held.
     app.publish(TicketChange::Updated, first.terms.id, 1, TicketState { price_drop: None, ..first.clone() }).await;
     let status = TicketStatus::Reserved;

@@ -17,6 +17,7 @@ mod rebuild;
 mod refresh;
 mod sell_shows;
 mod sell_times;
+mod show_notices;
 mod shows;
 mod support;
 mod ticket;

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use common::clock::Clock;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
-use common::events::payment::{PaymentChange, PaymentState, PaymentStatus, Refunded};
+use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
 use common::events::show::{ShowChange, ShowState, ShowStatus};
-use common::events::ticket::TicketState;
-use common::id::{OrderId, ShowId, UserId};
+use common::id::{OrderId, UserId};
 use common::timestamp::Timestamp;
 use serde_json::json;
 use testkit::app::TestApp;
@@ -16,15 +15,15 @@ use testkit::app::users::User;
 
 use crate::fake_services::FakeServices;
 use crate::support::{
-    app, assert_contains, assert_page, listing, order, payment, publish_listing, publish_user, with_settings,
+    app, assert_contains, assert_page, listing, order, payment, publish_listing, publish_user, show_of, with_settings,
 };
 
 /// The path of an order's page.
-fn path(order: &OrderState) -> String {
+pub(crate) fn path(order: &OrderState) -> String {
     format!("/orders/{}", order.id)
 }
 
-async fn get(app: &TestApp, viewer: &User, path: &str) -> Response {
+pub(crate) async fn get(app: &TestApp, viewer: &User, path: &str) -> Response {
     app.wait_until_idle().await;
     app.request("GET", path).as_user(viewer).send().await
 }
@@ -248,12 +247,13 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
 async fn orders_are_upcoming_or_past_and_found_by_their_number() {
     let app = app().await;
     let (ana, eve) = (app.signer.user(), app.signer.user());
-    // The hours until the event begins.
+    // The hours until the event began or begins, as the order says.
     for (title, hours, status) in [
         ("Later", 48, OrderStatus::Completed),
         ("Dropped", 30, OrderStatus::Cancelled),
         ("Sooner", 24, OrderStatus::AwaitingPayment),
         ("Tonight", -2, OrderStatus::Completed),
+        ("Postponed", -40, OrderStatus::Completed),
         ("Yesterday", -20, OrderStatus::Completed),
     ] {
         let mut ticket = listing(&app, title, 0);
@@ -261,13 +261,27 @@ async fn orders_are_upcoming_or_past_and_found_by_their_number() {
         ticket.terms.starts_at = Timestamp::from_millis(now + hours * 3_600_000);
         let placed = order(&app, &ticket, ana.id, status);
         app.publish(OrderChange::Created, placed.id, 0, placed).await;
+        if title == "Postponed" {
+            let starts_at = app.clock.now().plus(Duration::from_secs(36 * 3600));
+            let moved = ShowState { status: ShowStatus::Moved, starts_at, ..show_of(&ticket) };
+            app.publish(ShowChange::Moved, moved.id, 1, moved).await;
+        }
     }
     let html = get(&app, &ana, "/orders").await.expect(200).text();
-    let expected = ["Upcoming</h2>", ">Tonight<", ">Sooner<", ">Later<", "Past and cancelled</h2>", ">Yesterday<"];
+    let expected = [
+        "Upcoming</h2>",
+        ">Tonight<",
+        ">Sooner<",
+        ">Postponed<",
+        "The show was moved.",
+        ">Later<",
+        "Past and cancelled</h2>",
+        ">Yesterday<",
+    ];
     let positions = expected.map(|part| html.find(part).unwrap_or_else(|| panic!("{part} is not in {html}")));
     assert!(positions.is_sorted() && html.find(">Dropped<") > html.find(">Yesterday<"), "{html}");
     let numbers: Vec<_> = html.split(">Order TK-").skip(1).map(|tail| tail.split('<').next().unwrap()).collect();
-    assert_eq!(numbers.len(), 5, "{html}");
+    assert_eq!(numbers.len(), 6, "{html}");
 
     // In the order of the page, the second is of Sooner. People type it as they like.
     let typed = numbers[1].replace('-', "").to_lowercase();
@@ -317,76 +331,4 @@ async fn order_page_query_cost_is_bounded() {
     }
     let page = app.request("GET", &path(&placed)).as_user(&ben);
     app.assert_examined_at_most(60, Box::pin(async { drop(page.send().await.expect(200)) })).await;
-}
-
-/// The show of this listing.
-fn show(ticket: &TicketState, status: ShowStatus) -> ShowState {
-    ShowState {
-        id: ticket.show_id,
-        title: ticket.terms.title.clone(),
-        venue: ticket.terms.venue.clone(),
-        city: ticket.terms.city.clone(),
-        country: Some("US".to_owned()),
-        starts_at: ticket.terms.starts_at,
-        ends_at: None,
-        time_zone: ticket.terms.time_zone.clone(),
-        category: None,
-        status,
-        cancel_reason: (status == ShowStatus::Cancelled).then(|| "The singer is ill.".to_owned()),
-        merged_into: None,
-        created_at: ticket.created_at,
-        updated_at: ticket.updated_at,
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
-    let app = app().await;
-    let ana = app.signer.user();
-    let ticket = listing(&app, "Tosca", 0);
-    let paid = payment(&app, &order(&app, &ticket, ana.id, OrderStatus::Completed), PaymentStatus::Captured);
-    let own = order(&app, &ticket, ana.id, OrderStatus::Completed);
-    let own = OrderState { id: paid.order_id, payment_id: Some(paid.id), ..own };
-    app.publish(OrderChange::Completed, own.id, 3, own.clone()).await;
-    app.publish(PaymentChange::Captured, paid.id, 2, paid.clone()).await;
-    let scheduled = show(&ticket, ShowStatus::Scheduled);
-    app.publish(ShowChange::Created, scheduled.id, 0, scheduled.clone()).await;
-    let page = async || get(&app, &ana, &path(&own)).await.expect(200).text();
-    let told = async || get(&app, &ana, "/notifications").await.expect(200).text();
-    assert!(!page().await.contains("alert-warning\"><strong>The show"), "it takes place as the order says");
-
-    // The listing's show is merged into another one, which is moved.
-    let other = ShowId::new();
-    let starts_at = ticket.terms.starts_at.plus(Duration::from_secs(86_400));
-    let merged = ShowState { merged_into: Some(other), ..scheduled };
-    app.publish(ShowChange::Merged, merged.id, 1, merged).await;
-    let moved = ShowState { id: other, starts_at, venue: "Old Vic".to_owned(), ..show(&ticket, ShowStatus::Moved) };
-    app.publish(ShowChange::Moved, moved.id, 1, moved.clone()).await;
-    assert_contains(
-        &page().await,
-        &["The show was moved.", &format!("datetime=\"{starts_at}\""), "at Old Vic, New York"],
-    );
-    assert_contains(&told().await, &["Moved: Tosca is now on", &format!("href=\"{}\"", path(&own))]);
-
-    let cancelled =
-        ShowState { cancel_reason: Some("The singer is ill.".to_owned()), status: ShowStatus::Cancelled, ..moved };
-    app.publish(ShowChange::Cancelled, other, 2, cancelled).await;
-    let html = page().await;
-    assert_contains(
-        &html,
-        &["The show is cancelled. What you paid is to be given back.", "The singer is ill.", ">Show cancelled<"],
-    );
-    assert!(!html.contains("Show this code"), "{html}");
-    assert_contains(&told().await, &["Cancelled: Tosca does not take place."]);
-    let refunded = Some(Refunded { amount: paid.amount.clone(), at: ticket.created_at });
-    app.publish(PaymentChange::Refunded, paid.id, 3, PaymentState { refunded, ..paid }).await;
-    assert_contains(&page().await, &["The show is cancelled. The charge is refunded."]);
-
-    // A hold that ended with its show.
-    let held = OrderState {
-        cancel_reason: Some(CancelReason::ShowCancelled),
-        ..order(&app, &listing(&app, "Aida", 0), ana.id, OrderStatus::Cancelled)
-    };
-    app.publish(OrderChange::Cancelled, held.id, 2, held.clone()).await;
-    assert_contains(&told().await, &["Cancelled: Aida does not take place. Your hold on a ticket has ended."]);
 }

@@ -1,10 +1,14 @@
 //! Selling a ticket for a show that is known already.
 
+use common::clock::Clock;
+use common::events::show::{ShowChange, ShowState, ShowStatus};
 use common::events::ticket::{TicketChange, TicketState};
 use common::money::Money;
 
 use crate::fake_services::{app_with_services, post_form};
-use crate::support::{assert_contains, assert_page, listing, path, publish_listing, show_of};
+use crate::support::{
+    app, assert_contains, assert_page, listing, path, publish_listing, publish_show, show_of, show_path,
+};
 
 /// A listing for the same show in this section at this price, in cents.
 fn another(of: &TicketState, section: &str, amount: i64, mut ticket: TicketState) -> TicketState {
@@ -41,6 +45,11 @@ async fn known_show_fills_the_form() {
     assert_contains(&get("/sell?q=zzqxj").await.expect(200).text(), &["No show like that is known yet"]);
     assert_contains(&get("/sell/new?title=Rusalka").await.expect(200).text(), &["value=\"Rusalka\""]);
     get("/sell/new?show=01970000-0000-7000-8000-000000000001").await.expect(404);
+    // Signing in leads back to the same form.
+    let html = app.request("GET", &format!("{form}&title=a+b")).send().await.expect(401).text();
+    assert_contains(&html, &[&format!("value=\"{form}&#38;title=a+b\"")]);
+    let html = app.request("GET", "/sell?q=carm").send().await.expect(401).text();
+    assert_contains(&html, &["value=\"/sell?q=carm\""]);
 
     // The show fills what it knows; its tickets say what others ask.
     let html = get(&form).await.expect(200).text();
@@ -56,6 +65,7 @@ async fn known_show_fills_the_form() {
             "Tickets in section Balcony ask 40.00 USD.",
         ],
     );
+    assert!(!html.contains("125.50"), "the seller's own ticket is no other's: {html}");
     // Another ticket like one of the seller's; of others' nothing is copied.
     let html = get(&format!("{form}&like={}", own.terms.id)).await.expect(200).text();
     assert_contains(&html, &["name=\"price\" type=\"text\" value=\"125.50\""]);
@@ -97,4 +107,31 @@ async fn known_show_fills_the_form() {
     typed[1] = ("title", "Carmen, encore");
     let html = post_form(&app, "/sell", Some(&ana), &typed).await.expect(422).text();
     assert!(!html.contains("id=\"for-show\"") && !html.contains("<details"), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_shows_that_take_place_can_be_sold_for() {
+    let app = app().await;
+    let ana = app.signer.user();
+    let tickets: Vec<_> = (0..14).map(|n| listing(&app, &format!("Carmen {n}"), n)).collect();
+    for (n, ticket) in tickets.iter().enumerate() {
+        let status = if n < 12 { ShowStatus::Cancelled } else { ShowStatus::Scheduled };
+        publish_show(&app, &ShowState { status, ..show_of(ticket) }).await;
+    }
+    // The last but one is the same as the last.
+    let [cancelled, merged, present] = [0, 12, 13].map(|n| show_of(&tickets[n]));
+    let state = ShowState { merged_into: Some(present.id), ..merged.clone() };
+    app.publish(ShowChange::Merged, merged.id, 1, state).await;
+    let over = ShowState { starts_at: app.clock.now(), ..show_of(&listing(&app, "Over", 0)) };
+    publish_show(&app, &over).await;
+    app.wait_until_idle().await;
+    let get = async |at: &str| app.request("GET", at).as_user(&ana).send().await;
+    let html = get("/sell?q=carmen").await.expect(200).text();
+    assert_contains(&html, &["1 show<", &format!("href=\"/sell/new?show={}\"", present.id)]);
+    let html = get(&format!("/sell/new?show={}", merged.id)).await.expect(200).text();
+    assert_contains(&html, &["value=\"Carmen 13\"", &format!("name=\"show\" value=\"{}\"", present.id)]);
+    let response = get(&format!("/sell/new?show={}", cancelled.id)).await.expect(303);
+    assert_eq!(response.header("location"), show_path(&cancelled));
+    let over = get(&format!("/sell/new?show={}", over.id)).await.expect(303);
+    assert!(over.header("location").starts_with("/shows/over-"), "{}", over.header("location"));
 }
