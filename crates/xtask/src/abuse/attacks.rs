@@ -241,8 +241,8 @@ async fn unknown_methods(target: &Target) -> Result<AttackReport> {
     let tally = Tally::default();
     let addresses = target.addresses();
     for number in 0..100 {
-        // The addresses alternate between public and admin servers.
-        for (_, address) in addresses.iter().step_by(2) {
+        // Every third address is a public one; the others are those of the admin and the metrics servers.
+        for (_, address) in addresses.iter().step_by(3) {
             let request = format!(
                 "BREW{number} /invented{number} HTTP/1.1\r\nhost: invented{number}\r\nconnection: close\r\n\r\n"
             );

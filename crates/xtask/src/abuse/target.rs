@@ -66,9 +66,10 @@ impl Target {
         Ok(tickets)
     }
 
-    /// The public and the admin address of each service, as `127.0.0.1:port`.
+    /// The public, the admin and the metrics address of each service, as `127.0.0.1:port`.
     pub(super) fn addresses(&self) -> Vec<(&'static str, String)> {
-        let ports = SERVICES.into_iter().flat_map(|service| [(service, "url"), (service, "adminUrl")]);
+        let urls = ["url", "adminUrl", "metricsUrl"];
+        let ports = SERVICES.into_iter().flat_map(|service| urls.map(|url| (service, url)));
         let address = |url: &str| url.trim_start_matches("http://").to_owned();
         ports.filter_map(|(service, port)| Some((service, address(self.service_url(service, port)?)))).collect()
     }

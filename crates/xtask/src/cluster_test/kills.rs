@@ -69,9 +69,9 @@ async fn role(cluster: &Cluster, pod: &str) -> Result<Option<&'static str>> {
     let address = forward.addresses.first().context("no port of NATS is forwarded")?;
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
     let state: Value = client.get(format!("http://{address}/jsz")).send().await?.json().await?;
-    // A single server has no such field.
-    let leader = state.pointer("/meta_cluster/leader").and_then(Value::as_str).unwrap_or(pod);
-    Ok((leader == pod).then_some(LEADER))
+    // A single server is in no cluster. During an election a cluster has no leader.
+    let is_leader = state.get("meta_cluster").is_none_or(|meta| meta.get("leader").is_some_and(|name| name == pod));
+    Ok(is_leader.then_some(LEADER))
 }
 
 /// The pod of MongoDB's primary.

@@ -145,9 +145,14 @@ impl Kube {
 
     /// Returns the container ids of all pods except those of Jobs.
     pub(super) async fn containers(&self) -> Result<BTreeSet<String>> {
-        let pods = self.all_pods().await?;
-        let statuses = pods.iter().filter_map(|pod| pod.pointer("/status/containerStatuses")?.as_array()).flatten();
-        Ok(statuses.filter_map(|status| status.get("containerID")?.as_str().map(ToOwned::to_owned)).collect())
+        Ok(container_ids(&self.all_pods().await?))
+    }
+
+    /// Returns the container ids of the pods on a node, except those of Jobs.
+    pub(super) async fn containers_on(&self, node: &str) -> Result<BTreeSet<String>> {
+        let mut pods = self.all_pods().await?;
+        pods.retain(|pod| pod.pointer("/spec/nodeName").is_some_and(|name| name == node));
+        Ok(container_ids(&pods))
     }
 
     /// Scales each workload to its replica count.
@@ -225,6 +230,11 @@ impl Kube {
             }
         }
     }
+}
+
+fn container_ids(pods: &[Value]) -> BTreeSet<String> {
+    let statuses = pods.iter().filter_map(|pod| pod.pointer("/status/containerStatuses")?.as_array()).flatten();
+    statuses.filter_map(|status| status.get("containerID")?.as_str().map(ToOwned::to_owned)).collect()
 }
 
 fn last_lines(text: &str, count: usize) -> String {

@@ -89,17 +89,34 @@ async fn drain(cluster: &Cluster, node: &str) -> Result<()> {
 }
 
 /// Cordons a node and moves what is not part of the deployment, or has its state in memory, to other nodes: the
-/// Gateway, the cluster's DNS and fakestripe. Of those it is not tested what their loss costs.
+/// Gateway and its control plane, the cluster's DNS and fakestripe. Of those it is not tested what their loss costs.
 async fn clear(cluster: &Cluster, node: &str) -> Result<()> {
-    let fakestripe = format!("app.kubernetes.io/name={FAKESTRIPE}");
-    let moved = [(NAMESPACE, GATEWAY_SELECTOR), (NAMESPACE, fakestripe.as_str()), ("kube-system", "k8s-app=kube-dns")];
     cluster.kube.run(&["cordon", node]).await?;
+    // The cluster's DNS may tolerate that, and come back to this node.
+    let taint = "cluster-test:PreferNoSchedule";
+    cluster.kube.run(&["taint", "nodes", node, taint, "--overwrite"]).await?;
+    let outcome = move_pods(cluster, node).await;
+    cluster.kube.run(&["taint", "nodes", node, &format!("{taint}-")]).await?;
+    outcome
+}
+
+async fn move_pods(cluster: &Cluster, node: &str) -> Result<()> {
+    let fakestripe = format!("app.kubernetes.io/name={FAKESTRIPE}");
+    let moved = [
+        (NAMESPACE, GATEWAY_SELECTOR),
+        ("nginx-gateway", "app.kubernetes.io/name=nginx-gateway"),
+        (NAMESPACE, fakestripe.as_str()),
+        ("kube-system", "k8s-app=kube-dns"),
+    ];
     for (namespace, selector) in moved {
         let kube = cluster.kube.in_namespace(namespace);
         let selected = ["--selector", selector];
         let field = format!("spec.nodeName={node}");
         let here = ["--field-selector", field.as_str()];
-        kube.run(&[&["delete", "pods"][..], &selected, &here].concat()).await?;
+        let deleted = kube.run(&[&["delete", "pods"][..], &selected, &here].concat()).await?;
+        if deleted.is_empty() {
+            continue;
+        }
         let started = Instant::now();
         let state =
             r#"jsonpath={range .items[*]}{.spec.nodeName} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
@@ -122,12 +139,13 @@ async fn lose_node(cluster: &Cluster, lose: &str, revive: &str) -> Result<()> {
     let primary = primary(cluster).await?;
     let pod: Value = serde_json::from_str(&cluster.kube.run(&["get", "pod", &primary, "--output", "json"]).await?)?;
     let node = text(&pod, "/spec/nodeName")?;
-    clear(cluster, node).await?;
+    let cleared = clear(cluster, node).await;
     cluster.kube.run(&["uncordon", node]).await?;
+    cleared?;
     let gateway = GatewayForward::open(cluster).await?;
     let load = Load::start(&gateway.connector);
     sleep(SETTLE).await;
-    let before = cluster.kube.containers().await?;
+    let before = cluster.kube.containers_on(node).await?;
     shell::run(lose, &[node]).await?;
     let lost = sell_soon(&gateway).await;
     let outcome = load.stop().await;
@@ -140,8 +158,8 @@ async fn lose_node(cluster: &Cluster, lose: &str, revive: &str) -> Result<()> {
     );
     // At first, the API server still reports the old containers.
     let started = Instant::now();
-    while cluster.kube.containers().await?.is_superset(&before) {
-        ensure!(started.elapsed() < READY_TIMEOUT, "the containers of {node} were not started again");
+    while !cluster.kube.containers().await?.is_disjoint(&before) {
+        ensure!(started.elapsed() < READY_TIMEOUT, "not every container of {node} was started again");
         sleep(Duration::from_secs(1)).await;
     }
     let duration = cluster.kube.ready(READY_TIMEOUT).await?;

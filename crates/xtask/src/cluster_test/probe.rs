@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use super::kube::Kube;
@@ -13,11 +14,14 @@ use super::kube::Kube;
 /// An image with bash and coreutils that every overlay uses anyway.
 pub(super) const IMAGE: &str = "mongo:7.0";
 const TIMEOUT: Duration = Duration::from_secs(180);
+/// The number of scripts that run at once. More would keep a small cluster from answering its probes.
+static SLOTS: Semaphore = Semaphore::const_new(4);
 
 /// Runs a bash script in the network of a pod and in the process namespace of one of its containers. Returns its
 /// output.
 pub(super) async fn run_inside(kube: &Kube, pod: &str, container: &str, script: &str) -> Result<String> {
     static PROBES: AtomicU64 = AtomicU64::new(0);
+    let _slot = SLOTS.acquire().await?;
     // The names of a pod's debug containers can't be used again.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let name = format!("probe-{now}-{}", PROBES.fetch_add(1, Ordering::Relaxed));

@@ -36,6 +36,9 @@ const BUYERS: usize = 20;
 /// How long each part of a sale may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(200);
+/// How long a webhook may take to complete an order: less than payments' RECONCILE_AFTER, after which it would look the
+/// payment up by itself.
+const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(18);
 /// The port of fakestripe.
 const STRIPE_PORT: u16 = 12111;
 const WEBHOOK: &str = "/api/payments/webhooks/stripe";
@@ -134,6 +137,7 @@ async fn sell_by_webhook(cluster: &Cluster, connector: &Connector) -> Result<()>
     let order = traders.hold(traders.list().await?).await?;
     let payment = payment(order, "pm_card_authenticationRequired");
     let payment = traders.buyer().send_retrying(&payment).await?;
+    let requested = Instant::now();
     ensure!(payment.status == PaymentStatus::RequiresAction, "the payment is {:?}", payment.status);
     let intent = payment.provider_ref.context("the payment has no intent")?;
     // The challenge's page is not behind production's Gateway.
@@ -145,6 +149,8 @@ async fn sell_by_webhook(cluster: &Cluster, connector: &Connector) -> Result<()>
     let started = Instant::now();
     traders.buyer().wait_for(order, OrderStatus::Completed).await?;
     let completed = started.elapsed().as_secs_f32();
+    let elapsed = requested.elapsed();
+    ensure!(elapsed < WEBHOOK_TIMEOUT, "completed only {elapsed:?} after the payment, so maybe not by a webhook");
 
     let secret = cluster.overlay.secret("payments", "STRIPE_WEBHOOK_SECRETS")?;
     let object = json!({ "object": "payment_intent", "id": intent });

@@ -65,13 +65,13 @@ impl Sampler {
     pub(super) async fn compare(&self, cluster: &Cluster) -> Result<()> {
         sample(&cluster.kube, &self.peaks).await?;
         let peaks = self.peaks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ensure!(!peaks.is_empty(), "the kubelets report no use of any container");
         for object in cluster.kube.get("deployments,statefulsets", FLEET_SELECTOR).await? {
             let workload = text(&object, "/metadata/name")?;
             let containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array);
             for container in containers.into_iter().flatten() {
                 let name = text(container, "/name")?;
-                let Some(peak) = peaks.get(&(workload.to_owned(), name.to_owned())) else { continue };
+                let peak = peaks.get(&(workload.to_owned(), name.to_owned())).filter(|peak| peak.memory > 0.0);
+                let peak = peak.with_context(|| format!("no kubelet reports the use of {name} of {workload}"))?;
                 progress("Used", &comparison(workload, container, *peak)?);
                 let limit = amount(container, "/resources/limits/memory").context("a container without a limit")?;
                 ensure!(peak.memory <= limit * MAX_MEMORY_SHARE, "{name} of {workload} came close to its memory limit");

@@ -108,17 +108,26 @@ pub(super) async fn check(cluster: &Cluster, bridge: Option<&str>) -> Result<()>
     };
     let flows = Flows::read(&document, overlay)?;
     let had_monitoring = cluster.kube.run(&["get", "namespace", MONITORING]).await.is_ok();
+    // An interrupted run may have left some.
+    remove_own_pods(&cluster.kube, &[FREE]).await?;
     let outcome = compare(cluster, &flows, outside.is_some()).await;
+    let made: &[&str] = if had_monitoring { &[FREE] } else { &[FREE, MONITORING] };
+    let removed = remove_own_pods(&cluster.kube, made).await;
+    outcome.and(removed)
+}
+
+/// Removes the pods and namespaces of this test, and waits until they are gone: ticketctl.sh takes the one labelled
+/// `mongodb-restore` for a Job that runs.
+async fn remove_own_pods(kube: &Kube, namespaces: &[&str]) -> Result<()> {
+    let delete = ["delete", "--ignore-not-found", "--timeout", "120s"];
     for (namespace, label) in own_pods() {
-        let pod = format!("pod/probe-{label}");
-        let delete = ["delete", pod.as_str(), "--ignore-not-found", "--grace-period", "1", "--wait=false"];
-        cluster.kube.in_namespace(namespace).run(&delete).await?;
+        let pod = format!("probe-{label}");
+        kube.in_namespace(namespace).run(&[&delete[..], &["pod", &pod]].concat()).await?;
     }
-    let made = [Some(FREE), (!had_monitoring).then_some(MONITORING)];
-    for namespace in made.into_iter().flatten() {
-        cluster.kube.run(&["delete", "namespace", namespace, "--ignore-not-found", "--wait=false"]).await?;
+    for namespace in namespaces {
+        kube.run(&[&delete[..], &["namespace", namespace]].concat()).await?;
     }
-    outcome
+    Ok(())
 }
 
 /// Starts infra/cluster-test/outside.py, which needs root. It removes its addresses when its input ends, which the drop
