@@ -9,10 +9,12 @@ use testkit::tools::pinned::Tool;
 use testkit::tools::{find_or_install, progress, workspace_root};
 use tokio::process::Command;
 
-use crate::cargo::run;
+use crate::cargo::{cargo, run};
 
 /// Checks deny.toml and finds unused dependencies. Needs no network once the dependencies are downloaded.
 pub(crate) async fn check() -> Result<()> {
+    // A build downloads the dependencies of this platform only, but cargo-deny reads those of all platforms.
+    run(cargo(&["fetch", "--locked", "--quiet"]), "cargo fetch").await?;
     tool(&Tool::CARGO_DENY, "cargo deny", &["--offline", "check", "bans", "licenses", "sources"]).await?;
     tool(&Tool::CARGO_SHEAR, "cargo shear", &["--offline", "--locked"]).await
 }

@@ -235,7 +235,7 @@ impl Check {
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
-        let projection = doc! { "version": 1, "state.status": 1, "state.show": 1 };
+        let projection = doc! { "version": 1, "state.status": 1, "state.show": 1, "state.listing.startsAt": 1 };
         let mut join = Join(vec![sources.open(Read::by_id("tickets", "tickets", projection), only).await?]);
         loop {
             // A popular show has too many listings for one key of a join.
@@ -249,7 +249,8 @@ impl Check {
                 break;
             }
             let ids: BTreeSet<String> = listings.iter().map(|listing| shows::show_id(listing).to_owned()).collect();
-            let projection = doc! { "version": 1, "state.status": 1, "state.mergedInto": 1 };
+            let projection =
+                doc! { "version": 1, "state.status": 1, "state.mergedInto": 1, "state.details.startsAt": 1 };
             let found_shows = sources.get(Read::by_id("tickets", "shows", projection), &Vec::from_iter(ids)).await?;
             let mut found = Vec::new();
             for listing in &listings {

@@ -2,11 +2,15 @@
 
 use common::events::show::ShowStatus;
 use common::events::ticket::TicketStatus;
+use serde_json::Value;
 
 use super::entity::{Entity, text};
 use super::finding::Finding;
 use super::names::SHOWS;
 use super::remedy::Remedy;
+
+/// Length of a stored time up to the minute: `2099-06-01T19:30`.
+const MINUTE_LENGTH: usize = 16;
 
 /// The id of the show that a listing names.
 pub fn show_id(listing: &Entity) -> &str {
@@ -37,31 +41,52 @@ fn disagreement(show: &Entity, listing: &Entity) -> Option<String> {
         Some(format!("which was merged into {merged_into}"))
     } else if is_cancelled && can_be_ordered {
         Some("which is cancelled, and can be ordered".to_owned())
+    } else if show.status() == Some(ShowStatus::Moved)
+        && can_be_ordered
+        && minute(&listing.state["listing"]["startsAt"]) != minute(&show.state["details"]["startsAt"])
+    {
+        Some("which was moved, and can be ordered for another time".to_owned())
     } else {
         None
     }
 }
 
+/// A stored time without its seconds, which a seller may add.
+fn minute(time: &Value) -> &str {
+    let time = text(time);
+    time.get(..MINUTE_LENGTH).unwrap_or(time)
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::audit::fixtures::entity;
 
+    const MONDAY: &str = "2099-06-01T19:30:00.000Z";
+    const FRIDAY: &str = "2099-06-05T19:30:00.000Z";
+
     #[test]
     fn listing_follows_its_show() {
-        let show = |status: &str, merged_into: Value| {
-            entity("s", json!({ "status": { "name": status }, "mergedInto": merged_into }))
+        let show_at = |start: &str, status: &str, merged_into: Value| {
+            let details = json!({ "startsAt": start });
+            entity("s", json!({ "status": { "name": status }, "mergedInto": merged_into, "details": details }))
         };
+        let show = |status: &str, merged_into: Value| show_at(MONDAY, status, merged_into);
         let listing = |status: &str, is_cancelled: bool| {
-            entity("t", json!({ "status": { "name": status }, "show": { "id": "s", "isCancelled": is_cancelled } }))
+            let (show, listing) = (json!({ "id": "s", "isCancelled": is_cancelled }), json!({ "startsAt": MONDAY }));
+            entity("t", json!({ "status": { "name": status }, "show": show, "listing": listing }))
         };
         let merged = "19 shows: ticket t names show s, which was merged into r";
         let cancelled = "19 shows: ticket t names show s, which is cancelled, and can be ordered";
+        let moved = "19 shows: ticket t names show s, which was moved, and can be ordered for another time";
         for (show, listing, expected) in [
             (Some(show("scheduled", Value::Null)), listing("available", false), None),
             (Some(show("moved", Value::Null)), listing("available", false), None),
+            (Some(show_at(FRIDAY, "scheduled", Value::Null)), listing("available", false), None),
+            (Some(show_at(FRIDAY, "moved", Value::Null)), listing("available", false), Some(moved)),
+            (Some(show_at(FRIDAY, "moved", Value::Null)), listing("reserved", false), None),
             (None, listing("sold", false), Some("19 shows: ticket t names show s, which does not exist")),
             (Some(show("scheduled", json!("r"))), listing("sold", false), Some(merged)),
             (Some(show("cancelled", Value::Null)), listing("available", false), Some(cancelled)),

@@ -36,7 +36,7 @@ const BUYERS: usize = 20;
 /// How long each part of a sale may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(200);
-/// How long a webhook may take to complete an order: less than payments' RECONCILE_AFTER, after which it would look the
+/// How long a webhook may take to complete an order: less than `RECONCILE_AFTER`, after which `payments` looks the
 /// payment up by itself.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(18);
 /// The port of fakestripe.

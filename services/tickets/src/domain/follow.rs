@@ -167,6 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn held_ticket_of_a_moved_show_that_was_merged_moves_once_it_is_released() {
+        let (ticket, show) = listed();
+        let order = OrderId::new();
+        let waiting = follow(&ticket.clone().reserve(order, now()).unwrap().0, &moved(&show));
+        // Another seller listed a ticket for the later time, and so made another show.
+        let other = Show::create(ShowId::new(), moved(&show).details, now()).0;
+        let other = other.absorb(&moved(&show), now()).unwrap().0;
+        let merged = follow(&waiting, &other);
+        assert_eq!((merged.show.id, &merged.listing), (other.id, &ticket.listing));
+        assert_eq!(merged.release(order, later()).unwrap().0.listing.venue, "Old Vic");
+    }
+
+    #[test]
     fn cancellation_reaches_listings_that_have_not_ended() {
         let (ticket, show) = listed();
         let cancelled = show.cancel("Rain".to_owned(), now()).unwrap().0;
@@ -189,6 +202,13 @@ mod tests {
         let present = moved(&show).details;
         let joined = details_at(spelled, &present);
         assert_eq!((joined.title, joined.venue, joined.starts_at), (present.title, present.venue, later()));
+    }
+
+    #[test]
+    fn edit_in_another_zone_than_the_staff_gave_keeps_the_show() {
+        let present = ListingDetails { time_zone: "Europe/Paris".to_owned(), ..details() };
+        assert!(is_same_show(&details(), &present));
+        assert_eq!(details_kept(details(), &present), present);
     }
 
     #[test]

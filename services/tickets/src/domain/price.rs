@@ -41,10 +41,14 @@ pub(crate) fn past_prices(mut past: Vec<PastPrice>, replaced: &Money, now: Times
     past
 }
 
-/// The reduction to show for a price that applies from `now` on: below the lowest price of the last 30 days.
+/// The reduction to show for a price that applies from `now` on: below the lowest price of the last 30 days. `None` if
+/// one of these was in another currency, which is neither lower nor higher: a detour by it would hide a lower price.
 pub(crate) fn price_drop(past: &[PastPrice], price: &Money, now: Timestamp) -> Option<PriceDrop> {
-    let comparable = past.iter().filter(|one| one.price.currency == price.currency && now.since(one.until) < PERIOD);
-    let lowest = comparable.map(|one| &one.price).min_by_key(|past| past.amount)?;
+    let recent = || past.iter().filter(move |one| now.since(one.until) < PERIOD).map(|one| &one.price);
+    let lowest = recent().min_by_key(|past| past.amount)?;
+    if recent().any(|past| past.currency != price.currency) {
+        return None;
+    }
     (price.amount < lowest.amount).then(|| PriceDrop { from: lowest.clone(), at: now })
 }
 
@@ -142,6 +146,16 @@ mod tests {
         assert_eq!(price_drop(&past, &money(4_999), at(0)).unwrap().from, money(5_000));
         let euros = Money { amount: 1, currency: "EUR".parse().unwrap() };
         assert_eq!(price_drop(&past, &euros, at(0)), None, "a price in another currency is neither lower nor higher");
+    }
+
+    #[test]
+    fn detour_by_another_currency_hides_no_lower_price() {
+        let euros = |amount: i64| Money { amount, currency: "EUR".parse().unwrap() };
+        let past = past_prices(Vec::new(), &money(5_000), at(0));
+        let past = past_prices(past, &euros(90_000), at(1));
+        assert_eq!(price_drop(&past, &euros(5_500), at(1)), None);
+        assert_eq!(price_drop(&past, &money(4_000), at(1)), None);
+        assert_eq!(price_drop(&past, &euros(5_500), at(30)).unwrap().from, euros(90_000), "the dollars are long ago");
     }
 
     #[test]

@@ -44,11 +44,18 @@ impl ShowDetails {
         }
     }
 
-    /// The name of the show: equal for all spellings of its title and of its place, and only at its local time. The
-    /// separator occurs in no text that a user can enter.
+    /// The name of the show: equal for all spellings of its title and of its place, and only at its local time. In a known
+    /// city, the time is local there whatever time zone the staff gave the show, because sellers name the show without
+    /// that. There are cities of the same name, so the country is part of the name. The separator occurs in no text that
+    /// a user can enter.
     pub(crate) fn name(&self) -> String {
-        let start = local_time(self.starts_at, &self.time_zone);
-        [folded(&self.title), folded(&self.venue), self.folded_city(), start].join("\n")
+        let (city, time_zone) = match self.city.as_deref().map(|city| (city, cities::find(city, &self.time_zone))) {
+            Some((_, Some(known))) => (format!("{} {}", folded(known.name), known.country), known.time_zone),
+            Some((city, None)) => (folded(city), self.time_zone.as_str()),
+            None => (String::new(), self.time_zone.as_str()),
+        };
+        let start = local_time(self.starts_at, time_zone);
+        [folded(&self.title), folded(&self.venue), city, start].join("\n")
     }
 
     /// Whether another show at this place and time would be at the same, whatever the spelling.
@@ -154,14 +161,19 @@ impl Show {
         Ok((Self { merged_into: Some(into), updated_at: now, ..self }, ShowChange::Merged))
     }
 
-    /// Records that another show is about to be merged into this one.
+    /// Records that another show is about to be merged into this one. If that one was moved, this one counts as moved
+    /// too: some tickets of the other show are for its earlier time or place.
     ///
     /// # Why
     /// Two merges in opposite directions would leave no show. Each changes both shows by compare-and-swap, this one
     /// first, so that one of them fails.
-    pub(crate) fn absorb(self, now: Timestamp) -> Transition {
+    pub(crate) fn absorb(self, other: &Self, now: Timestamp) -> Transition {
         self.ensure_live()?;
-        Ok((Self { updated_at: now, ..self }, ShowChange::Updated))
+        let (status, change) = match (&self.status, &other.status) {
+            (Status::Scheduled, Status::Moved) => (Status::Moved, ShowChange::Moved),
+            (status, _) => (status.clone(), ShowChange::Updated),
+        };
+        Ok((Self { status, updated_at: now, ..self }, change))
     }
 
     /// Cancels the show.
@@ -170,7 +182,7 @@ impl Show {
         Ok((Self { status: Status::Cancelled { reason }, updated_at: now, ..self }, ShowChange::Cancelled))
     }
 
-    fn ensure_live(&self) -> Result<(), ShowError> {
+    pub(crate) fn ensure_live(&self) -> Result<(), ShowError> {
         if self.merged_into.is_some() {
             Err(ShowError::Merged)
         } else if self.is_cancelled() {
@@ -270,7 +282,7 @@ impl Aggregate for Show {
     }
 
     /// A change of a show spreads to its listings in response to its event. The snapshot that a settled state is
-    /// published as after a quiet period repeats that, for listings that joined the show meanwhile.
+    /// published as after a quiet period repeats that, for listings whose request crashed when they joined the show.
     fn is_settled(&self) -> bool {
         true
     }

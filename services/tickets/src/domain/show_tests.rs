@@ -27,6 +27,8 @@ fn spellings_share_a_name_and_local_times_do_not() {
     };
     assert_eq!(spelled.name(), name);
     assert!(spelled.is_same_occasion(&show_details()));
+    let corrected = ShowDetails { time_zone: "Europe/Paris".to_owned(), ..show_details() };
+    assert_eq!(corrected.name(), name, "sellers name the show by the city's time zone");
     for other in [
         ShowDetails { title: "Hamlet II".to_owned(), ..show_details() },
         ShowDetails { venue: "Globe Two".to_owned(), ..show_details() },
@@ -36,6 +38,13 @@ fn spellings_share_a_name_and_local_times_do_not() {
     ] {
         assert_ne!(other.name(), name, "{other:?}");
     }
+    let ontario = ShowDetails {
+        time_zone: "America/Toronto".to_owned(),
+        starts_at: show_details().starts_at.plus(Duration::from_secs(5 * 3600)),
+        ..show_details()
+    };
+    assert_eq!(ontario.clone().located().country.as_deref(), Some("CA"));
+    assert_ne!(ontario.name(), name, "the same local time in another London");
     let unknown = |zone: &str, hour: &str| ShowDetails {
         city: Some("Springwood".to_owned()),
         time_zone: zone.to_owned(),
@@ -63,7 +72,7 @@ fn every_command_in_every_state() {
     for (state, error) in [(cancelled, ShowError::Cancelled), (merged, ShowError::Merged)] {
         assert_eq!(state.clone().revise(moved.clone(), later), Err(error));
         assert_eq!(state.clone().merge(other, later), Err(error));
-        assert_eq!(state.clone().absorb(later), Err(error));
+        assert_eq!(state.clone().absorb(&show(), later), Err(error));
         assert_eq!(state.clone().cancel("Rain".to_owned(), later), Err(error));
         assert_eq!(Show::from_payload(state.payload()), Some(state.clone()));
         assert!(state.is_changed_since(&show()));
@@ -77,7 +86,9 @@ fn every_command_in_every_state() {
     let (moved, change) = updated.revise(moved, later).unwrap();
     assert_eq!((change, moved.status_name(), moved.present_change()), (ShowChange::Moved, ShowStatus::Moved, change));
     assert_eq!(Show::from_payload(moved.payload()), Some(moved.clone()));
-    let (absorbing, change) = moved.absorb(later).unwrap();
+    let (absorbing, change) = show().absorb(&moved, later).unwrap();
+    assert_eq!((change, absorbing.status_name()), (ShowChange::Moved, ShowStatus::Moved), "a move outlasts a merge");
+    let (absorbing, change) = moved.absorb(&show(), later).unwrap();
     assert_eq!((change, absorbing.status_name()), (ShowChange::Updated, ShowStatus::Moved));
     let lacking = ShowState { status: ShowStatus::Cancelled, ..show().payload() };
     assert_eq!(Show::from_payload(lacking), None);

@@ -146,8 +146,7 @@ fn price_drop_is_below_the_lowest_price_of_thirty_days() {
         (4, money(3_999), dropped(4_000, 4)),
         (5, money(4_500), None),
         (6, money(4_400), None),
-        (7, euros(1_000), None),
-        (8, euros(900), Some(PriceDrop { from: euros(1_000), at: at(8) })),
+        (7, money(3_900), dropped(3_999, 7)),
     ] {
         let show = ticket.show.clone();
         ticket = ticket.revise(show, ListingDetails { price, ..details() }, at(minutes)).unwrap().0;
@@ -157,6 +156,11 @@ fn price_drop_is_below_the_lowest_price_of_thirty_days() {
     let reserved = ticket.clone().reserve(order, at(9)).unwrap().0;
     assert_eq!(reserved.price_drop, ticket.price_drop, "other transitions keep the price drop");
     assert_eq!(reserved.release(order, at(10)).unwrap().0.price_drop, ticket.price_drop);
+    for price in [euros(90_000), euros(1_000), money(3_800)] {
+        let show = ticket.show.clone();
+        ticket = ticket.revise(show, ListingDetails { price, ..details() }, at(11)).unwrap().0;
+        assert_eq!(ticket.price_drop, None, "prices in several currencies are not compared");
+    }
 }
 
 #[test]

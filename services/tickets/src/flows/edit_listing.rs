@@ -12,7 +12,7 @@ use platform::store::error::StoreError;
 
 use super::change_listing::change_listing;
 use super::follow_show::follow_show;
-use super::join_show::{is_late, join_show};
+use super::join_show::join_show;
 use crate::domain::follow;
 use crate::domain::show::Show;
 use crate::domain::ticket::{ListingDetails, Ticket, TicketError};
@@ -70,9 +70,8 @@ pub(crate) async fn edit_listing(
     let show = join_show(state, details.show(), now).await?;
     let edit = |ticket| edit(state, ticket, &details, Some(&show.state), now);
     let edited = change_listing(state, id, seller, if_match, edit).await?;
-    if is_late(state, now) {
-        follow_show(state, id, Current::Unread, None).await?;
-    }
+    // Whoever changed the show since it was read may not have seen this listing.
+    follow_show(state, id, Current::Unread, None).await?;
     Ok(edited)
 }
 

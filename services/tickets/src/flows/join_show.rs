@@ -1,7 +1,5 @@
 //! Finds the show of a new or edited listing, or makes it.
 
-use std::time::Duration;
-
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::id::ShowId;
@@ -15,17 +13,10 @@ use crate::state::AppState;
 /// a sign of a bug.
 const MAX_MERGES: usize = 32;
 
-/// A listing that is stored later than this after its show was read may have missed the show's last snapshot, so the show
-/// is read again. The first snapshot is published a minute after a change.
-const JOIN_GRACE: Duration = Duration::from_secs(20);
-
-/// Whether a listing that was stored just now may have missed changes of the show that it joined at this time.
-pub(crate) fn is_late(state: &AppState, joined_at: Timestamp) -> bool {
-    state.clock.now().since(joined_at) > JOIN_GRACE
-}
-
 /// Returns the show that has these details, under whichever name, or makes it. Of two listings at the same time, one
 /// makes the show and the other joins it. A crash between two writes leaves what the next call completes.
+///
+/// The show may change before the listing is stored, so the caller makes the listing follow it afterwards.
 pub(crate) async fn join_show(
     state: &AppState,
     details: ShowDetails,

@@ -2,8 +2,9 @@
 //!
 //! # Why
 //! The show is changed first, by one compare-and-swap; everything else follows from its state. The request that changed
-//! it spreads the change at once. If it crashes, the handler of the show's own event does, and the snapshot after a quiet
-//! period repeats it for listings that joined the show in the meantime.
+//! it spreads the change at once. If it crashes, the handler of the show's own event does. A listing that joins the show
+//! in the meantime reads it again once it is stored; if that request crashes, the show's snapshot after a quiet period
+//! repeats the spread.
 
 use common::error::Error;
 use common::id::ShowId;

@@ -21,7 +21,7 @@ use crate::domain::follow;
 use crate::domain::show_link::ShowLink;
 use crate::domain::ticket::{ListingDetails, Ticket, TicketError};
 use crate::flows::follow_show::follow_show;
-use crate::flows::join_show::{is_late, join_show};
+use crate::flows::join_show::join_show;
 use crate::state::AppState;
 
 /// List a ticket for sale.
@@ -45,20 +45,18 @@ pub(super) async fn create(
     let (show, details) = join(&state, to_details(body?), now).await?;
     let (ticket, _) = Ticket::list(id, user.id, show.clone(), details, now);
     let view = to_view(Versioned { version: 0, state: ticket });
-    let claim = state.claims.claim(user.id, key.as_ref(), id, view.clone(), now).await?;
+    let claim = state.claims.claim(user.id, key.as_ref(), id, view, now).await?;
     // The claim is the record of the idempotency key. The listing is made from the response that is stored with it, so
     // that the response describes the listing, whichever request inserts it.
     let (show_id, details) = of_view(claim.answer.clone());
     let (ticket, change) = Ticket::list(claim.entity_id, user.id, ShowLink { id: show_id, ..show }, details, claim.at);
-    match state.tickets.insert(ticket, change).await {
-        Ok(_) => {}
-        Err(error) if error.is_duplicate_of(ID_INDEX) => {}
+    let own = match state.tickets.insert(ticket, change).await {
+        Ok(listed) => Current::from(listed),
+        Err(error) if error.is_duplicate_of(ID_INDEX) => Current::Unread,
         Err(error) => return Err(error.into()),
-    }
-    // An earlier request's response names the show as it was then.
-    if claim.answer != view || is_late(&state, now) {
-        follow_show(&state, claim.entity_id, Current::Unread, None).await?;
-    }
+    };
+    // Whoever changed the show since it was read may not have seen this listing.
+    follow_show(&state, claim.entity_id, own, None).await?;
     Ok(created(claim.answer))
 }
 

@@ -27,11 +27,13 @@ use crate::domain::search_tokens::search_tokens;
 use crate::domain::ticket::{Status, Ticket};
 
 pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
+    let [offers, show] = shows::listing_indexes();
     vec![
         index::named("status_v1", doc! { "state.status.name": 1, "_id": -1 }),
         index::named("seller_v1", doc! { "state.sellerId": 1, "_id": -1 }),
         index::named("words_v1", doc! { "state.words": 1, "_id": -1 }),
-        shows::offers_index(),
+        offers,
+        show,
     ]
 }
 

@@ -24,8 +24,10 @@ use crate::domain::search_tokens::search_tokens;
 use crate::domain::show::Show;
 use crate::domain::ticket::Ticket;
 
-/// The index of listings by show, which also has what [`Offers`] reads.
+/// The index of the listings that are for sale by show, which also has what [`Offers`] reads.
 const OFFERS_INDEX: &str = "offers_v1";
+/// The index of listings by show, in the order in which they are paged.
+const SHOW_INDEX: &str = "show_v1";
 /// Maximum number of listings that one batch of a spread has.
 const SPREAD_BATCH: i64 = 100;
 
@@ -37,12 +39,12 @@ pub(crate) fn show_indexes() -> Vec<IndexModel> {
     ]
 }
 
-/// The index of listings that this file's queries need.
-pub(crate) fn offers_index() -> IndexModel {
-    let keys = doc! {
+/// The indexes of listings that this file's queries need.
+pub(crate) fn listing_indexes() -> [IndexModel; 2] {
+    let offers = doc! {
         "state.show.id": 1, "state.status.name": 1, "state.listing.price.currency": 1, "state.listing.price.amount": 1,
     };
-    index::named(OFFERS_INDEX, keys)
+    [index::named(OFFERS_INDEX, offers), index::named(SHOW_INDEX, doc! { "state.show.id": 1, "_id": 1 })]
 }
 
 /// One page of shows, newest first, without those that were merged into others. Without days in the query, shows that
@@ -115,7 +117,7 @@ pub(crate) async fn listings_of(
     after: &str,
 ) -> Result<Vec<Versioned<Ticket>>, StoreError> {
     let filter = doc! { "state.show.id": show.to_string(), "_id": { "$gt": after } };
-    tickets.find_by_index(OFFERS_INDEX, filter, doc! { "_id": 1 }, SPREAD_BATCH).await
+    tickets.find_by_index(SHOW_INDEX, filter, doc! { "_id": 1 }, SPREAD_BATCH).await
 }
 
 /// What is for sale of a show.

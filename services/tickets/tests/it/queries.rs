@@ -2,10 +2,13 @@
 
 use common::events::order::OrderStatus;
 use common::events::ticket::TicketStatus;
+use common::identity::Role;
+use futures::future::join_all;
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::json;
 use testkit::app::TestApp;
 
+use crate::shows::cancel;
 use crate::support::{app, body_with, create_listing, create_listing_with, create_reserved, deliver, order};
 
 /// The indexes and stages of the plan that the database chooses.
@@ -68,6 +71,22 @@ async fn list_queries_read_in_index_order() {
         assert_eq!(indexes, [allowed], "{shown}");
         assert!(!stages.iter().any(|stage| stage == "SORT" || stage == "COLLSCAN"), "{shown}: {stages:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_of_a_show_reads_its_listings_in_batches() {
+    let app = app().await;
+    let (seller, staff) = (app.signer.user(), app.signer.staff(Role::Support));
+    let listing = create_listing(&app, &seller).await;
+    join_all((1..130).map(|_| create_listing(&app, &seller))).await;
+    app.wait_until_idle().await;
+    let spread = async {
+        cancel(&app, &staff, &listing["showId"]).await.expect(200);
+    };
+    let reads = app.profile_reads(spread).await;
+    let of_listings: Vec<_> = reads.iter().filter(|read| read.plan.contains("state.show.id")).collect();
+    assert!(!of_listings.is_empty(), "{reads:?}");
+    assert!(of_listings.iter().all(|read| read.documents <= 100), "{of_listings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,7 @@ async fn merge(app: &TestApp, staff: &User, id: &Value, into: &Value) -> Respons
     request.json(&json!({ "into": into })).send().await
 }
 
-async fn cancel(app: &TestApp, staff: &User, id: &Value) -> Response {
+pub(crate) async fn cancel(app: &TestApp, staff: &User, id: &Value) -> Response {
     let request = app.request("POST", &format!("{}/cancel", show_path(id))).as_user(staff);
     request.json(&json!({ "reason": "The singer is ill." })).send().await
 }
@@ -195,6 +195,10 @@ async fn merge_changes_the_show_of_listings_and_nothing_else() {
     assert_eq!(listed(&app, "q=nina").await, ["Nina Simone Tribute"]);
     let back = merge(&app, &staff, &kept["showId"], &merged["showId"]).await.expect(409);
     assert_eq!(back.problem(), "show-merged");
+    let gone = read_show(&app, &merged["showId"]).await;
+    let replaced = replace(&app, &staff, &gone, "title", json!("Nina Simone")).send().await.expect(409);
+    assert_eq!(replaced.problem(), "show-merged");
+    assert_eq!(replace(&app, &staff, &gone, "endsAt", Value::Null).send().await.expect(409).problem(), "show-merged");
     let tickets = app.request("GET", &format!("{}/tickets", show_path(&merged["showId"]))).send().await.expect(200);
     assert_eq!(tickets.json()["items"].as_array().unwrap().len(), 2, "those of the show that remains");
 }

@@ -51,7 +51,7 @@ async fn try_merge(state: &AppState, id: ShowId, into: ShowId) -> Result<Option<
     let other = state.shows.get(into).await?.ok_or_else(|| Error::field("into", "must be the id of a show"))?;
     let now = state.clock.now();
     let merge = show.state.clone().merge(into, now)?;
-    let absorb = other.state.clone().absorb(now)?;
+    let absorb = other.state.clone().absorb(&show.state, now)?;
     match advance(&state.shows, &other, absorb).await? {
         Progress::Saved(_) => {}
         Progress::Lost | Progress::Unchanged => return Ok(None),
