@@ -53,6 +53,14 @@ class Inputs(unittest.TestCase):
             self.assertEqual([file for file in files if not belongs(file, "orders")], [], place)
         self.assertTrue(set(SHARED) & set(places))
 
+    def test_development_images_have_the_bases_of_shipped_ones(self) -> None:
+        bases = [
+            re.findall(r"^ARG (.*_IMAGE=.*)$", (HERE.parent / "docker" / file).read_text(), re.MULTILINE)
+            for file in ("Dockerfile", "Dockerfile.development")
+        ]
+        self.assertEqual(len(bases[0]), 2)
+        self.assertEqual(bases[0], bases[1])
+
     def test_skaffold_lists_what_each_development_image_is_built_from(self) -> None:
         root = HERE.parents[1]
         skaffold = (root / "skaffold.yaml").read_text()
