@@ -1,13 +1,10 @@
 #!/usr/bin/env bash
-# Installs the prerequisites of infra/k8s-dev into the cluster of the current kubectl context: the Gateway API
-# with NGINX Gateway Fabric, a metrics server for autoscalers, and cert-manager. Safe to run again.
-#
-#   CERT_MANAGER=no   without cert-manager, which in a local cluster can't get production's certificates;
-#                     `cargo xtask cluster-test` then creates them
+# Installs the prerequisites of infra/k8s-dev into the cluster of the current kubectl context: the Gateway API with NGINX
+# Gateway Fabric, and a metrics server for autoscalers. Safe to run again. infra/local/cluster.sh runs it, and so does the
+# workflow "Cluster".
 set -euo pipefail
 
 readonly GATEWAY=v2.6.7
-readonly CERT_MANAGER_VERSION=v1.21.1
 readonly METRICS_SERVER=v0.8.0
 
 kubectl kustomize "https://github.com/nginx/nginx-gateway-fabric/config/crd/gateway-api/standard?ref=$GATEWAY" \
@@ -22,10 +19,6 @@ kubectl --namespace kube-system get deployment metrics-server --output json \
   | grep --quiet kubelet-insecure-tls \
   || kubectl --namespace kube-system patch deployment metrics-server --type json \
     --patch '[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--kubelet-insecure-tls"}]'
-if [[ ${CERT_MANAGER:-yes} == yes ]]; then
-  kubectl apply --server-side --filename "https://github.com/cert-manager/cert-manager/releases/download/$CERT_MANAGER_VERSION/cert-manager.yaml"
-  kubectl --namespace cert-manager rollout status deployment --timeout 5m
-fi
 
 kubectl --namespace nginx-gateway rollout status deployment --timeout 5m
 kubectl --namespace kube-system rollout status deployment metrics-server --timeout 5m

@@ -34,7 +34,9 @@ expect /api/orders 401 application/problem+json '"status":401'
 expect /nothing/is/here 404 text/html '<html'
 
 if [[ $SHOP == https://* ]]; then
-  moved=$(curl --silent --max-time 10 --output /dev/null --write-out '%{http_code} %{redirect_url}' "http://${SHOP#https://}/") || true
+  host=${SHOP#https://}
+  # Plain HTTP has a port of its own.
+  moved=$(curl --silent --max-time 10 --output /dev/null --write-out '%{http_code} %{redirect_url}' "http://${host%%:*}/") || true
   if [[ $moved != "301 $SHOP/" ]]; then
     printf '%10s plain HTTP responded with "%s"\n' failed "$moved"
     failures=$((failures + 1))

@@ -53,6 +53,27 @@ class Inputs(unittest.TestCase):
             self.assertEqual([file for file in files if not belongs(file, "orders")], [], place)
         self.assertTrue(set(SHARED) & set(places))
 
+    def test_development_images_have_the_bases_of_shipped_ones(self) -> None:
+        bases = [
+            re.findall(r"^ARG (.*_IMAGE=.*)$", (HERE.parent / "docker" / file).read_text(), re.MULTILINE)
+            for file in ("Dockerfile", "Dockerfile.development")
+        ]
+        self.assertEqual(len(bases[0]), 2)
+        self.assertEqual(bases[0], bases[1])
+
+    def test_skaffold_lists_what_each_development_image_is_built_from(self) -> None:
+        root = HERE.parents[1]
+        skaffold = (root / "skaffold.yaml").read_text()
+        copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (root / "infra/docker/Dockerfile.development").read_text(), re.MULTILINE)
+        # The packages of npm are embedded in web, and are part of its folder.
+        places = [place for place in " ".join(copied).split() if "$" not in place and not place.startswith("services/web/")]
+        self.assertIn("crates/common", places)
+        for artifact in skaffold.split("custom:")[1:]:
+            listed = re.findall(r"^ {16}- (\S+)$", artifact, re.MULTILINE)
+            program, folder = (re.search(r"buildah\.sh (\S+)(.*)", artifact).expand(r"\1\2") + " services").split()[:2]
+            expected = {*places, f"{folder}/{program}", "infra/docker/Dockerfile.development"}
+            self.assertEqual(set(listed), expected, program)
+
 
 class Affected(unittest.TestCase):
     """affected.py: which packages a change affects."""

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Separate image storage and podman configuration for build.sh, to be sourced with OUT set.
+# Separate image storage and podman configuration for build.sh and infra/local/buildah.sh, to be sourced with OUT set.
 # infra/cluster-test/servers.py is told of the same storage.
 
 STORAGE=$OUT/storage

@@ -26,10 +26,6 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(base: &str) -> Result<Self> {
-        Self::with_client(Client::builder(), base)
-    }
-
     /// Creates a session with a preconfigured HTTP client.
     pub(crate) fn with_client(client: ClientBuilder, base: &str) -> Result<Self> {
         let client = client.cookie_store(true).no_proxy().timeout(Duration::from_secs(60)).build()?;

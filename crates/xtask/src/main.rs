@@ -7,6 +7,7 @@ mod abuse;
 mod apt;
 mod bench;
 mod cargo;
+mod certificates;
 mod chaos;
 mod chromium;
 mod client;
@@ -76,6 +77,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Measure what an instance costs among one, two, eight and ten of each service.
     Scaling(scaling::ScalingArgs),
+    /// Load the demo data into the shop of a development cluster.
+    Demo(demo::cluster::DemoArgs),
     /// Generate the secrets of a cluster, by default for infra/k8s-dev in a folder that git ignores.
     Secrets(secrets::SecretsArgs),
     /// Take screenshots of every page at desktop and phone size, into target/screenshots.
@@ -103,6 +106,7 @@ async fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args).await,
         Command::Scaling(args) => scaling::run(args).await,
         Command::Screenshots(args) => screenshots::run(args).await,
+        Command::Demo(args) => demo::cluster::run(args).await,
         Command::Secrets(args) => secrets::run(&args),
     };
     match result {

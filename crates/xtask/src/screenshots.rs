@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use reqwest::Client;
 use testkit::tools::{progress, workspace_root};
 use tokio::process::Command;
 
@@ -35,7 +36,7 @@ async fn take(args: &ScreenshotsArgs) -> Result<()> {
 /// Takes the screenshots on a temporary fleet with the demo data.
 async fn from_temporary_fleet(chromium: &Path) -> Result<()> {
     let (fleet, scratch) = fleet::start_temporary("screenshots", false, false).await?;
-    demo::load_if_empty(&fleet.url(), scratch.path()).await?;
+    demo::load_if_empty(&fleet.url(), Client::builder, Some(scratch.path())).await?;
     let (url, nats) = (fleet.public_url(), fleet.servers().nats.pid());
     tokio::select! {
         outcome = take_screenshots(chromium, &url, Some(nats)) => outcome?,

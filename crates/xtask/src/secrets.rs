@@ -1,7 +1,8 @@
-//! `cargo xtask secrets`: generates the secrets of a development cluster, which are never checked in, or
-//! the initial secrets of another cluster, to be stored in its secret store.
+//! `cargo xtask secrets`: generates the secrets and certificates of a development cluster, which are never checked in,
+//! or the initial secrets of another cluster, to be stored in its secret store.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -9,6 +10,8 @@ use clap::Args;
 use testkit::fleet::SERVICES;
 use testkit::fleet::keys::{Keys, random, read_or_create, write_private_file};
 use testkit::tools::workspace_root;
+
+use crate::certificates;
 
 /// The NATS users besides the services: `audit` for the audit, `operator` for people, `routes` for connections between
 /// the servers of a cluster.
@@ -19,7 +22,7 @@ const OTHER_NATS_USERS: [&str; 3] = ["audit", "operator", "routes"];
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct SecretsArgs {
-    /// Output folder; infra/k8s-dev/secrets, which git ignores, by default.
+    /// Output folder. By default infra/k8s-dev/setup/secrets, which git ignores, and which also gets the certificates.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Number of members of MongoDB's replica set.
@@ -33,6 +36,11 @@ pub(crate) fn run(args: &SecretsArgs) -> Result<()> {
     Ok(())
 }
 
+/// The folder of the development cluster's secrets.
+fn development() -> PathBuf {
+    workspace_root().join("infra/k8s-dev/setup/secrets")
+}
+
 /// Ensures that the secrets of the development cluster exist, which rendering its manifests requires.
 pub(crate) fn ensure_development() -> Result<PathBuf> {
     generate(&SecretsArgs { out: None, mongodb_members: 1 })
@@ -40,7 +48,10 @@ pub(crate) fn ensure_development() -> Result<PathBuf> {
 
 /// Generates missing secrets, writes all files and returns their folder.
 pub(crate) fn generate(args: &SecretsArgs) -> Result<PathBuf> {
-    let folder = args.out.clone().unwrap_or_else(|| workspace_root().join("infra/k8s-dev/secrets"));
+    let folder = args.out.clone().unwrap_or_else(development);
+    if args.out.is_none() {
+        certificates::ensure_valid(&folder.join("tls"))?;
+    }
     let keys_folder = folder.join("keys");
     let keys = Keys::load_or_create(&keys_folder)?;
     let password = |name: &str| password(&keys_folder.join(format!("{name}.password")));
@@ -88,13 +99,18 @@ pub(crate) fn generate(args: &SecretsArgs) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Writes one line per value, as kustomize expects. Only the owner may read the file.
+/// Writes one line per value, as kustomize expects. Only the owner may read the file. A file that does not change is
+/// not touched, so that programs that watch it do not redeploy.
 fn write(folder: &Path, secret: &str, values: &[(impl AsRef<str>, String)]) -> Result<()> {
     let mut lines = String::new();
     for (name, value) in values {
         writeln!(lines, "{}={value}", name.as_ref())?;
     }
-    write_private_file(&folder.join(format!("{secret}.env")), &lines)
+    let file = folder.join(format!("{secret}.env"));
+    if fs::read_to_string(&file).is_ok_and(|present| present == lines) {
+        return Ok(());
+    }
+    write_private_file(&file, &lines)
 }
 
 /// Reads the password from this file or generates it. It consists of letters and digits, which need no quoting in
@@ -108,7 +124,7 @@ fn password(file: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
 
@@ -121,10 +137,12 @@ mod tests {
             let line = read(name).lines().find(|line| line.starts_with(&format!("{key}="))).unwrap().to_owned();
             line.split_once('=').unwrap().1.to_owned()
         };
+        // A file that is written again is a new one.
+        let number = |name: &str| fs::metadata(folder.join(format!("{name}.env"))).unwrap().ino();
         run(&args(1)).unwrap();
-        let before = (read("orders"), read("nats"));
+        let before = (read("orders"), read("nats"), number("orders"));
         run(&args(1)).unwrap();
-        assert_eq!((read("orders"), read("nats")), before);
+        assert_eq!((read("orders"), read("nats"), number("orders")), before);
         let (mongodb, nats) = (value("mongodb", "MONGODB_PASSWORD_ORDERS"), value("nats", "NATS_PASSWORD_ORDERS"));
         assert_eq!(value("orders", "NATS_URL"), format!("nats://orders:{nats}@nats:4222"));
         let redis = value("redis", "REDIS_PASSWORD_ORDERS");

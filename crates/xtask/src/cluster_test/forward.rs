@@ -12,15 +12,15 @@ use tokio::time::timeout;
 use super::kube::Kube;
 
 /// A `kubectl port-forward`, which ends on drop.
-pub(super) struct Forward {
+pub(crate) struct Forward {
     /// The address of each forwarded port, in the order of the request.
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
     _kubectl: Child,
 }
 
 impl Forward {
     /// Forwards to these ports of a target such as `pod/nats-0`.
-    pub(super) async fn open(kube: &Kube, target: &str, ports: &[u16]) -> Result<Self> {
+    pub(crate) async fn open(kube: &Kube, target: &str, ports: &[u16]) -> Result<Self> {
         let ports: Vec<_> = ports.iter().map(|port| format!(":{port}")).collect();
         let mut arguments = vec!["port-forward", "--address", "127.0.0.1", target];
         arguments.extend(ports.iter().map(String::as_str));

@@ -21,7 +21,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(120);
 pub(super) const GATEWAY_SELECTOR: &str = "gateway.networking.k8s.io/gateway-name=ticketing";
 
 /// One route per service.
-const ROUTES: [&str; 5] = [
+pub(crate) const ROUTES: [&str; 5] = [
     "/",
     "/api/users/jwks.json",
     "/api/tickets/openapi.json",
@@ -35,8 +35,11 @@ pub(super) struct Connector {
     address: SocketAddr,
     host: String,
     certificate: String,
-    /// URL of the shop.
+    /// URL of the shop, with the forwarded port: clients use the port of a URL even if its host resolves to an address
+    /// with another port.
     pub(super) shop: String,
+    /// URL of the shop as browsers open it.
+    pub(super) origin: String,
 }
 
 impl Connector {
@@ -88,15 +91,18 @@ impl GatewayForward {
         std::fs::write(
             overlay.home.join(".curlrc"),
             format!(
-                "connect-to = \":443:{address}\"\nconnect-to = \":80:{plain}\"\ncacert = \"{}\"\nnoproxy = \"*\"\n",
+                "connect-to = \":{}:{address}\"\nconnect-to = \":80:{plain}\"\ncacert = \"{}\"\nnoproxy = \"*\"\n",
+                overlay.port(),
                 ca.display()
             ),
         )?;
-        let connector = Connector { address, host: overlay.host().to_owned(), certificate, shop: overlay.shop.clone() };
+        let (host, origin) = (overlay.host().to_owned(), overlay.shop.clone());
+        let shop = format!("https://{host}:{}", address.port());
+        let connector = Connector { address, host, certificate, shop, origin };
         // The Gateway discovers pods shortly after they become ready.
         let client = connector.client()?.timeout(Duration::from_secs(5)).build()?;
         for path in ROUTES {
-            let status = client.get(format!("{}{path}", overlay.shop)).send().await?.status();
+            let status = client.get(format!("{}{path}", connector.shop)).send().await?.status();
             ensure!(status.is_success(), "{path} returned {status}");
         }
         Ok(Self { connector, curl_home: overlay.home.clone(), _forward: forward })

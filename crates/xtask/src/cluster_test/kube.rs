@@ -30,14 +30,14 @@ pub(super) struct Node {
 
 /// One namespace of a cluster.
 #[derive(Debug, Clone)]
-pub(super) struct Kube {
+pub(crate) struct Kube {
     kubeconfig: Option<PathBuf>,
     namespace: String,
 }
 
 impl Kube {
     /// The namespace of the marketplace.
-    pub(super) fn new(kubeconfig: Option<PathBuf>) -> Self {
+    pub(crate) fn new(kubeconfig: Option<PathBuf>) -> Self {
         Self { kubeconfig, namespace: NAMESPACE.to_owned() }
     }
 

@@ -13,11 +13,11 @@
 
 mod confinement;
 mod deploy;
-mod forward;
-mod gateway;
+pub(crate) mod forward;
+pub(crate) mod gateway;
 mod images;
 mod kills;
-mod kube;
+pub(crate) mod kube;
 mod load;
 mod network;
 mod nodes;

@@ -78,7 +78,17 @@ impl Overlay {
 
     /// Host name of the shop.
     pub(super) fn host(&self) -> &str {
-        self.shop.trim_start_matches("https://")
+        self.authority().0
+    }
+
+    /// Port of the shop.
+    pub(super) fn port(&self) -> &str {
+        self.authority().1
+    }
+
+    fn authority(&self) -> (&str, &str) {
+        let authority = self.shop.trim_start_matches("https://");
+        authority.split_once(':').unwrap_or((authority, "443"))
     }
 
     /// The value of a generated secret.

@@ -79,7 +79,7 @@ async fn sell_on_pages(connector: &Connector) -> Result<()> {
 /// Opens the WebSocket of a page.
 async fn open_live(connector: &Connector) -> Result<Live> {
     let client = connector.client()?.http1_only().build()?;
-    let request = client.get(format!("{}/live", connector.shop)).header("origin", &connector.shop);
+    let request = client.get(format!("{}/live", connector.shop)).header("origin", &connector.origin);
     let request = request.header("connection", "Upgrade").header("upgrade", "websocket");
     let request = request.header("sec-websocket-version", "13").header("sec-websocket-key", generate_key());
     let response = request.send().await?;

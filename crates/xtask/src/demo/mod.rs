@@ -1,5 +1,6 @@
 //! Demo data, loaded through the public API.
 
+pub(crate) mod cluster;
 mod events;
 mod listings;
 mod orders;
@@ -11,6 +12,7 @@ use anyhow::{Context, Result};
 use common::api::tickets::{ListListings, ListingQuery};
 use common::api::users::{Credentials, Password, SignIn};
 use common::text::Text;
+use reqwest::ClientBuilder;
 use testkit::tools::progress;
 
 use crate::client::{self, Session, status_of};
@@ -50,17 +52,20 @@ pub(crate) fn is_loaded(data: &Path) -> bool {
     data.join("demo-loaded").exists()
 }
 
-/// Loads the demo data unless there are listings already. `base` is the gateway's URL.
-pub(crate) async fn load_if_empty(base: &str, data: &Path) -> Result<()> {
-    let visitor = Session::new(base)?;
+/// Loads the demo data unless there are listings already. `base` is the gateway's URL, `client` creates HTTP clients that
+/// reach it, and `data` is the data folder of a fleet on this machine.
+pub(crate) async fn load_if_empty(base: &str, client: impl Fn() -> ClientBuilder, data: Option<&Path>) -> Result<()> {
+    let visitor = Session::with_client(client(), base)?;
     let query = ListingQuery { limit: Some(1), ..ListingQuery::default() };
     if !visitor.send(&ListListings { query }).await?.items.is_empty() {
         return Ok(());
     }
     progress("Loading", &format!("demo data: {} users", USERS.len()));
-    let sessions = sign_up(base).await?;
+    let sessions = sign_up(base, client).await?;
     // From here on the accounts exist, even if a later step fails.
-    fs::write(data.join("demo-loaded"), "").context("recording that the demo accounts exist")?;
+    if let Some(data) = data {
+        fs::write(data.join("demo-loaded"), "").context("recording that the demo accounts exist")?;
+    }
 
     let listings = listings::all(&jiff::Timestamp::now())?;
     progress("Loading", &format!("demo data: {} tickets", listings.len()));
@@ -71,10 +76,27 @@ pub(crate) async fn load_if_empty(base: &str, data: &Path) -> Result<()> {
     listings::lower_prices(&sessions, &tickets).await
 }
 
-async fn sign_up(base: &str) -> Result<Vec<Session>> {
+/// Prints the accounts.
+pub(crate) fn print_accounts() {
+    println!("  Demo sign-ins (password: {PASSWORD})");
+    for (name, email) in USERS {
+        println!("    {email:<32} {name}");
+    }
+    println!();
+}
+
+/// Prints the test cards.
+pub(crate) fn print_cards() {
+    println!("  Test cards (paymentMethod)");
+    for (card, outcome) in CARDS {
+        println!("    {card:<40} {outcome}");
+    }
+}
+
+async fn sign_up(base: &str, client: impl Fn() -> ClientBuilder) -> Result<Vec<Session>> {
     let mut sessions = Vec::new();
     for (name, email) in USERS {
-        let session = Session::new(base)?;
+        let session = Session::with_client(client(), base)?;
         match session.send(&client::sign_up(email, PASSWORD, name)).await {
             Err(error) if status_of(&error) == Some(409) => {
                 // An interrupted start has created the account.

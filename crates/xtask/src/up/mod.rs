@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use reqwest::Client;
 use testkit::fleet::Fleet;
 use testkit::fleet::options::FleetOptions;
 use testkit::servers::ports;
@@ -107,7 +108,7 @@ async fn serve(args: &UpArgs, stop: &mut StopSignals) -> Result<()> {
     if !args.no_demo {
         let (url, data) = (fleet.url(), data());
         let loaded = tokio::select! {
-            loaded = demo::load_if_empty(&url, &data) => loaded,
+            loaded = demo::load_if_empty(&url, Client::builder, Some(data.as_path())) => loaded,
             exit = fleet.unexpected_exit() => return Err(exit),
             () = stop.wait() => return stop_all(fleet).await,
         };
@@ -142,16 +143,9 @@ fn options(args: &UpArgs) -> FleetOptions {
 fn print_banner(public_url: &str, background: bool) {
     println!("\n  The shop is open: {public_url}\n");
     if demo::is_loaded(&data()) {
-        println!("  Demo sign-ins (password: {})", demo::PASSWORD);
-        for (name, email) in demo::USERS {
-            println!("    {email:<32} {name}");
-        }
-        println!();
+        demo::print_accounts();
     }
-    println!("  Test cards (paymentMethod)");
-    for (card, outcome) in demo::CARDS {
-        println!("    {card:<40} {outcome}");
-    }
+    demo::print_cards();
     println!("\n  Logs:      target/dev/logs");
     println!("  Addresses: target/dev/fleet.json");
     println!("  Stop it:   {}\n", if background { "cargo xtask down" } else { "Ctrl-C" });
