@@ -133,7 +133,9 @@ impl<S: Payload> Replica<S> {
         order: Document,
         limit: i64,
     ) -> Result<Vec<Versioned<S>>, StoreError> {
-        self.documents.query(filter, FindOptions::builder().sort(order).limit(limit).build()).await
+        // All in one batch: a second one would be another read.
+        let batch = u32::try_from(limit).unwrap_or(u32::MAX);
+        self.documents.query(filter, FindOptions::builder().sort(order).limit(limit).batch_size(batch).build()).await
     }
 
     /// Counts the entities that match.

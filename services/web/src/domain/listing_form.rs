@@ -297,7 +297,7 @@ mod tests {
             time_zone: "UTC".to_owned(),
             price: "much".to_owned(),
             currency: "USD".to_owned(),
-            face_value: "9.999".to_owned(),
+            face_value: "9.9999".to_owned(),
             category: "opera".to_owned(),
             ..ListingForm::default()
         };

@@ -216,7 +216,7 @@ mod tests {
         check(
             &html(OrderStatus::Completed, EntryPass::Unavailable),
             &["The code can't be shown right now", "href=\"/orders/the-id\"", "ticket.ics", "Town Hall, New York"],
-            &["role=\"img\"", "/pass\""],
+            &["role=\"img\"", "the-id/pass\""],
         );
     }
 
