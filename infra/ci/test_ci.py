@@ -14,7 +14,7 @@ from threading import Thread
 
 from affected import affected
 from inputs import SHARED, belongs, inputs_hash
-from render import pin, render, unpinned
+from render import EXAMPLE, pin, render, unpinned
 
 HERE = Path(__file__).parent
 
@@ -142,6 +142,13 @@ class Render(unittest.TestCase):
         entries = [{"name": "ticketing/web", "newName": "ticketing/web", "newTag": "1.2"}]
         self.assertEqual(unpinned(manifests, entries), ["ticketing/auth", "ticketing/web:1.1"])
 
+    def test_example_proxies_are_found(self) -> None:
+        for proxies in ("192.0.2.0/24", "10.1.0.0/16,203.0.113.7", "2001:db8::/32"):
+            self.assertTrue(EXAMPLE.search(f"data:\n  TRUSTED_PROXIES: {proxies}\n"), proxies)
+        self.assertFalse(EXAMPLE.search("  TRUSTED_PROXIES: 10.244.0.0/16\n  OTHER: 192.0.2.1\n"))
+        example = (HERE.parent / "k8s-prod/production.env").read_text()
+        self.assertTrue(EXAMPLE.search(example.replace("=", ": ")), "the manifests are not for one cluster")
+
     @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed")
     def test_the_real_overlays_render(self) -> None:
         services = ["auth", "expiration", "orders", "payments", "ticketctl", "tickets", "web"]
@@ -150,6 +157,8 @@ class Render(unittest.TestCase):
             manifests = render(entries, str(HERE.parent / overlay))
             self.assertEqual(unpinned(manifests, entries), [], overlay)
             self.assertIn(f"image: registry.example:5000/us/ticketing/orders@sha256:{'a' * 64}\n", manifests, overlay)
+            # The Gateway alone, and web by a NetworkPolicy, reach the services that have routes.
+            self.assertIn("fromEntities:\n    - ingress\n", manifests, overlay)
             # The namespace has to be created before the objects in it.
             self.assertEqual(re.findall("^kind: (.*)", manifests, re.MULTILINE)[0], "Namespace", overlay)
 
