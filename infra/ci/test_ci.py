@@ -192,22 +192,44 @@ if arguments[0] == "kustomize":
         manifests = manifests.replace(image["name"] + "\\n", image["newName"] + "@" + image["digest"] + "\\n")
     print(manifests)
 elif said.startswith("apply --filename"):
-    for name, image in re.findall("name: (.*)\\nimage: (.*)", Path(arguments[2]).read_text()):
+    for name, image in re.findall("name: (.*)\\n(?:image|config): (.*)", Path(arguments[2]).read_text()):
         if cluster.setdefault(name, [""])[-1] != image:
             cluster[name].append(image)
         if (state / "unreachable").exists():
             failed = True
             break
-elif said.startswith(("get deployments", "get statefulsets,deployments")):
-    is_store = "component!=service" in said
-    print(*(name for name in cluster if name.startswith("statefulset") == is_store), sep="\\n")
+elif said.startswith(("get deployments --selector app.kubernetes.io/component=service", "get deployments,statefulsets")):
+    is_all = "statefulsets" in said
+    print(*(name for name in cluster if is_all or name.startswith("deployment")), sep="\\n")
+elif said.startswith("get certificates"):
+    # One line for each time that it is asked for; the last one stays.
+    if not (state / "certificates").exists():
+        sys.exit(1)
+    found = (state / "certificates").read_text().splitlines()
+    print(found[0])
+    (state / "certificates").write_text("\\n".join(found[1:] or found))
+elif said.startswith("get gateway"):
+    print("192.0.2.7")
+elif said.startswith("get pods"):
+    print((state / "pods").read_text() if (state / "pods").exists() else "")
+elif said.startswith("delete pod"):
+    (state / "stuck").write_text("")
+elif said.startswith("get controllerrevision"):
+    print(arguments[2].rpartition("-")[2])
+elif arguments[0] == "get" and "containers[*].image" in said:
+    # What follows the image stands for the rest of the specification.
+    print(cluster[arguments[1]][-1].split()[0])
+elif arguments[0] == "get" and "updateRevision" in said:
+    print("nats-" + str(len(cluster[arguments[1]])))
 elif arguments[0] == "get":
     print(len(cluster[arguments[1]]))
 elif said.startswith("rollout status"):
     sys.exit(arguments[2] in (state / "stuck").read_text().split())
 elif said.startswith("rollout undo"):
     cluster[arguments[2]].append(cluster[arguments[2]][int(arguments[4]) - 1])
-    (state / "stuck").write_text("")
+    # A StatefulSet waits for its pods to get ready, whichever revision they have.
+    if not arguments[2].startswith("statefulset"):
+        (state / "stuck").write_text("")
 elif said.startswith("apply view-last-applied"):
     print(arguments[2], "as it was")
 elif said.startswith("apply set-last-applied"):
@@ -236,6 +258,7 @@ class Deploy(unittest.TestCase):
         Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
+        self.certificate_wait = "60"
         self.shop, self.address = shop, f"http://127.0.0.1:{server.server_port}"
         # Three revisions of auth and seven of orders; the running images have digests of zeros.
         self.cluster = {name: [image] * times for name, image, times in (
@@ -254,7 +277,7 @@ class Deploy(unittest.TestCase):
         (self.state / "cluster").write_text(json.dumps(self.cluster))
         (self.state / "images.json").write_text(json.dumps(images(**digests)))
         path = f"{self.state}:{os.environ['PATH']}"
-        environment = os.environ | {"STATE": str(self.state), "OVERLAY": str(self.state), "PATH": path, "no_proxy": "*"}
+        environment = os.environ | {"STATE": str(self.state), "OVERLAY": str(self.state), "PATH": path, "no_proxy": "*", "POLL_INTERVAL": "0", "CERTIFICATE_WAIT": self.certificate_wait}
         done = subprocess.run([HERE / "deploy.sh", self.state / "images.json", self.address], env=environment, capture_output=True, text=True, check=False)
         self.output = done.stdout + done.stderr
         self.calls = (self.state / "calls").read_text().splitlines()
@@ -318,8 +341,35 @@ class Deploy(unittest.TestCase):
         (self.state / "stuck").write_text("statefulset.apps/nats")
         self.assertEqual(self.deploy(auth="1", orders="0"), (1, "deployment.apps/auth@3"))
         self.assertIn("statefulset.apps/nats", self.waited_for())
-        # Stores are not rolled back: the newer version may already have written data.
+        # A store's image is not rolled back: the newer version may already have written data.
         self.assertEqual(self.cluster["statefulset.apps/nats"][-1], "nats:3")
+
+    def test_changed_configuration_of_a_store_is_rolled_back_with_the_services(self) -> None:
+        (self.state / "stuck").write_text("statefulset.apps/nats")
+        (self.state / "pods").write_text("nats-0 True\nnats-2 False\nnats-1 \n")
+        # The same image in another revision.
+        self.cluster["statefulset.apps/nats"] = ["nats:2 small", "nats:2 big"]
+        (self.state / "manifests").write_text(MANIFESTS.replace("image: nats:2", "config: nats:2 broken"))
+        self.assertEqual(self.deploy(auth="1", orders="0"), (1, "deployment.apps/auth@3 statefulset.apps/nats@2"))
+        self.assertEqual(self.cluster["statefulset.apps/nats"][-1], "nats:2 big")
+        deleted = [call.split()[4] for call in self.calls if "delete pod" in call]
+        self.assertEqual(deleted, ["nats-2", "nats-1"], "those that are not ready")
+        self.assertIn("failed and was rolled back", self.output)
+
+    def test_first_certificate_is_awaited(self) -> None:
+        (self.state / "certificates").write_text("ticketing:\nticketing:\nticketing:2027-02-01T00:00:00Z")
+        self.cluster = {}
+        self.assertEqual(self.deploy(auth="1", orders="1"), (0, ""))
+        self.assertIn("127.0.0.1 resolves to '127.0.0.1': create its A record with 192.0.2.7", self.output)
+        self.assertIn(" ok /api/tickets", self.output)
+
+    def test_deployment_without_a_certificate_succeeds_with_a_warning(self) -> None:
+        (self.state / "certificates").write_text("ticketing:")
+        self.certificate_wait = "0"
+        self.shop.is_broken = True
+        self.assertEqual(self.deploy(auth="1", orders="1"), (0, ""))
+        self.assertIn("::warning::The deployment is complete, but", self.output)
+        self.assertNotIn("smoke.sh", self.output)
 
     def test_rollout_of_an_unchanged_store_is_not_awaited(self) -> None:
         (self.state / "stuck").write_text("statefulset.apps/nats")
