@@ -22,14 +22,15 @@ OURS = re.compile(r"""^[ -]*image: ["']?(ticketing/[^\s"']+)""", re.MULTILINE)
 
 
 def pin(build: dict) -> dict:
-    """Returns kustomize's `images` entry. The tag is dropped if there is a digest, so that the same image under
-    another commit's tag is no change and its pods stay."""
+    """Returns kustomize's `images` entry. The tag of our own images is dropped if there is a digest, so that the same
+    image under another commit's tag is no change and its pods stay. Others keep it, for pin_images.py and for people."""
     name, _, digest = build["tag"].partition("@")
     folder, slash, last = name.rpartition("/")
     last, _, tag = last.partition(":")
     entry = {"name": build["imageName"], "newName": folder + slash + last}
     if digest:
-        return entry | {"digest": digest}
+        is_ours = build["imageName"].startswith("ticketing/")
+        return entry | ({"digest": digest} if is_ours or not tag else {"newTag": tag, "digest": digest})
     if tag:
         return entry | {"newTag": tag}
     raise SystemExit(f"render.py: {build['tag']} has neither a tag nor a digest")

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from threading import Thread
 
 from affected import affected
 from inputs import SHARED, belongs, inputs_hash
+from pin_images import tagged
 from render import EXAMPLE, pin, render, unpinned
 
 HERE = Path(__file__).parent
@@ -137,6 +139,10 @@ class Render(unittest.TestCase):
         with self.assertRaises(SystemExit):
             pin({"imageName": "ticketing/web", "tag": "host:5000/ticketing/web"})
 
+    def test_images_of_others_keep_their_tag(self) -> None:
+        pinned = pin({"imageName": "mongo", "tag": "mongo:7.0@sha256:ab"})
+        self.assertEqual(pinned, {"name": "mongo", "newName": "mongo", "newTag": "7.0", "digest": "sha256:ab"})
+
     def test_unpinned_images_are_found(self) -> None:
         manifests = "- image: ticketing/auth\n  image: redis:7.2\n  - image: ticketing/web:1.2\n    image: ticketing/web:1.1\n"
         entries = [{"name": "ticketing/web", "newName": "ticketing/web", "newTag": "1.2"}]
@@ -161,6 +167,52 @@ class Render(unittest.TestCase):
             self.assertIn("fromEntities:\n    - ingress\n", manifests, overlay)
             # The namespace has to be created before the objects in it.
             self.assertEqual(re.findall("^kind: (.*)", manifests, re.MULTILINE)[0], "Namespace", overlay)
+            pulling = manifests.count("imagePullSecrets:\n- name: registry\n")
+            self.assertEqual(pulling, len(re.findall("^kind: ServiceAccount$", manifests, re.MULTILINE)), overlay)
+
+
+class PinImages(unittest.TestCase):
+    """pin_images.py, with a fake kubectl and a fake docker."""
+
+    def pin(self, **environment: str) -> list:
+        """Returns the entries for an overlay with three images of others, of which MongoDB's already runs."""
+        with tempfile.TemporaryDirectory() as folder:
+            state = Path(folder)
+            manifests = "- image: mongo:7.0\n  image: \"nats:2.15.1\"\n- image: ticketing/web\nimage: host:5000/redis:7.2\n  image: a@sha256:1\n"
+            (state / "manifests").write_text(manifests)
+            (state / "kubectl").write_text(f"""#!/bin/sh
+                case $1 in
+                  kustomize) cat {folder}/manifests ;;
+                  *) echo 'mongo:7.0@sha256:{"7" * 64} host/ticketing@sha256:{"8" * 64} nats:2.14.0@sha256:{"9" * 64}' ;;
+                esac""")
+            (state / "docker").write_text(f"""#!/bin/sh
+                echo "$6" >> {folder}/asked
+                echo '{{"digest": "sha256:{"a" * 64}"}}'""")
+            for name in ("kubectl", "docker"):
+                (state / name).chmod(0o755)
+            (state / "images.json").write_text('{"builds": []}')
+            path = f"{folder}:{os.environ['PATH']}"
+            command = [sys.executable, HERE / "pin_images.py", state / "images.json", folder]
+            subprocess.run(command, env=os.environ | {"PATH": path} | environment, check=True, capture_output=True)
+            self.asked = (state / "asked").read_text().split()
+            return [build["tag"] for build in json.loads((state / "images.json").read_text())["builds"]]
+
+    def test_what_runs_keeps_its_digest(self) -> None:
+        pinned = [f"host:5000/redis:7.2@sha256:{'a' * 64}", f"mongo:7.0@sha256:{'7' * 64}", f"nats:2.15.1@sha256:{'a' * 64}"]
+        self.assertEqual(self.pin(), pinned)
+        self.assertEqual(self.asked, ["host:5000/redis:7.2", "nats:2.15.1"])
+        self.assertEqual(self.pin(REFRESH="yes")[1], f"mongo:7.0@sha256:{'a' * 64}")
+
+    @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed")
+    def test_every_image_of_the_real_overlay_gets_a_digest(self) -> None:
+        overlay = str(HERE.parent / "k8s-prod")
+        others = tagged(render([], overlay))
+        self.assertGreaterEqual({image.split(":")[0] for image in others}, {"mongo", "nats", "redis"})
+        services = ["auth", "expiration", "orders", "payments", "ticketctl", "tickets", "web"]
+        builds = images(**dict.fromkeys(services, "a"))["builds"]
+        builds += [{"imageName": image.rpartition(":")[0], "tag": f"{image}@sha256:{'b' * 64}"} for image in others]
+        manifests = render([pin(build) for build in builds], overlay)
+        self.assertEqual([image for image in re.findall("image: (.*)", manifests) if "@sha256:" not in image], [])
 
 
 # The manifests that deploy.sh deploys in the tests. The fake kubectl below parses these lines.
