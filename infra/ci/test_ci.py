@@ -163,6 +163,9 @@ class Render(unittest.TestCase):
             manifests = render(entries, str(HERE.parent / overlay))
             self.assertEqual(unpinned(manifests, entries), [], overlay)
             self.assertIn(f"image: registry.example:5000/us/ticketing/orders@sha256:{'a' * 64}\n", manifests, overlay)
+            route = next(part for part in manifests.split("\n---\n") if "kind: HTTPRoute\n" in part and "  name: ticketing\n" in part)
+            self.assertEqual(route.count("Strict-Transport-Security"), route.count("- backendRefs:"), "each route has HSTS")
+            self.assertNotIn("OTEL_EXPORTER", manifests, "traces need a collector")
             # The Gateway alone, and web by a NetworkPolicy, reach the services that have routes.
             self.assertIn("fromEntities:\n    - ingress\n", manifests, overlay)
             # The namespace has to be created before the objects in it.
