@@ -159,7 +159,7 @@ class Render(unittest.TestCase):
     def test_the_real_overlays_render(self) -> None:
         services = ["auth", "expiration", "orders", "payments", "ticketctl", "tickets", "web"]
         entries = [pin(build) for build in images(**dict.fromkeys(services, "a"))["builds"]]
-        for overlay in ("k8s-prod", "k8s-prod-managed-mongodb"):
+        for overlay in ("k8s-prod", "k8s-prod-small", "k8s-prod-managed-mongodb"):
             manifests = render(entries, str(HERE.parent / overlay))
             self.assertEqual(unpinned(manifests, entries), [], overlay)
             self.assertIn(f"image: registry.example:5000/us/ticketing/orders@sha256:{'a' * 64}\n", manifests, overlay)
