@@ -432,5 +432,71 @@ class Deploy(unittest.TestCase):
         self.assertEqual(self.waited_for(), ["deployment.apps/auth", "deployment.apps/orders"])
 
 
+class InOrder(unittest.TestCase):
+    """in_order.py, with a fake gh and a fake kubectl."""
+
+    def run_in_order(self, number: int, deployed: str, lists: list, *, fails: bool = False) -> tuple[int, str, str]:
+        """Runs it as a run with this number. `lists` are the unfinished runs, each time that they are asked for. Returns
+        the exit code, the output, and what was stored."""
+        with tempfile.TemporaryDirectory() as folder:
+            state = Path(folder)
+            # It asks for four states; the runs are in the last.
+            (state / "gh").write_text(f"""#!{sys.executable}
+import json, sys
+from pathlib import Path
+runs = []
+if sys.argv[2].startswith("repos/us/shop/actions/workflows/main.yml/runs?branch=main&status=in_progress"):
+    lists = json.loads(Path("{folder}/lists").read_text())
+    runs = lists.pop(0)
+    Path("{folder}/lists").write_text(json.dumps(lists))
+print(json.dumps({{"workflow_runs": [{{"run_number": number}} for number in runs]}}))
+""")
+            (state / "kubectl").write_text(f"""#!/bin/sh
+                case $1 in
+                  get) printf %s '{deployed}' ;;
+                  *) echo "$*" >> {folder}/stored ;;
+                esac""")
+            for name in ("gh", "kubectl"):
+                (state / name).chmod(0o755)
+            (state / "lists").write_text(json.dumps(lists))
+            (state / "stored").write_text("")
+            environment = os.environ | {
+                "PATH": f"{folder}:{os.environ['PATH']}", "POLL_INTERVAL": "0", "GITHUB_RUN_NUMBER": str(number), "GITHUB_REF_NAME": "main",
+                "GITHUB_REPOSITORY": "us/shop", "GITHUB_WORKFLOW_REF": "us/shop/.github/workflows/main.yml@refs/heads/main",
+            }
+            command = [sys.executable, HERE / "in_order.py", "sh", "-c", f"echo deploying; exit {int(fails)}"]
+            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+            return done.returncode, done.stdout, (state / "stored").read_text().strip()
+
+    def test_earlier_merges_go_first(self) -> None:
+        code, said, stored = self.run_in_order(7, "4", [[9, 7, 6, 5], [6, 7], [7, 9]])
+        self.assertEqual(code, 0)
+        self.assertEqual(said.splitlines(), ["in_order.py: waiting for the runs 5, 6", "in_order.py: waiting for the runs 6", "deploying"])
+        self.assertEqual(stored, "annotate --overwrite namespace ticketing ticketing/deployed-run=7")
+
+    def test_later_merge_is_not_undone(self) -> None:
+        code, said, stored = self.run_in_order(7, "8", [[7]])
+        self.assertEqual((code, stored), (0, ""))
+        self.assertIn("::notice::Run 8", said)
+        self.assertNotIn("deploying", said)
+
+    def test_failed_deployment_is_not_stored(self) -> None:
+        self.assertEqual(self.run_in_order(7, "", [[7]], fails=True), (1, "deploying\n", ""))
+
+
+class Dependabot(unittest.TestCase):
+    """.github/dependabot.yml names folders that exist, and every folder with images of others."""
+
+    def test_folders(self) -> None:
+        root = HERE.parents[1]
+        text = (root / ".github/dependabot.yml").read_text()
+        for folder in re.findall(r"[ \[](/[a-z0-9/]*)", text):
+            self.assertTrue((root / folder[1:]).is_dir(), folder)
+        manifests = [*root.glob("infra/k8s/**/*.yaml"), *root.glob("infra/k8s-prod*/**/*.yaml"), *root.glob("infra/operations/**/*.yaml")]
+        for file in manifests:
+            if tagged(file.read_text()):
+                self.assertIn("/" + str(file.parent.relative_to(root)), text)
+
+
 if __name__ == "__main__":
     unittest.main()

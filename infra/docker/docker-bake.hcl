@@ -24,6 +24,14 @@ group "development" {
   targets = ["default", "fakestripe"]
 }
 
+# What all images have in common, for its cache alone.
+target "shared" {
+  context    = "."
+  dockerfile = "infra/docker/Dockerfile"
+  target     = "shared"
+  output     = ["type=cacheonly"]
+}
+
 target "images" {
   name = service
   matrix = {
