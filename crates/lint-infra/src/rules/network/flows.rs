@@ -60,8 +60,8 @@ pub(super) fn read(context: &Context<'_>) -> (BTreeSet<Flow>, Vec<String>) {
 struct Source {
     reason: String,
     text: String,
-    /// Whether it is a setting of our programs, which call all addresses in it, or a bucket's. Other texts may contain comments, so
-    /// only their addresses within the overlay count.
+    /// Whether it is a bucket or a setting of our programs, which call all addresses in it. Other texts may contain
+    /// comments, so only their addresses within the overlay count.
     is_setting: bool,
 }
 

@@ -190,14 +190,15 @@ fn egress_of_a_gateway_in_our_namespace_is_checked() {
 
 #[test]
 fn policies_for_a_managed_gateway_are_checked() {
-    let plain = "    - {from: [{podSelector: {matchLabels: {gateway.networking.k8s.io/gateway-name: door}}}], ports: [{port: http}]}\n";
-    assert!(GOOD.contains(plain));
+    let peer = "{podSelector: {matchLabels: {gateway.networking.k8s.io/gateway-name: door}}}";
+    let plain = format!("    - {{from: [{peer}], ports: [{{port: http}}]}}\n");
+    assert!(GOOD.contains(&plain));
     let blocked = "the Gateway must reach Deployment payments on port 3000";
     let entity = "it may only allow ingress from the entity ingress";
     assert_each_mutation_is_reported(
         check,
         &fleet(),
-        &format!("{}---{MANAGED_GATEWAY}", GOOD.replace(plain, "")),
+        &format!("{}---{MANAGED_GATEWAY}", GOOD.replace(&plain, "")),
         &[
             ("{app: payments}}\n  ingress: [{fromEntities", "{app: x}}\n  ingress: [{fromEntities", blocked),
             ("{app: payments}}\n  ingress: [{fromEntities", "{app: x}}\n  ingress: [{fromEntities", "matches no pod"),
