@@ -2,6 +2,7 @@
 """Runs a command, the deployment, in the order of the merges: after those of earlier runs of this workflow, and not if a
 later one is deployed already.
 
+    in_order.py             only waits for the earlier runs, for steps that should not be done too early
     in_order.py COMMAND…
 
 GitHub's own concurrency groups cancel all waiting runs but the last, so that a merge behind another looks like a failure.
@@ -44,12 +45,12 @@ def deployed_run() -> int:
 
 def main() -> int:
     """Waits, runs the command, and stores the number."""
-    if len(sys.argv) < 2:
-        raise SystemExit(__doc__)
     number = int(os.environ["GITHUB_RUN_NUMBER"])
     while earlier := earlier_runs(number):
         print(f"in_order.py: waiting for the runs {', '.join(map(str, earlier))}", flush=True)
         time.sleep(float(os.environ.get("POLL_INTERVAL", "30")))
+    if len(sys.argv) < 2:
+        return 0
     if (deployed := deployed_run()) > number:
         print(f"::notice::Run {deployed} of a later merge is deployed already, which contains this one.")
         return 0

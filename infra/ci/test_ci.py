@@ -435,7 +435,7 @@ class Deploy(unittest.TestCase):
 class InOrder(unittest.TestCase):
     """in_order.py, with a fake gh and a fake kubectl."""
 
-    def run_in_order(self, number: int, deployed: str, lists: list, *, fails: bool = False) -> tuple[int, str, str]:
+    def run_in_order(self, number: int, deployed: str, lists: list, *, fails: bool = False, waits: bool = False) -> tuple[int, str, str]:
         """Runs it as a run with this number. `lists` are the unfinished runs, each time that they are asked for. Returns
         the exit code, the output, and what was stored."""
         with tempfile.TemporaryDirectory() as folder:
@@ -464,7 +464,8 @@ print(json.dumps({{"workflow_runs": [{{"run_number": number}} for number in runs
                 "PATH": f"{folder}:{os.environ['PATH']}", "POLL_INTERVAL": "0", "GITHUB_RUN_NUMBER": str(number), "GITHUB_REF_NAME": "main",
                 "GITHUB_REPOSITORY": "us/shop", "GITHUB_WORKFLOW_REF": "us/shop/.github/workflows/main.yml@refs/heads/main",
             }
-            command = [sys.executable, HERE / "in_order.py", "sh", "-c", f"echo deploying; exit {int(fails)}"]
+            command = ["sh", "-c", f"echo deploying; exit {int(fails)}"]
+            command = [sys.executable, HERE / "in_order.py", *([] if waits else command)]
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
             return done.returncode, done.stdout, (state / "stored").read_text().strip()
 
@@ -473,6 +474,10 @@ print(json.dumps({{"workflow_runs": [{{"run_number": number}} for number in runs
         self.assertEqual(code, 0)
         self.assertEqual(said.splitlines(), ["in_order.py: waiting for the runs 5, 6", "in_order.py: waiting for the runs 6", "deploying"])
         self.assertEqual(stored, "annotate --overwrite namespace ticketing ticketing/deployed-run=7")
+
+    def test_it_may_only_wait(self) -> None:
+        said = "in_order.py: waiting for the runs 6\n"
+        self.assertEqual(self.run_in_order(7, "4", [[6, 7], [7]], waits=True), (0, said, ""))
 
     def test_later_merge_is_not_undone(self) -> None:
         code, said, stored = self.run_in_order(7, "8", [[7]])
