@@ -4,7 +4,8 @@
     render.py IMAGES OVERLAY
 
 IMAGES is a JSON file: {"builds": [{"imageName": "ticketing/auth", "tag": "registry/ticketing/auth:1.2@sha256:…"}, …]}.
-If the manifests use an image ticketing/… that IMAGES does not name, the script fails and prints no manifests.
+If the manifests use an image ticketing/… that IMAGES does not name, or believe the proxies of the example in
+infra/k8s-prod/production.env, the script fails and prints no manifests.
 """
 
 import json
@@ -15,18 +16,21 @@ import sys
 import tempfile
 from pathlib import Path
 
+# The networks reserved for documentation. No service starts with one.
+EXAMPLE = re.compile(r"""^ *TRUSTED_PROXIES: .*\b(192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|2001:0?db8:)""", re.MULTILINE)
 OURS = re.compile(r"""^[ -]*image: ["']?(ticketing/[^\s"']+)""", re.MULTILINE)
 
 
 def pin(build: dict) -> dict:
-    """Returns kustomize's `images` entry. The tag is dropped if there is a digest, so that the same image under
-    another commit's tag is no change and its pods stay."""
+    """Returns kustomize's `images` entry. The tag of our own images is dropped if there is a digest, so that the same
+    image under another commit's tag is no change and its pods stay. Others keep it, for pin_images.py and for people."""
     name, _, digest = build["tag"].partition("@")
     folder, slash, last = name.rpartition("/")
     last, _, tag = last.partition(":")
     entry = {"name": build["imageName"], "newName": folder + slash + last}
     if digest:
-        return entry | {"digest": digest}
+        is_ours = build["imageName"].startswith("ticketing/")
+        return entry | ({"digest": digest} if is_ours or not tag else {"newTag": tag, "digest": digest})
     if tag:
         return entry | {"newTag": tag}
     raise SystemExit(f"render.py: {build['tag']} has neither a tag nor a digest")
@@ -65,6 +69,8 @@ def main() -> None:
     manifests = render(entries, overlay)
     if missing := unpinned(manifests, entries):
         raise SystemExit(f"render.py: {images} does not name {', '.join(missing)}, which {overlay} deploys")
+    if EXAMPLE.search(manifests):
+        raise SystemExit(f"render.py: TRUSTED_PROXIES of {overlay} is an example: set it to the pod network of the cluster")
     print(manifests, end="")
 
 

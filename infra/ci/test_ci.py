@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,8 @@ from threading import Thread
 
 from affected import affected
 from inputs import SHARED, belongs, inputs_hash
-from render import pin, render, unpinned
+from pin_images import tagged
+from render import EXAMPLE, pin, render, unpinned
 
 HERE = Path(__file__).parent
 
@@ -158,21 +160,83 @@ class Render(unittest.TestCase):
         with self.assertRaises(SystemExit):
             pin({"imageName": "ticketing/web", "tag": "host:5000/ticketing/web"})
 
+    def test_images_of_others_keep_their_tag(self) -> None:
+        pinned = pin({"imageName": "mongo", "tag": "mongo:7.0@sha256:ab"})
+        self.assertEqual(pinned, {"name": "mongo", "newName": "mongo", "newTag": "7.0", "digest": "sha256:ab"})
+
     def test_unpinned_images_are_found(self) -> None:
         manifests = "- image: ticketing/auth\n  image: redis:7.2\n  - image: ticketing/web:1.2\n    image: ticketing/web:1.1\n"
         entries = [{"name": "ticketing/web", "newName": "ticketing/web", "newTag": "1.2"}]
         self.assertEqual(unpinned(manifests, entries), ["ticketing/auth", "ticketing/web:1.1"])
 
+    def test_example_proxies_are_found(self) -> None:
+        for proxies in ("192.0.2.0/24", "10.1.0.0/16,203.0.113.7", "2001:db8::/32"):
+            self.assertTrue(EXAMPLE.search(f"data:\n  TRUSTED_PROXIES: {proxies}\n"), proxies)
+        self.assertFalse(EXAMPLE.search("  TRUSTED_PROXIES: 10.244.0.0/16\n  OTHER: 192.0.2.1\n"))
+        example = (HERE.parent / "k8s-prod/production.env").read_text()
+        self.assertTrue(EXAMPLE.search(example.replace("=", ": ")), "the manifests are not for one cluster")
+
     @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed")
     def test_the_real_overlays_render(self) -> None:
         services = ["auth", "expiration", "orders", "payments", "ticketctl", "tickets", "web"]
         entries = [pin(build) for build in images(**dict.fromkeys(services, "a"))["builds"]]
-        for overlay in ("k8s-prod", "k8s-prod-managed-mongodb"):
+        for overlay in ("k8s-prod", "k8s-prod-small", "k8s-prod-managed-mongodb"):
             manifests = render(entries, str(HERE.parent / overlay))
             self.assertEqual(unpinned(manifests, entries), [], overlay)
             self.assertIn(f"image: registry.example:5000/us/ticketing/orders@sha256:{'a' * 64}\n", manifests, overlay)
+            route = next(part for part in manifests.split("\n---\n") if "kind: HTTPRoute\n" in part and "  name: ticketing\n" in part)
+            self.assertEqual(route.count("Strict-Transport-Security"), route.count("- backendRefs:"), "each route has HSTS")
+            self.assertNotIn("OTEL_EXPORTER", manifests, "traces need a collector")
+            # The Gateway alone, and web by a NetworkPolicy, reach the services that have routes.
+            self.assertIn("fromEntities:\n    - ingress\n", manifests, overlay)
             # The namespace has to be created before the objects in it.
             self.assertEqual(re.findall("^kind: (.*)", manifests, re.MULTILINE)[0], "Namespace", overlay)
+            pulling = manifests.count("imagePullSecrets:\n- name: registry\n")
+            self.assertEqual(pulling, len(re.findall("^kind: ServiceAccount$", manifests, re.MULTILINE)), overlay)
+
+
+class PinImages(unittest.TestCase):
+    """pin_images.py, with a fake kubectl and a fake docker."""
+
+    def pin(self, **environment: str) -> list:
+        """Returns the entries for an overlay with three images of others, of which MongoDB's already runs."""
+        with tempfile.TemporaryDirectory() as folder:
+            state = Path(folder)
+            manifests = "- image: mongo:7.0\n  image: \"nats:2.15.1\"\n- image: ticketing/web\nimage: host:5000/redis:7.2\n  image: a@sha256:1\n"
+            (state / "manifests").write_text(manifests)
+            (state / "kubectl").write_text(f"""#!/bin/sh
+                case $1 in
+                  kustomize) cat {folder}/manifests ;;
+                  *) echo 'mongo:7.0@sha256:{"7" * 64} host/ticketing@sha256:{"8" * 64} nats:2.14.0@sha256:{"9" * 64}' ;;
+                esac""")
+            (state / "docker").write_text(f"""#!/bin/sh
+                echo "$6" >> {folder}/asked
+                echo '{{"digest": "sha256:{"a" * 64}"}}'""")
+            for name in ("kubectl", "docker"):
+                (state / name).chmod(0o755)
+            (state / "images.json").write_text('{"builds": []}')
+            path = f"{folder}:{os.environ['PATH']}"
+            command = [sys.executable, HERE / "pin_images.py", state / "images.json", folder]
+            subprocess.run(command, env=os.environ | {"PATH": path} | environment, check=True, capture_output=True)
+            self.asked = (state / "asked").read_text().split()
+            return [build["tag"] for build in json.loads((state / "images.json").read_text())["builds"]]
+
+    def test_what_runs_keeps_its_digest(self) -> None:
+        pinned = [f"host:5000/redis:7.2@sha256:{'a' * 64}", f"mongo:7.0@sha256:{'7' * 64}", f"nats:2.15.1@sha256:{'a' * 64}"]
+        self.assertEqual(self.pin(), pinned)
+        self.assertEqual(self.asked, ["host:5000/redis:7.2", "nats:2.15.1"])
+        self.assertEqual(self.pin(REFRESH="yes")[1], f"mongo:7.0@sha256:{'a' * 64}")
+
+    @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed")
+    def test_every_image_of_the_real_overlay_gets_a_digest(self) -> None:
+        overlay = str(HERE.parent / "k8s-prod")
+        others = tagged(render([], overlay))
+        self.assertGreaterEqual({image.split(":")[0] for image in others}, {"mongo", "nats", "redis"})
+        services = ["auth", "expiration", "orders", "payments", "ticketctl", "tickets", "web"]
+        builds = images(**dict.fromkeys(services, "a"))["builds"]
+        builds += [{"imageName": image.rpartition(":")[0], "tag": f"{image}@sha256:{'b' * 64}"} for image in others]
+        manifests = render([pin(build) for build in builds], overlay)
+        self.assertEqual([image for image in re.findall("image: (.*)", manifests) if "@sha256:" not in image], [])
 
 
 # The manifests that deploy.sh deploys in the tests. The fake kubectl below parses these lines.
@@ -204,22 +268,44 @@ if arguments[0] == "kustomize":
         manifests = manifests.replace(image["name"] + "\\n", image["newName"] + "@" + image["digest"] + "\\n")
     print(manifests)
 elif said.startswith("apply --filename"):
-    for name, image in re.findall("name: (.*)\\nimage: (.*)", Path(arguments[2]).read_text()):
+    for name, image in re.findall("name: (.*)\\n(?:image|config): (.*)", Path(arguments[2]).read_text()):
         if cluster.setdefault(name, [""])[-1] != image:
             cluster[name].append(image)
         if (state / "unreachable").exists():
             failed = True
             break
-elif said.startswith(("get deployments", "get statefulsets,deployments")):
-    is_store = "component!=service" in said
-    print(*(name for name in cluster if name.startswith("statefulset") == is_store), sep="\\n")
+elif said.startswith(("get deployments --selector app.kubernetes.io/component=service", "get deployments,statefulsets")):
+    is_all = "statefulsets" in said
+    print(*(name for name in cluster if is_all or name.startswith("deployment")), sep="\\n")
+elif said.startswith("get certificates"):
+    # One line for each time that it is asked for; the last one stays.
+    if not (state / "certificates").exists():
+        sys.exit(1)
+    found = (state / "certificates").read_text().splitlines()
+    print(found[0])
+    (state / "certificates").write_text("\\n".join(found[1:] or found))
+elif said.startswith("get gateway"):
+    print("192.0.2.7")
+elif said.startswith("get pods"):
+    print((state / "pods").read_text() if (state / "pods").exists() else "")
+elif said.startswith("delete pod"):
+    (state / "stuck").write_text("")
+elif said.startswith("get controllerrevision"):
+    print(arguments[2].rpartition("-")[2])
+elif arguments[0] == "get" and "containers[*].image" in said:
+    # What follows the image stands for the rest of the specification.
+    print(cluster[arguments[1]][-1].split()[0])
+elif arguments[0] == "get" and "updateRevision" in said:
+    print("nats-" + str(len(cluster[arguments[1]])))
 elif arguments[0] == "get":
     print(len(cluster[arguments[1]]))
 elif said.startswith("rollout status"):
     sys.exit(arguments[2] in (state / "stuck").read_text().split())
 elif said.startswith("rollout undo"):
     cluster[arguments[2]].append(cluster[arguments[2]][int(arguments[4]) - 1])
-    (state / "stuck").write_text("")
+    # A StatefulSet waits for its pods to get ready, whichever revision they have.
+    if not arguments[2].startswith("statefulset"):
+        (state / "stuck").write_text("")
 elif said.startswith("apply view-last-applied"):
     print(arguments[2], "as it was")
 elif said.startswith("apply set-last-applied"):
@@ -248,6 +334,7 @@ class Deploy(unittest.TestCase):
         Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
+        self.certificate_wait = "60"
         self.shop, self.address = shop, f"http://127.0.0.1:{server.server_port}"
         # Three revisions of auth and seven of orders; the running images have digests of zeros.
         self.cluster = {name: [image] * times for name, image, times in (
@@ -266,7 +353,7 @@ class Deploy(unittest.TestCase):
         (self.state / "cluster").write_text(json.dumps(self.cluster))
         (self.state / "images.json").write_text(json.dumps(images(**digests)))
         path = f"{self.state}:{os.environ['PATH']}"
-        environment = os.environ | {"STATE": str(self.state), "OVERLAY": str(self.state), "PATH": path, "no_proxy": "*"}
+        environment = os.environ | {"STATE": str(self.state), "OVERLAY": str(self.state), "PATH": path, "no_proxy": "*", "POLL_INTERVAL": "0", "CERTIFICATE_WAIT": self.certificate_wait}
         done = subprocess.run([HERE / "deploy.sh", self.state / "images.json", self.address], env=environment, capture_output=True, text=True, check=False)
         self.output = done.stdout + done.stderr
         self.calls = (self.state / "calls").read_text().splitlines()
@@ -330,13 +417,111 @@ class Deploy(unittest.TestCase):
         (self.state / "stuck").write_text("statefulset.apps/nats")
         self.assertEqual(self.deploy(auth="1", orders="0"), (1, "deployment.apps/auth@3"))
         self.assertIn("statefulset.apps/nats", self.waited_for())
-        # Stores are not rolled back: the newer version may already have written data.
+        # A store's image is not rolled back: the newer version may already have written data.
         self.assertEqual(self.cluster["statefulset.apps/nats"][-1], "nats:3")
+
+    def test_changed_configuration_of_a_store_is_rolled_back_with_the_services(self) -> None:
+        (self.state / "stuck").write_text("statefulset.apps/nats")
+        (self.state / "pods").write_text("nats-0 True\nnats-2 False\nnats-1 \n")
+        # The same image in another revision.
+        self.cluster["statefulset.apps/nats"] = ["nats:2 small", "nats:2 big"]
+        (self.state / "manifests").write_text(MANIFESTS.replace("image: nats:2", "config: nats:2 broken"))
+        self.assertEqual(self.deploy(auth="1", orders="0"), (1, "deployment.apps/auth@3 statefulset.apps/nats@2"))
+        self.assertEqual(self.cluster["statefulset.apps/nats"][-1], "nats:2 big")
+        deleted = [call.split()[4] for call in self.calls if "delete pod" in call]
+        self.assertEqual(deleted, ["nats-2", "nats-1"], "those that are not ready")
+        self.assertIn("failed and was rolled back", self.output)
+
+    def test_first_certificate_is_awaited(self) -> None:
+        (self.state / "certificates").write_text("ticketing:\nticketing:\nticketing:2027-02-01T00:00:00Z")
+        self.cluster = {}
+        self.assertEqual(self.deploy(auth="1", orders="1"), (0, ""))
+        self.assertIn("127.0.0.1 resolves to '127.0.0.1': create its A record with 192.0.2.7", self.output)
+        self.assertIn(" ok /api/tickets", self.output)
+
+    def test_deployment_without_a_certificate_succeeds_with_a_warning(self) -> None:
+        (self.state / "certificates").write_text("ticketing:")
+        self.certificate_wait = "0"
+        self.shop.is_broken = True
+        self.assertEqual(self.deploy(auth="1", orders="1"), (0, ""))
+        self.assertIn("::warning::The deployment is complete, but", self.output)
+        self.assertNotIn("smoke.sh", self.output)
 
     def test_rollout_of_an_unchanged_store_is_not_awaited(self) -> None:
         (self.state / "stuck").write_text("statefulset.apps/nats")
         self.assertEqual(self.deploy(auth="1", orders="0"), (0, ""))
         self.assertEqual(self.waited_for(), ["deployment.apps/auth", "deployment.apps/orders"])
+
+
+class InOrder(unittest.TestCase):
+    """in_order.py, with a fake gh and a fake kubectl."""
+
+    def run_in_order(self, number: int, deployed: str, lists: list, *, fails: bool = False, waits: bool = False) -> tuple[int, str, str]:
+        """Runs it as a run with this number. `lists` are the unfinished runs, each time that they are asked for. Returns
+        the exit code, the output, and what was stored."""
+        with tempfile.TemporaryDirectory() as folder:
+            state = Path(folder)
+            # It asks for four states; the runs are in the last.
+            (state / "gh").write_text(f"""#!{sys.executable}
+import json, sys
+from pathlib import Path
+runs = []
+if sys.argv[2].startswith("repos/us/shop/actions/workflows/main.yml/runs?branch=main&status=in_progress"):
+    lists = json.loads(Path("{folder}/lists").read_text())
+    runs = lists.pop(0)
+    Path("{folder}/lists").write_text(json.dumps(lists))
+print(json.dumps({{"workflow_runs": [{{"run_number": number}} for number in runs]}}))
+""")
+            (state / "kubectl").write_text(f"""#!/bin/sh
+                case $1 in
+                  get) printf %s '{deployed}' ;;
+                  *) echo "$*" >> {folder}/stored ;;
+                esac""")
+            for name in ("gh", "kubectl"):
+                (state / name).chmod(0o755)
+            (state / "lists").write_text(json.dumps(lists))
+            (state / "stored").write_text("")
+            environment = os.environ | {
+                "PATH": f"{folder}:{os.environ['PATH']}", "POLL_INTERVAL": "0", "GITHUB_RUN_NUMBER": str(number), "GITHUB_REF_NAME": "main",
+                "GITHUB_REPOSITORY": "us/shop", "GITHUB_WORKFLOW_REF": "us/shop/.github/workflows/main.yml@refs/heads/main",
+            }
+            command = ["sh", "-c", f"echo deploying; exit {int(fails)}"]
+            command = [sys.executable, HERE / "in_order.py", *([] if waits else command)]
+            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+            return done.returncode, done.stdout, (state / "stored").read_text().strip()
+
+    def test_earlier_merges_go_first(self) -> None:
+        code, said, stored = self.run_in_order(7, "4", [[9, 7, 6, 5], [6, 7], [7, 9]])
+        self.assertEqual(code, 0)
+        self.assertEqual(said.splitlines(), ["in_order.py: waiting for the runs 5, 6", "in_order.py: waiting for the runs 6", "deploying"])
+        self.assertEqual(stored, "annotate --overwrite namespace ticketing ticketing/deployed-run=7")
+
+    def test_it_may_only_wait(self) -> None:
+        said = "in_order.py: waiting for the runs 6\n"
+        self.assertEqual(self.run_in_order(7, "4", [[6, 7], [7]], waits=True), (0, said, ""))
+
+    def test_later_merge_is_not_undone(self) -> None:
+        code, said, stored = self.run_in_order(7, "8", [[7]])
+        self.assertEqual((code, stored), (0, ""))
+        self.assertIn("::notice::Run 8", said)
+        self.assertNotIn("deploying", said)
+
+    def test_failed_deployment_is_not_stored(self) -> None:
+        self.assertEqual(self.run_in_order(7, "", [[7]], fails=True), (1, "deploying\n", ""))
+
+
+class Dependabot(unittest.TestCase):
+    """.github/dependabot.yml names folders that exist, and every folder with images of others."""
+
+    def test_folders(self) -> None:
+        root = HERE.parents[1]
+        text = (root / ".github/dependabot.yml").read_text()
+        for folder in re.findall(r"[ \[](/[a-z0-9/]*)", text):
+            self.assertTrue((root / folder[1:]).is_dir(), folder)
+        manifests = [*root.glob("infra/k8s/**/*.yaml"), *root.glob("infra/k8s-prod*/**/*.yaml"), *root.glob("infra/operations/**/*.yaml")]
+        for file in manifests:
+            if tagged(file.read_text()):
+                self.assertIn("/" + str(file.parent.relative_to(root)), text)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ pub fn check(root: &Path, programs: &Programs<'_>, schemas: Option<&Path>) -> Re
     let read = |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("reading {path}"));
     let skaffold = Objects::parse(&read("skaffold.yaml")?)?;
     let (mut overlays, mut problems) = kustomize::render_all(programs.python, &root.join("infra"))?;
-    problems.extend(schemas::check(programs.python, &overlays, &skaffold, schemas)?);
+    let own_schemas = root.join("infra/dev/schemas");
+    problems.extend(schemas::check(programs.python, &overlays, &skaffold, &own_schemas, schemas)?);
     problems.extend(linters::check(programs.python, root)?);
 
     let images = Images { programs: read_settings(programs.fleet)?, names: rules::images(&skaffold) };

@@ -11,7 +11,7 @@ use clap::{Args, Command, FromArgMatches};
 use ipnet::IpNet;
 
 use crate::limits;
-use crate::parsers::{duration, duration_or_zero, network, public_url, redis_client, signed_duration};
+use crate::parsers::{duration, duration_or_zero, proxies, public_url, redis_client, signed_duration};
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -61,7 +61,7 @@ pub struct Config {
     #[arg(long, env = "STREAM_MAX_BYTES", default_value_t = 4 << 30)]
     pub stream_max_bytes: i64,
     /// Addresses or networks of proxies whose X-Forwarded-For is trusted, comma-separated.
-    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = proxies)]
     pub trusted_proxies: Vec<IpNet>,
     /// Log filter: info, or debug,mongodb=warn
     #[arg(long, env = "LOG", default_value = "info,stripe=error")]

@@ -1,5 +1,6 @@
 //! clap value parsers for settings, with their error messages.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -38,12 +39,25 @@ pub(crate) fn public_url(text: &str) -> Result<String, String> {
     if url.path() == "/" && url.query().is_none() { Ok(format!("{scheme}://{authority}")) } else { Err(wrong()) }
 }
 
-/// Parses a network; a single address is a network of one.
-pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+/// Parses a network of proxies; a single address is a network of one. Rejects everyone, and the networks reserved for
+/// documentation: the production manifests contain one until they are given the cluster's own.
+pub(crate) fn proxies(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| "must be addresses or networks such as 10.0.0.0/8,::1".to_owned())
+    let network = text
+        .parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "must be addresses or networks such as 10.0.0.0/8,::1".to_owned())?;
+    let is_example = match network.network() {
+        IpAddr::V4(address) => address.is_documentation(),
+        IpAddr::V6(address) => address.segments().starts_with(&[0x2001, 0xdb8]),
+    };
+    if network.prefix_len() == 0 {
+        return Err("would let everyone choose their address: name the proxies".to_owned());
+    }
+    if is_example {
+        return Err("is an example: set it to the pod network of the cluster".to_owned());
+    }
+    Ok(network)
 }
 
 /// Creates a client, which connects on first use.

@@ -1,5 +1,6 @@
 //! Validates objects by JSON schemas: kinds of Kubernetes itself by those that the Python package
-//! kubernetes-validate contains, other kinds and skaffold.yaml by those in the folder `SCHEMAS_DIR`.
+//! kubernetes-validate contains, other kinds and skaffold.yaml by those in the folder `SCHEMAS_DIR`, and a few kinds
+//! by our own in infra/dev/schemas, which describe what these manifests use of them.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +21,12 @@ const KUBERNETES: &str = "../kubernetes_validate/kubernetes-json-schema/v1.37.0-
 /// URI and file of the definitions that those schemas refer to.
 const DEFINITIONS: (&str, &str) = ("https://kubernetes.io/api/_definitions.json", "_definitions.json");
 
-/// Returns the violations of the schemas. Without `folder`, prints which schemas are skipped.
+/// Returns the violations of the schemas in `own` and `folder`. Without the latter, prints which schemas are skipped.
 pub(crate) fn check(
     python: &Environment,
     overlays: &[Overlay],
     skaffold: &Objects,
+    own: &Path,
     folder: Option<&Path>,
 ) -> Result<Vec<String>> {
     let kubernetes = python.program(KUBERNETES);
@@ -35,7 +37,8 @@ pub(crate) fn check(
     for (source, object) in sources.flat_map(|(name, objects)| objects.all().map(move |object| (name, object))) {
         let problem = |what: &str| format!("{source}: {}: {what}", display(object));
         let (is_builtin, name) = schema_of(object);
-        let Some(folder) = (if is_builtin { Some(kubernetes.as_path()) } else { folder }) else {
+        let others = if own.join(&name).is_file() { Some(own) } else { folder };
+        let Some(folder) = (if is_builtin { Some(kubernetes.as_path()) } else { others }) else {
             left_out.insert(name);
             continue;
         };

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use testkit::servers::scratch::ScratchDir;
 use testkit::tools::python::Environment;
+use testkit::tools::workspace_root;
 
 use super::kustomize::{Overlay, render_all};
 use super::{linters, promtool, schemas};
@@ -147,7 +148,8 @@ fn overlays_are_rendered_with_their_bases() {
 
 fn validated(yaml: &str, schemas: Option<&Path>) -> Vec<String> {
     let overlay = Overlay { name: "k8s-dev".to_owned(), objects: Objects::parse(yaml).unwrap() };
-    schemas::check(&python(), &[overlay], &Objects::default(), schemas).unwrap()
+    let own = workspace_root().join("infra/dev/schemas");
+    schemas::check(&python(), &[overlay], &Objects::default(), &own, schemas).unwrap()
 }
 
 #[test]
@@ -173,12 +175,21 @@ fn objects_are_validated_by_their_schemas() {
     assert_reported(&validated(&thing.replace("spec: {}", "spec: {x: 1}"), schemas), "k8s-dev: Thing b: /spec: ");
     let unknown_thing = thing.replace("Thing", "Thong");
     assert_reported(&validated(&unknown_thing, schemas), "there is no schema example.org_thong_v1.json");
+    // Our own schemas need no folder.
+    let policy =
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c}\nspec: {endpointSelector: {}}\n";
+    for folder in [schemas, None] {
+        assert_reported(&validated(policy, folder), "CiliumNetworkPolicy c: /spec: \"ingress\" is a required property");
+    }
     // Without a folder of schemas, Thing is skipped, and built-in kinds are still checked.
     assert_eq!(validated(&unknown_thing, None), NONE);
     assert_reported(&validated(&format!("{unknown_field}---\n{thing}"), None), "ConfigMap a");
 
     let skaffold = Objects::parse("apiVersion: skaffold/v4beta13\nkind: Thing\nspec: {x: 1}").unwrap();
-    assert_reported(&schemas::check(&python(), &[], &skaffold, schemas).unwrap(), "skaffold.yaml: Thing : /spec: ");
+    assert_reported(
+        &schemas::check(&python(), &[], &skaffold, Path::new("none"), schemas).unwrap(),
+        "skaffold.yaml: Thing : /spec: ",
+    );
 }
 
 const RULES: &str = "

@@ -17,6 +17,9 @@ use crate::rules::{Context, settings};
 /// Settings with addresses that only browsers call.
 const FOR_BROWSERS: [&str; 3] = ["PUBLIC_URL", "STRIPE_JS_ORIGIN", "FAKESTRIPE_PUBLIC_URL"];
 
+/// The address of the bucket of the backups, which is called by a program that is not ours.
+const BUCKET: &str = "S3_ENDPOINT";
+
 /// Traffic from one endpoint to a port of another.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Flow {
@@ -57,8 +60,8 @@ pub(super) fn read(context: &Context<'_>) -> (BTreeSet<Flow>, Vec<String>) {
 struct Source {
     reason: String,
     text: String,
-    /// Whether it is a setting of our programs, which call all addresses in it. Other texts may contain comments, so
-    /// only their addresses within the overlay count.
+    /// Whether it is a bucket or a setting of our programs, which call all addresses in it. Other texts may contain
+    /// comments, so only their addresses within the overlay count.
     is_setting: bool,
 }
 
@@ -69,7 +72,10 @@ fn sources(pod: &Pod<'_>, context: &Context<'_>, problems: &mut Vec<String>) -> 
         for (reason, value) in settings::effective(container, context) {
             match value {
                 _ if FOR_BROWSERS.contains(&reason.as_str()) => {}
-                Some(text) => sources.push(Source { reason, text, is_setting }),
+                Some(text) => {
+                    let is_setting = is_setting || reason == BUCKET;
+                    sources.push(Source { reason, text, is_setting });
+                }
                 None if is_setting && reason.ends_with("_URL") => problems.push(pod.problem(format!(
                     "the address in {reason} is unknown, so no policy can be checked; \
                      put it into the template of the object that provides its Secret"

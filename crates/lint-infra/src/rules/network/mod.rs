@@ -3,10 +3,11 @@
 //!
 //! Policies may also allow DNS, and other namespaces to read metrics (on the port `metrics`). Policies for pods
 //! that are not in the manifests, those of a Gateway and of cert-manager's challenges, may allow anything. `admin`
-//! checks the ports `admin`, which are for ticketctl alone.
+//! checks the ports `admin`, which are for ticketctl alone, and `cilium` the policies for a managed Gateway.
 
 mod addresses;
 mod admin;
+mod cilium;
 mod flows;
 mod hosts;
 mod policies;
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use self::flows::Flow;
 use self::policies::{Direction, Endpoint, GATEWAY_LABEL, Labels, allows, is_for, is_for_others};
 use super::Context;
-use crate::objects::{display, name};
+use crate::objects::{at, display, name};
 use crate::pods::Pod;
 
 const DNS: u16 = 53;
@@ -33,6 +34,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     problems.extend(network.flows.iter().flat_map(|flow| network.blocked(flow)));
     problems.extend(context.pods.iter().enumerate().filter_map(|(index, pod)| network.missing_dns(index, pod)));
     problems.extend(network.policies().flat_map(|policy| unneeded::check(&network, policy)));
+    problems.extend(cilium::check(&network));
     problems.extend(admin::check(context));
     problems
 }
@@ -94,7 +96,10 @@ impl Network<'_> {
         if let Endpoint::Gateway = endpoint {
             let gateways = self.context.objects.of("Gateway");
             let mut labels = gateways.map(|gateway| Labels::from([(GATEWAY_LABEL, name(gateway))]));
-            return labels.find(|labels| self.policies().any(|policy| is_for_others(policy) && is_for(policy, labels)));
+            let is_for_gateway = |policy: &Value, labels: &Labels<'_>| {
+                is_for_others(at(policy, "/spec/podSelector")) && is_for(policy, labels)
+            };
+            return labels.find(|labels| self.policies().any(|policy| is_for_gateway(policy, labels)));
         }
         self.pod(endpoint).map(|pod| pod.labels.clone())
     }
@@ -104,7 +109,10 @@ impl Network<'_> {
         let Flow { from, to, port, reason } = flow;
         let problem = |direction: Direction| {
             let (this_end, other) = direction.orient((from, to));
-            let is_allowed = self.is_allowed(&self.labels(this_end)?, direction, other, ("TCP", *port), self.pod(to));
+            let labels = self.labels(this_end)?;
+            let is_managed_gateway = direction == Direction::Ingress && *other == Endpoint::Gateway;
+            let is_allowed = (is_managed_gateway && cilium::lets_gateway_in(self, &labels, *port))
+                || self.is_allowed(&labels, direction, other, ("TCP", *port), self.pod(to));
             let [from, to, this_end] = [from, to, this_end].map(|endpoint| self.display(endpoint));
             let (flow, direction) = (format!("{from} must reach {to} on port {port} ({reason})"), direction.name());
             (!is_allowed).then(|| format!("{flow}, but no NetworkPolicy allows that {direction} of {this_end}; add it"))

@@ -68,9 +68,8 @@ pub(super) fn is_for(policy: &Value, labels: &Labels<'_>) -> bool {
     selects(at(policy, "/spec/podSelector"), labels)
 }
 
-/// Whether the policy selects pods that are not in the manifests: those of a Gateway or of a challenge.
-pub(super) fn is_for_others(policy: &Value) -> bool {
-    let selector = at(policy, "/spec/podSelector");
+/// Whether the selector of a policy is for pods that are not in the manifests: those of a Gateway or of a challenge.
+pub(super) fn is_for_others(selector: &Value) -> bool {
     let expressions = each(selector, "/matchExpressions/*").into_iter().map(|one| text(one, "/key"));
     let mut keys = expressions.chain(texts(selector, "/matchLabels").into_keys());
     keys.any(|key| key == GATEWAY_LABEL || key == CHALLENGE_LABEL)

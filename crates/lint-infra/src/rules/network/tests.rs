@@ -169,6 +169,11 @@ fn blocked_and_unneeded_flows_are_reported() {
                 "payments may reach any other peer of the rule on port 80",
             ),
             ("ports: [{port: 443}]}", "}", "NetworkPolicy payments: a rule for egress lists no ports"),
+            (
+                "{from: [{podSelector: {matchLabels: {gateway.networking.k8s.io/gateway-name: door}}}], ",
+                "{",
+                "NetworkPolicy payments: a rule for ingress lists no peers",
+            ),
         ],
     );
 }
@@ -182,6 +187,48 @@ fn egress_of_a_gateway_in_our_namespace_is_checked() {
         &[("port: 3000}]}]", "port: 3001}]}]", "no NetworkPolicy allows that egress of the Gateway; add it")],
     );
 }
+
+#[test]
+fn policies_for_a_managed_gateway_are_checked() {
+    let peer = "{podSelector: {matchLabels: {gateway.networking.k8s.io/gateway-name: door}}}";
+    let plain = format!("    - {{from: [{peer}], ports: [{{port: http}}]}}\n");
+    assert!(GOOD.contains(&plain));
+    let blocked = "the Gateway must reach Deployment payments on port 3000";
+    let entity = "it may only allow ingress from the entity ingress";
+    assert_each_mutation_is_reported(
+        check,
+        &fleet(),
+        &format!("{}---{MANAGED_GATEWAY}", GOOD.replace(&plain, "")),
+        &[
+            ("{app: payments}}\n  ingress: [{fromEntities", "{app: x}}\n  ingress: [{fromEntities", blocked),
+            ("{app: payments}}\n  ingress: [{fromEntities", "{app: x}}\n  ingress: [{fromEntities", "matches no pod"),
+            ("port: '3000'", "port: '3001'", blocked),
+            (
+                "port: '3000'",
+                "port: '9090'",
+                "the Gateway may reach Deployment payments on port 9090, which no route needs",
+            ),
+            ("[{port: '3000', protocol: TCP}]", "[]", "CiliumNetworkPolicy gateway: a rule lists no ports"),
+            ("[ingress]", "[ingress, world]", entity),
+            ("[ingress]", "[cluster]", entity),
+        ],
+    );
+}
+
+/// Cilium's policies for a Gateway that is not a pod, and for challenges.
+const MANAGED_GATEWAY: &str = "
+kind: CiliumNetworkPolicy
+metadata: {name: gateway}
+spec:
+  endpointSelector: {matchLabels: {app: payments}}
+  ingress: [{fromEntities: [ingress], toPorts: [{ports: [{port: '3000', protocol: TCP}]}]}]
+---
+kind: CiliumNetworkPolicy
+metadata: {name: challenge}
+spec:
+  endpointSelector: {matchLabels: {acme.cert-manager.io/http01-solver: 'true'}}
+  ingress: [{fromEntities: [ingress], toPorts: [{ports: [{port: '8089', protocol: TCP}]}]}]
+";
 
 /// A policy for the pods of a Gateway in our namespace.
 const GATEWAY: &str = "

@@ -7,7 +7,7 @@ use super::{DNS, Network};
 use crate::objects::{at, display, each, plain};
 
 pub(super) fn check(network: &Network<'_>, policy: &Value) -> Vec<String> {
-    if is_for_others(policy) {
+    if is_for_others(at(policy, "/spec/podSelector")) {
         return Vec::new();
     }
     let pods = network.context.pods.iter().enumerate();
@@ -24,6 +24,10 @@ pub(super) fn check(network: &Network<'_>, policy: &Value) -> Vec<String> {
             }
             ports.retain(|entry| direction == Direction::Ingress || *at(entry, "/port") != DNS);
             let peers: Vec<_> = peers(rule).into_iter().map(Some).collect();
+            if direction == Direction::Ingress && peers.is_empty() {
+                problems
+                    .push("a rule for ingress lists no peers, so that everything may connect; list them".to_owned());
+            }
             for peer in if peers.is_empty() { vec![None] } else { peers } {
                 let pairs = ports.iter().flat_map(|entry| selected.iter().map(move |index| (*index, *entry)));
                 problems.extend(pairs.flat_map(|(index, entry)| unneeded(network, index, direction, peer, entry)));
