@@ -134,7 +134,8 @@ impl SimulatedFleet {
             let subscriptions = service.instances[0].running.subscriptions.iter();
             let replicas = subscriptions.map(|subscription| format!("replica_{}", subscription.entity));
             let owned = SERVICES.iter().filter(|(name, _)| *name == service.name).flat_map(|(_, owned)| *owned);
-            let all = replicas.chain(owned.copied().chain(["claims", "show_names"]).map(ToOwned::to_owned));
+            let all =
+                replicas.chain(owned.copied().chain(["claims", "show_names", "refunds_due"]).map(ToOwned::to_owned));
             for name in all.filter(|name| !matches!(name.as_str(), "users" | "replica_user" | "replica_expiration")) {
                 let documents = service.database.collection::<Document>(&name);
                 // The client's write concern is majority, so the next schedule can't read data of this one.

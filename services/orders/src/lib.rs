@@ -14,6 +14,7 @@ pub mod routes;
 pub mod state;
 pub mod store;
 
+use common::aggregate::ShardKey;
 use platform::app::App;
 use platform::context::Context;
 
@@ -31,6 +32,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .replica(&state.tickets, Vec::new())
         .replica(&state.shows, store::show_indexes())
         .replica(&state.payments, store::payment_indexes())
+        .collection(store::refunds_due::REFUNDS_DUE, ShardKey::ID)
         .gauge("orders_authorized_oldest_age_seconds", &state, gauges::oldest_authorized)
         .gauge("orders_overdue_oldest_age_seconds", &state, gauges::oldest_overdue)
         .reconcile(&state, flows::reconcile_order::reconcile_changed)

@@ -19,6 +19,7 @@ use secrecy::ExposeSecret as _;
 use crate::config::Config;
 use crate::domain::order::Order;
 use crate::pass_signer::PassSigner;
+use crate::store::refunds_due::RefundsDue;
 
 /// The application state; cheap to clone.
 #[derive(Clone, FromRef)]
@@ -33,6 +34,8 @@ pub struct AppState {
     pub shows: Replica<ShowState>,
     /// Replica of the payments of `payments`.
     pub payments: Replica<PaymentState>,
+    /// The orders that have to be refunded because their show was cancelled.
+    pub refunds_due: RefundsDue,
     /// Signs passes.
     pub pass_signer: PassSigner,
     /// Verifies access tokens.
@@ -53,6 +56,7 @@ impl AppState {
             tickets: context.replica(),
             shows: context.replica(),
             payments: context.replica(),
+            refunds_due: RefundsDue::new(&context.database),
             pass_signer: pass_signer.with_context(|| format!("{}: PASS_PRIVATE_KEYS is wrong", context.service))?,
             verifier: context.verifier(&config.keys)?,
             clock: Arc::clone(&context.clock),

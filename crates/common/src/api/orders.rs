@@ -131,4 +131,7 @@ pub struct OrderToRefund {
     pub charged: Money,
     /// The part of the charge that was refunded; null if none was.
     pub refunded: Option<Refunded>,
+    /// Whether the cardholder has disputed the charge at their bank, which may have taken it back: check the dispute
+    /// before you refund.
+    pub disputed: bool,
 }

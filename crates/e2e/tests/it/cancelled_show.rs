@@ -58,6 +58,7 @@ async fn staff_cancels_a_show_and_gives_back_what_was_paid() {
     assert_eq!(ended.cancel_reason, Some(CancelReason::ShowCancelled));
     let again = CreateOrder { body: NewOrder { ticket_id: held } };
     assert_eq!(problem(&olu, &again).await, "show-cancelled");
+    eventually("the order to be listed", async || !to_refund(&staff).await.is_empty()).await;
     let listed = to_refund(&staff).await;
     assert_eq!(listed.iter().map(|item| (item.order.id, item.payment_id)).collect::<Vec<_>>(), [(paid.id, payment.id)]);
     assert_eq!(listed[0].provider_ref, payment.provider_ref);

@@ -1,11 +1,14 @@
-//! A show changed: stored for those who read an order, and for the list of what is to be refunded. Orders end by the
-//! events of their listings, which follow the show.
+//! A show changed: stored for those who read an order. If it is cancelled, its completed orders have to be refunded.
+//! Orders end by the events of their listings, which follow the show.
 
 use common::events::show::ShowState;
 use platform::stream::subscription::{Applied, Delivery, Failure};
 
+use crate::flows::record_refund_due::record_refunds_due_of_show;
 use crate::state::AppState;
 
 pub(super) async fn handle(state: AppState, delivery: Delivery<ShowState>) -> Result<Applied, Failure> {
-    Ok(state.shows.put_if_newer(&delivery.event).await?)
+    let applied = state.shows.put_if_newer(&delivery.event).await?;
+    record_refunds_due_of_show(&state, delivery.event.data.id).await?;
+    Ok(applied)
 }

@@ -2,3 +2,4 @@
 
 pub mod limit_holds;
 pub mod reconcile_order;
+pub mod record_refund_due;

@@ -1,4 +1,4 @@
-//! Reconciles an order with its listing and its payments.
+//! Reconciles an order with its listing and its payments. Whether a completed one has to be refunded follows.
 
 use common::aggregate::Versioned;
 use common::error::Error;
@@ -7,6 +7,7 @@ use common::events::ticket::TicketState;
 use common::id::OrderId;
 use platform::reconcile::{Current, Progress, Reconcile, advance, until_unchanged};
 
+use super::record_refund_due::record_refund_due;
 use crate::domain::order::{Order, Status};
 use crate::domain::reconcile;
 use crate::state::AppState;
@@ -30,7 +31,11 @@ pub async fn reconcile_order(
     known: Current<Order>,
     seen: Seen,
 ) -> Result<Option<Versioned<Order>>, Error> {
-    until_unchanged(&ReconcileOrder { state, id }, known, seen).await
+    let order = until_unchanged(&ReconcileOrder { state, id }, known, seen).await?;
+    if let Some(order) = &order {
+        record_refund_due(state, order).await?;
+    }
+    Ok(order)
 }
 
 /// Like [`reconcile_order`], after the platform has written the order again at a higher version (a raise).

@@ -1,5 +1,7 @@
 //! The indexes and queries of the service's collections. Only this module depends on MongoDB.
 
+pub mod refunds_due;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::aggregate::Versioned;
@@ -7,12 +9,12 @@ use common::api::page::Page;
 use common::error::Error;
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::{PaymentState, PaymentStatus};
-use common::events::show::{ShowState, ShowStatus};
+use common::events::show::ShowState;
 use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use futures::future::try_join_all;
 use mongodb::IndexModel;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::doc;
 use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::index::{self, PartialIndex, any_of};
@@ -52,6 +54,8 @@ static UNPAID_BY_BUYER: PartialIndex<OrderStatus> = PartialIndex {
 
 /// The index of the completed orders of a show.
 const COMPLETED_BY_SHOW: &str = "show_completed_v1";
+/// Maximum number of orders of a show that are read at once.
+const SHOW_BATCH: i64 = 100;
 /// Maximum number of merges that are followed from one show to the next. Each is made by a member of the staff.
 const MAX_MERGES: usize = 100;
 
@@ -67,7 +71,7 @@ pub fn order_indexes() -> Vec<IndexModel> {
     vec![
         TICKET_HOLDER.model(),
         UNPAID_BY_BUYER.model(),
-        index::partial(COMPLETED_BY_SHOW, doc! { "state.showId": 1, "_id": -1 }, completed),
+        index::partial(COMPLETED_BY_SHOW, doc! { "state.showId": 1, "_id": 1 }, completed),
         index::partial(ABANDONED, abandoned_keys, doc! { "state.status.reason": any_of(&ABANDON_REASONS) }),
         index::partial("authorized_v1", doc! { "state.updatedAt": 1 }, authorized),
         index::partial("unpaid_v1", doc! { "state.expiresAt": 1 }, doc! { "state.status.name": any_of(&UNPAID) }),
@@ -77,14 +81,7 @@ pub fn order_indexes() -> Vec<IndexModel> {
 
 /// Indexes of the replica of shows.
 pub fn show_indexes() -> Vec<IndexModel> {
-    vec![
-        index::named("merged_v1", doc! { "state.mergedInto": 1 }),
-        index::partial("cancelled_v1", doc! { "state.status": 1 }, is_cancelled()),
-    ]
-}
-
-fn is_cancelled() -> Document {
-    doc! { "state.status": ShowStatus::Cancelled.as_ref() }
+    vec![index::named("merged_v1", doc! { "state.mergedInto": 1 })]
 }
 
 /// Indexes of the replica of payments.
@@ -199,23 +196,14 @@ pub async fn merged_shows(shows: &Replica<ShowState>, id: ShowId) -> Result<Vec<
     Ok(found)
 }
 
-/// The cancelled shows, by their own ids and by those of the shows that were merged into them.
-pub async fn cancelled_shows(shows: &Replica<ShowState>) -> Result<BTreeMap<ShowId, ShowState>> {
-    let cancelled = shows.find(is_cancelled()).await?;
-    let merged = try_join_all(cancelled.iter().map(|show| merged_shows(shows, show.id))).await?;
-    let pairs = cancelled.into_iter().zip(merged);
-    Ok(pairs.flat_map(|(show, ids)| ids.into_iter().map(move |id| (id, show.state.clone()))).collect())
-}
-
-/// One page of the completed orders of these shows, newest first.
-pub async fn page_of_completed(
-    orders: &Store<Order>,
-    shows: impl Iterator<Item = ShowId>,
-    request: &PageRequest,
-) -> Result<Page<Versioned<Order>>> {
-    let shows: Vec<String> = shows.map(|show| show.to_string()).collect();
-    let filter = doc! { "state.showId": { "$in": shows }, "state.status.name": OrderStatus::Completed.as_ref() };
-    orders.page(filter, request).await
+/// The next batch of the completed orders of a show, by id. `after` is the last id of the previous batch.
+pub async fn completed_of_show(orders: &Store<Order>, show: ShowId, after: &str) -> Result<Vec<Versioned<Order>>> {
+    let filter = doc! {
+        "state.showId": show.to_string(),
+        "state.status.name": OrderStatus::Completed.as_ref(),
+        "_id": { "$gt": after },
+    };
+    orders.find_by_index(COMPLETED_BY_SHOW, filter, doc! { "_id": 1 }, SHOW_BATCH).await
 }
 
 /// The order that has been authorised for the longest and is not completed.
