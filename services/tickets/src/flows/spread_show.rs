@@ -6,6 +6,7 @@
 //! in the meantime reads it again once it is stored; if that request crashes, the show's snapshot after a quiet period
 //! repeats the spread.
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::id::ShowId;
 use futures::future::try_join_all;
@@ -35,12 +36,11 @@ pub(crate) async fn spread_show(state: &AppState, id: ShowId) -> Result<(), Erro
     }
 }
 
-async fn keep_names(state: &AppState, id: ShowId, show: &Show) -> Result<(), Error> {
+async fn keep_names(state: &AppState, id: ShowId, show: &Versioned<Show>) -> Result<(), Error> {
     if show.id == id {
-        // If the name means another show, that show keeps it. Both remain until the staff merges them.
-        state.show_names.claim(&show.details.name(), id, state.clock.now()).await?;
+        state.show_names.call(show, state.clock.now()).await?;
     } else {
-        state.show_names.repoint(id, show.id).await?;
+        state.show_names.repoint(id, show).await?;
     }
     Ok(())
 }

@@ -4,7 +4,12 @@
 //! The name's hash is the `_id`, so a name means one show on a sharded cluster too. The claim is written before the
 //! show, and the `_id` of the show decides which of the first listings makes it. A crash in between leaves a claim
 //! without a show; the next listing of that name makes the show. A moved or renamed show keeps its earlier names and
-//! gets a new one; those of a merged show are pointed to the show that remains. No claim is ever removed.
+//! gets a new one; those of a merged show are pointed to the show that remains.
+//!
+//! A member of the staff who moves a show to a wrong date and back must not leave it the name of that date: a later
+//! listing for that date would join the show. So once a show is called by an earlier name again, the names that it got
+//! since are released, unless a listing has found the show by them. One swap of the claim decides between a listing and
+//! the release.
 
 use common::aggregate::{Aggregate as _, Versioned};
 use common::error::Error;
@@ -22,6 +27,8 @@ use crate::domain::show::Show;
 
 /// The collection of names.
 pub(crate) const SHOW_NAMES: &str = "show_names";
+/// How often a listing looks for a name that other writers keep changing.
+const MAX_ATTEMPTS: usize = 5;
 
 pub(crate) fn show_name_indexes() -> Vec<IndexModel> {
     vec![index::named("show_v1", doc! { "showId": 1 })]
@@ -34,6 +41,10 @@ struct NameClaim {
     #[serde(rename = "_id")]
     id: String,
     show_id: ShowId,
+    /// The show's version when it got the name.
+    version: i64,
+    /// Whether the name stays when the show returns to an earlier one: a listing used it, or a merge brought it.
+    is_kept: bool,
     at: Timestamp,
 }
 
@@ -42,6 +53,7 @@ struct NameClaim {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NamedShow {
     pub(crate) show_id: ShowId,
+    is_kept: bool,
     /// At most one. None if a crash came between claim and show, or if the show is just being made.
     show: Vec<Versioned<Show>>,
 }
@@ -73,35 +85,70 @@ impl ShowNames {
         Ok(found.try_next().await?)
     }
 
-    /// Returns the id of the show that this name means. If the name is new, it means a show with a new id.
+    /// Returns the show that this name means for a listing, from now on for good. If the name is new, it means a show
+    /// with a new id.
     pub(crate) async fn find_or_claim(&self, name: &str, now: Timestamp) -> Result<NamedShow, Error> {
-        if let Some(known) = self.find(name).await? {
-            return Ok(known);
+        for _ in 0..MAX_ATTEMPTS {
+            if let Some(known) = self.find(name).await? {
+                if known.is_kept || self.keep(name, known.show_id).await? {
+                    return Ok(known);
+                }
+                // Released or pointed to another show since it was found.
+                continue;
+            }
+            let show_id = ShowId::new();
+            let claim = NameClaim { id: hash(name), show_id, version: 0, is_kept: true, at: now };
+            if self.insert(&claim).await? {
+                return Ok(NamedShow { show_id, is_kept: true, show: Vec::new() });
+            }
+            // Another listing was faster.
         }
-        let show_id = ShowId::new();
-        if self.claim(name, show_id, now).await? {
-            return Ok(NamedShow { show_id, show: Vec::new() });
-        }
-        // Another listing was faster. Claims are never removed.
-        self.find(name).await?.ok_or(Error::Unavailable(None))
+        Err(Error::Unavailable(None))
     }
 
-    /// Claims a name for a show. Returns false if it means a show already, be it this one or another.
-    pub(crate) async fn claim(&self, name: &str, show_id: ShowId, now: Timestamp) -> Result<bool, StoreError> {
-        let claim = NameClaim { id: hash(name), show_id, at: now };
-        match self.0.insert_one(&claim).await.map_err(StoreError::from) {
+    /// Gives a show its present name, if that means no show yet. If the show had the name before, releases the names
+    /// that it got since and that no listing used.
+    pub(crate) async fn call(&self, show: &Versioned<Show>, now: Timestamp) -> Result<(), StoreError> {
+        let (id, show_id) = (hash(&show.details.name()), show.id.to_string());
+        let claim =
+            NameClaim { id: id.clone(), show_id: show.id, version: as_i64(show.version), is_kept: false, at: now };
+        if self.insert(&claim).await? {
+            return Ok(());
+        }
+        // If the name means another show, that show keeps it. Both remain until the staff merges them.
+        if let Some(earlier) = self.0.find_one(doc! { "_id": id, "showId": &show_id }).await? {
+            let since = doc! { "showId": show_id, "isKept": false, "version": { "$gt": earlier.version } };
+            self.0.delete_many(since).await?;
+        }
+        Ok(())
+    }
+
+    /// Points all names of a show to the one that remains after a merge.
+    pub(crate) async fn repoint(&self, from: ShowId, to: &Versioned<Show>) -> Result<(), StoreError> {
+        let kept = doc! { "showId": to.id.to_string(), "version": as_i64(to.version), "isKept": true };
+        self.0.update_many(doc! { "showId": from.to_string() }, doc! { "$set": kept }).await?;
+        Ok(())
+    }
+
+    /// Keeps a name for a show. Returns false if it does not mean that show any more.
+    async fn keep(&self, name: &str, show_id: ShowId) -> Result<bool, StoreError> {
+        let filter = doc! { "_id": hash(name), "showId": show_id.to_string() };
+        let kept = self.0.update_one(filter, doc! { "$set": { "isKept": true } }).await?;
+        Ok(kept.matched_count > 0)
+    }
+
+    /// Stores a claim. Returns false if the name means a show already.
+    async fn insert(&self, claim: &NameClaim) -> Result<bool, StoreError> {
+        match self.0.insert_one(claim).await.map_err(StoreError::from) {
             Ok(_) => Ok(true),
             Err(StoreError::Duplicate(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }
+}
 
-    /// Points all names of a show to another one.
-    pub(crate) async fn repoint(&self, from: ShowId, to: ShowId) -> Result<(), StoreError> {
-        let update = doc! { "$set": { "showId": to.to_string() } };
-        self.0.update_many(doc! { "showId": from.to_string() }, update).await?;
-        Ok(())
-    }
+fn as_i64(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
 }
 
 fn hash(name: &str) -> String {

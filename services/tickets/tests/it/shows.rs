@@ -168,6 +168,33 @@ async fn move_reaches_listings_for_sale_and_old_names_lead_to_the_show() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn move_that_is_taken_back_releases_its_name_unless_a_listing_used_it() {
+    let app = app().await;
+    let (seller, staff) = (app.signer.user(), app.signer.staff(Role::Support));
+    let at = |start: &Value| body_with("startsAt", start.clone());
+    let show = read_show(&app, &create_listing(&app, &seller).await["showId"]).await;
+    let [wrong, used] = [json!("2099-06-02T19:30:00.000Z"), json!("2099-06-08T19:30:00.000Z")];
+    let moved = replace(&app, &staff, &show, "startsAt", wrong.clone()).send().await.expect(200).json();
+    let back = replace(&app, &staff, &moved, "startsAt", show["startsAt"].clone()).send().await.expect(200).json();
+    let other = create_listing_with(&app, &seller, &at(&wrong)).await;
+    assert_eq!(other["startsAt"], wrong);
+    assert_ne!(other["showId"], show["id"]);
+
+    let moved = replace(&app, &staff, &back, "startsAt", used.clone()).send().await.expect(200).json();
+    assert_eq!(create_listing_with(&app, &seller, &at(&used)).await["showId"], show["id"]);
+    replace(&app, &staff, &moved, "startsAt", show["startsAt"].clone()).send().await.expect(200);
+    for start in [&used, &show["startsAt"]] {
+        let late = create_listing_with(&app, &seller, &at(start)).await;
+        assert_eq!((&late["showId"], &late["startsAt"]), (&show["id"], &show["startsAt"]));
+    }
+    // What a merge brings is kept, whenever the show that remains was moved.
+    merge(&app, &staff, &other["showId"], &show["id"]).await.expect(200);
+    app.wait_until_idle().await;
+    let merged = create_listing_with(&app, &seller, &at(&wrong)).await;
+    assert_eq!((&merged["showId"], &merged["startsAt"]), (&show["id"], &show["startsAt"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn merge_changes_the_show_of_listings_and_nothing_else() {
     let app = app().await;
     let (seller, staff) = (app.signer.user(), app.signer.staff(Role::Operator));
