@@ -56,8 +56,6 @@ static UNPAID_BY_BUYER: PartialIndex<OrderStatus> = PartialIndex {
 const COMPLETED_BY_SHOW: &str = "show_completed_v1";
 /// Maximum number of orders of a show that are read at once.
 const SHOW_BATCH: i64 = 100;
-/// Maximum number of merges that are followed from one show to the next. Each is made by a member of the staff.
-const MAX_MERGES: usize = 100;
 
 /// The index of the holds of a ticket that were cancelled by their buyers or expired.
 const ABANDONED: &str = "ended_v1";
@@ -157,10 +155,12 @@ pub async fn is_holder(orders: &Store<Order>, ticket: TicketId, buyer: UserId) -
     Ok(find_holder(orders, ticket).await?.is_some_and(|order| order.buyer_id == buyer))
 }
 
-/// The show with this id, or the one that it was merged into. `None` while the event of either has not arrived.
+/// The show with this id, or the one that it was merged into, however many merges there are. `None` while the event of
+/// either has not arrived.
 pub async fn find_show(shows: &Replica<ShowState>, id: ShowId) -> Result<Option<Versioned<ShowState>>> {
-    let mut id = id;
-    for _ in 0..MAX_MERGES {
+    let (mut id, mut passed) = (id, BTreeSet::new());
+    // `tickets` makes no circle of merges. If it did, no show of it would remain.
+    while passed.insert(id) {
         match shows.get(id).await? {
             Some(Versioned { state: ShowState { merged_into: Some(into), .. }, .. }) => id = into,
             found => return Ok(found),

@@ -165,6 +165,23 @@ async fn paid_order_is_to_be_refunded_through_merges_of_its_show() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn order_has_the_show_that_remains_after_many_merges() {
+    let app = app().await;
+    let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
+    let order = complete_order(&app, &buyer, &ticket).await;
+    let mut id = ticket.show_id;
+    for _ in 0..150 {
+        let into = ShowId::new();
+        let merged = ShowState { id, merged_into: Some(into), ..show(&ticket, ShowStatus::Scheduled) };
+        app.handle(&app.event(ShowChange::Merged, id, 1, merged)).await.unwrap();
+        id = into;
+    }
+    publish(&app, ShowChange::Cancelled, 1, ShowState { id, ..show(&ticket, ShowStatus::Cancelled) }).await;
+    assert_eq!(read(&app, &buyer, &order).await["showStatus"], "cancelled");
+    assert_eq!(to_refund(&app, &app.signer.staff(Role::Finance)).await[0]["order"]["id"], order["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn order_and_pass_show_the_present_start_of_a_moved_show() {
     let app = app().await;
     let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);

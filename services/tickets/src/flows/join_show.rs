@@ -1,5 +1,7 @@
 //! Finds the show of a new or edited listing, or makes it.
 
+use std::collections::HashSet;
+
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::id::ShowId;
@@ -8,10 +10,6 @@ use platform::store::index::ID_INDEX;
 
 use crate::domain::show::{Show, ShowDetails};
 use crate::state::AppState;
-
-/// Maximum number of merges from a show to the one that remains. Two shows can't be merged into each other, so more are
-/// a sign of a bug.
-const MAX_MERGES: usize = 32;
 
 /// Returns the show that has these details, under whichever name, or makes it. Of two listings at the same time, one
 /// makes the show and the other joins it. A crash between two writes leaves what the next call completes.
@@ -55,12 +53,17 @@ pub(crate) async fn surviving_show(state: &AppState, id: ShowId) -> Result<Optio
     }
 }
 
+/// Follows merges to the show that remains, however many there are.
 async fn follow_merges(state: &AppState, mut show: Versioned<Show>) -> Result<Versioned<Show>, Error> {
-    for _ in 0..MAX_MERGES {
-        let Some(into) = show.merged_into else { return Ok(show) };
+    let mut passed = HashSet::new();
+    while let Some(into) = show.merged_into {
+        // Two shows can't be merged into each other, so a circle is a sign of a bug.
+        if !passed.insert(show.id) {
+            return Err(Error::internal_message(format!("the merges of show {} do not end", show.id)));
+        }
         let next = state.shows.get_confirming_absence(into).await?;
         show =
             next.ok_or_else(|| Error::internal_message(format!("{} was merged into a show that is missing", show.id)))?;
     }
-    Err(Error::internal_message(format!("the merges of show {} do not end", show.id)))
+    Ok(show)
 }

@@ -1,6 +1,6 @@
 //! GET /shows/{show}: the page of a show with the listings that are for sale.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
@@ -27,9 +27,6 @@ use crate::state::AppState;
 use crate::store::model::Replicas;
 use crate::store::{lists, offers};
 use crate::viewer::Viewer;
-
-/// How often a merged show is followed to the one that it was merged into, which may have been merged too.
-const MAX_MERGES: usize = 8;
 
 /// The filters of the listings. A blank one counts as absent, since a form sends all its fields.
 #[derive(Debug, Clone, Default, Deserialize, Validate, IntoParams)]
@@ -119,11 +116,14 @@ pub(super) async fn show(
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
-/// The show with this id, or the one that it was merged into.
+/// The show with this id, or the one that it was merged into, which may have been merged too.
 async fn present_show(model: &Replicas, id: ShowId) -> Result<Option<ShowOffer>, Error> {
-    let mut found = offers::show_by_id(model, id).await?;
-    for _ in 0..MAX_MERGES {
-        let Some(other) = found.as_ref().and_then(|found| found.show.merged_into) else { break };
+    let (mut found, mut passed) = (offers::show_by_id(model, id).await?, BTreeSet::from([id]));
+    while let Some(other) = found.as_ref().and_then(|found| found.show.merged_into) {
+        // `tickets` makes no circle of merges.
+        if !passed.insert(other) {
+            break;
+        }
         found = offers::show_by_id(model, other).await?;
     }
     Ok(found)
