@@ -199,6 +199,8 @@ async fn merge_changes_the_show_of_listings_and_nothing_else() {
     let replaced = replace(&app, &staff, &gone, "title", json!("Nina Simone")).send().await.expect(409);
     assert_eq!(replaced.problem(), "show-merged");
     assert_eq!(replace(&app, &staff, &gone, "endsAt", Value::Null).send().await.expect(409).problem(), "show-merged");
+    let stale = replace(&app, &staff, &gone, "endsAt", Value::Null).header("if-match", "\"0\"").send().await;
+    assert_eq!(stale.expect(412).problem(), "precondition-failed");
     let tickets = app.request("GET", &format!("{}/tickets", show_path(&merged["showId"]))).send().await.expect(200);
     assert_eq!(tickets.json()["items"].as_array().unwrap().len(), 2, "those of the show that remains");
 }
@@ -230,6 +232,10 @@ async fn nothing_of_a_cancelled_show_can_be_ordered() {
     let show = cancel(&app, &staff, &listing["showId"]).await.expect(200).json();
     assert_eq!((&show["status"], &show["cancelReason"]), (&json!("cancelled"), &json!("The singer is ill.")));
     assert_eq!((&show["free"], &show["from"]), (&json!(0), &json!([])));
+    for (version, status, problem) in [("\"0\"", 412, "precondition-failed"), ("\"1\"", 409, "show-cancelled")] {
+        let replaced = replace(&app, &staff, &show, "endsAt", Value::Null).header("if-match", version).send().await;
+        assert_eq!(replaced.expect(status).problem(), problem);
+    }
     deliver(&app, 0, &order(&app, &listing)).await;
     app.wait_until_idle().await;
     let state = last_event(&app, &listing).await.data;

@@ -33,8 +33,10 @@ pub(in crate::routes) async fn replace_show(
 ) -> Result<Response, Error> {
     user.require_role(&STAFF)?;
     let (details, now) = (to_details(body), state.clock.now());
+    let show = state.shows.get(id).await?.ok_or(Error::NotFound)?;
+    if_match.check(show.version)?;
     // The names of a merged show mean the one that remains, which is no reason to merge it again.
-    state.shows.get(id).await?.ok_or(Error::NotFound)?.ensure_live()?;
+    show.ensure_live()?;
     ensure_name_is_free(&state, id, &details).await?;
     let changed = state.shows.update(id, |show| {
         if_match.check(show.version)?;
