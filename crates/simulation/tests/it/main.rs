@@ -3,6 +3,7 @@
 
 mod nats_users;
 mod shards;
+mod stores;
 
 use simulation::runner::{Campaign, run};
 use simulation::scenarios::{deterministic, racing};
