@@ -1,6 +1,6 @@
 //! The indexes and queries of shows, and of the listings of a show.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use common::aggregate::{Aggregate as _, Versioned};
 use common::api::page::{Page, PageQuery};
@@ -10,11 +10,11 @@ use common::id::ShowId;
 use common::money::{Currency, Money};
 use common::timestamp::Timestamp;
 use futures::TryStreamExt as _;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::Hint;
 use mongodb::{Collection, Database, IndexModel};
 use platform::store::error::StoreError;
-use platform::store::index;
+use platform::store::index::{self, any_of};
 use platform::store::page::PageRequest;
 use platform::store::{Store, StoredAggregate};
 use serde::Deserialize;
@@ -176,5 +176,17 @@ impl Offers {
             offer.from.push(Money { amount: lowest, currency: key.currency });
         }
         Ok(offers)
+    }
+
+    /// Of these shows, those that have a listing which is not withdrawn.
+    pub(crate) async fn listed(&self, shows: Vec<ShowId>) -> Result<HashSet<ShowId>, StoreError> {
+        if shows.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let ids: Vec<String> = shows.iter().map(ToString::to_string).collect();
+        let listed = any_of(&[TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold]);
+        let filter = doc! { "state.show.id": { "$in": ids }, "state.status.name": listed };
+        let found = self.0.distinct("state.show.id", filter).await?;
+        Ok(found.iter().filter_map(Bson::as_str).filter_map(|id| id.parse().ok()).collect())
     }
 }
