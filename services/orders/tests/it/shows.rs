@@ -91,7 +91,7 @@ async fn cancelled_show_cancels_unpaid_orders_and_lists_completed_ones() {
     };
     refund(100, 3).await;
     assert_eq!(to_refund(&app, &finance).await[0]["refunded"]["amount"], json!(usd(100)));
-    // The list says so of a charge that the bank may have taken back.
+    // The list marks a charge that the bank may have taken back.
     assert_eq!(item["disputed"], json!(false));
     let (_, _, captured) = payment_transition(&payment(&paid[1], PaymentStatus::Captured), PaymentStatus::Captured);
     let id = serde_json::from_value(item["paymentId"].clone()).unwrap();
