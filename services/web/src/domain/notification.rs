@@ -93,8 +93,9 @@ impl Notification {
         })
     }
 
-    /// Reports a listing of a watched show, while it is for sale at a price that the watch admits: that it was added, that
-    /// it became cheaper, or that a hold on it ended at `freed`; the latest of these, after the watch began.
+    /// Reports a listing of a watched show, while it is for sale at a price that the watch admits: that it was added,
+    /// became cheaper, or is free again since a hold on it ended at `freed`. The latest of these counts, if it happened
+    /// after the watch began.
     pub(crate) fn from_watched_show(
         ticket: &TicketState,
         watch: &ShowWatch,

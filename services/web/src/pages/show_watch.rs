@@ -13,7 +13,7 @@ use validator::Validate;
 
 use super::layout::see_other;
 use super::show;
-use crate::domain::show_view::{id_in_path, show_path};
+use crate::domain::show_view::{ShowView, id_in_path, show_path};
 use crate::domain::show_watch::{MAX_SHOW_WATCHES, ShowWatch, WatchForm};
 use crate::flows::find_show_watches::find_show_watches;
 use crate::forms::ValidForm;
@@ -43,14 +43,18 @@ pub(super) async fn place_watch(
     form: WatchForm,
 ) -> Result<Response, PageError> {
     let Some(user) = viewer.id() else { return Ok(sign_in_first(id, &form)) };
-    let found = show::find(state, id).await?;
+    let (found, now) = (show::find(state, id).await?, state.clock.now());
+    if !ShowView::new(&found, now).is_open() {
+        // Its page says why there is nothing to watch.
+        return Ok(see_other(&show_path(&found.show)));
+    }
     let max = match form.max_price() {
         Ok(max) => max,
         Err(message) => {
             return Ok(show::reject_watch(state, viewer, &found, StatusCode::BAD_REQUEST, (form, message)).await?);
         }
     };
-    let (present, now) = (found.show.id, state.clock.now());
+    let present = found.show.id;
     let former = find_show_watches(state, &state.model.live().await?, user, present).await?;
     if former.is_empty() && state.show_watches.of(user).await?.len() >= usize::from(MAX_SHOW_WATCHES) {
         let message = format!("You watch {MAX_SHOW_WATCHES} shows already. Stop watching one of them first");

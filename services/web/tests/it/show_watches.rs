@@ -154,6 +154,9 @@ async fn watch_follows_a_merged_show_until_it_is_cancelled() {
     post_form(&app, &format!("/shows/{}/unwatch", present.id), Some(&ben), &[]).await.expect(303);
     assert!(!get(&app, &address, &ben).await.contains("id=\"watch\""));
 
+    post_form(&app, &format!("/shows/{}/watch", present.id), Some(&ben), &[]).await.expect(303);
+    assert!(!get(&app, &address, &ben).await.contains("id=\"watch\""), "there is nothing to watch");
+
     // The number of watches is limited.
     let since = app.clock.now().to_string();
     let many = (0..50).map(|n| {
