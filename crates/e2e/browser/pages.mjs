@@ -33,6 +33,7 @@ export const makeWorld = async () => {
   await cancelOrder(buyer, world.letGo);
   if (process.env.NATS_PID) world.refused = await orderAtOutdatedPrice(buyer, seller, await of('Midnight Atlas'), 9_500);
   await buyer.api.post(`/tickets/${world.cheaper.id}/watch`);
+  await buyer.api.post(`/shows/${world.show.showId}/watch`, { form: { max: '85', currency: 'EUR' } });
   return world;
 };
 
@@ -57,6 +58,7 @@ export const PAGES = [
   { name: 'show', open: at((world) => showPath(world.show)) },
   { name: 'show-filtered', open: at((world) => `${showPath(world.show)}?section=balcony&max=85`) },
   { name: 'show-no-match', open: at((world) => `${showPath(world.show)}?max=1`) },
+  { name: 'show-watched', as: 'buyer', open: at((world) => showPath(world.show)) },
   { name: 'show-long', open: at((world) => showPath(world.long)) },
   { name: 'show-sold-out', open: at((world) => showPath(world.sold)) },
   { name: 'ticket', open: at((world) => `/tickets/${world.ticket.id}`) },

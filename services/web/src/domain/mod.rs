@@ -20,6 +20,7 @@ pub mod search;
 pub mod show_notice;
 pub mod show_rows;
 pub mod show_view;
+pub mod show_watch;
 pub mod sort;
 pub mod typo;
 pub mod wall_time;

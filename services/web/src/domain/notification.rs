@@ -11,6 +11,7 @@ use common::timestamp::Timestamp;
 use super::moment::Moment;
 use super::order_number::OrderNumber;
 use super::show_notice::ShowNotice;
+use super::show_watch::ShowWatch;
 
 /// How long before its expiry a hold is reported to end soon.
 const EXPIRY_WARNING: Duration = Duration::from_secs(180);
@@ -85,11 +86,32 @@ impl Notification {
         now: Timestamp,
     ) -> Option<Self> {
         let at = freed.filter(|freed| *freed > since)?;
-        let for_sale =
-            ticket.status == TicketStatus::Available && !ticket.show_cancelled && now < ticket.terms.starts_at;
-        for_sale.then(|| Self {
+        is_for_sale(ticket, now).then(|| Self {
             at,
             text: format!("Free again: {} for {}.", ticket.terms.title, ticket.price),
+            link: format!("/tickets/{}", ticket.terms.id),
+        })
+    }
+
+    /// Reports a listing of a watched show, while it is for sale at a price that the watch admits: that it was added,
+    /// became cheaper, or is free again since a hold on it ended at `freed`. The latest of these counts, if it happened
+    /// after the watch began.
+    pub(crate) fn from_watched_show(
+        ticket: &TicketState,
+        watch: &ShowWatch,
+        freed: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        if !is_for_sale(ticket, now) || !watch.admits(&ticket.price) {
+            return None;
+        }
+        let listed = Some((ticket.created_at, "was listed".to_owned()));
+        let cheaper = ticket.price_drop.as_ref().map(|drop| (drop.at, format!("became cheaper, was {}", drop.from)));
+        let freed = freed.map(|at| (at, "is free again".to_owned()));
+        let (at, news) = [listed, cheaper, freed].into_iter().flatten().max_by_key(|(at, _)| *at)?;
+        (at > watch.since).then(|| Self {
+            at,
+            text: format!("A ticket for {} at {} {news}.", ticket.terms.title, ticket.price),
             link: format!("/tickets/{}", ticket.terms.id),
         })
     }
@@ -100,10 +122,15 @@ impl Notification {
     }
 }
 
+fn is_for_sale(ticket: &TicketState, now: Timestamp) -> bool {
+    ticket.status == TicketStatus::Available && !ticket.show_cancelled && now < ticket.terms.starts_at
+}
+
 #[cfg(test)]
 mod tests {
     use common::events::show::ShowStatus;
     use common::events::ticket::PriceDrop;
+    use common::money::Money;
 
     use super::*;
     use crate::domain::listing_view;
@@ -123,6 +150,36 @@ mod tests {
         assert_eq!(told(&ticket), (true, true));
         ticket.show_cancelled = true;
         assert_eq!(told(&ticket), (false, false));
+    }
+
+    #[test]
+    fn watcher_of_a_show_is_told_the_latest_news_of_each_listing() {
+        let mut ticket = listing_view::tests::sample();
+        let time = |seconds| ticket.created_at.plus(Duration::from_secs(seconds));
+        let times = [1, 2, 3, 4].map(time);
+        let [drop_at, freed, later, now] = times;
+        let mut watch = ShowWatch { show: ticket.show_id, since: ticket.created_at, max: None };
+        let told = |ticket: &TicketState, watch: &ShowWatch, freed, now| {
+            Notification::from_watched_show(ticket, watch, freed, now).map(|told| (told.at, told.text))
+        };
+        let text = |end: &str| format!("A ticket for Jazz & <b>Blues</b> at 125.50 USD {end}.");
+        assert_eq!(told(&ticket, &watch, None, now), None, "it was listed before");
+        watch.since = ticket.created_at.minus(Duration::from_secs(1));
+        assert_eq!(told(&ticket, &watch, None, now), Some((ticket.created_at, text("was listed"))));
+        let from = Money { amount: 15_000, ..ticket.price.clone() };
+        ticket.price_drop = Some(PriceDrop { from, at: drop_at });
+        let expected = Some((drop_at, text("became cheaper, was 150.00 USD")));
+        assert_eq!(told(&ticket, &watch, None, now), expected);
+        ticket.updated_at = later;
+        assert_eq!(told(&ticket, &watch, None, now), expected, "an edit is no news");
+        assert_eq!(told(&ticket, &watch, Some(freed), now), Some((freed, text("is free again"))));
+        watch.max = Some(Money { amount: 12_549, ..ticket.price.clone() });
+        assert_eq!(told(&ticket, &watch, None, now), None, "it is too expensive");
+        watch.max = Some(ticket.price.clone());
+        assert_eq!(told(&ticket, &watch, None, now), expected);
+        assert_eq!(told(&ticket, &watch, None, ticket.terms.starts_at), None, "the show has begun");
+        ticket.show_cancelled = true;
+        assert_eq!(told(&ticket, &watch, None, now), None);
     }
 
     #[test]

@@ -1,21 +1,29 @@
 //! Collects what a user is told: notifications, and the hold to pay for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderStatus;
-use common::id::UserId;
+use common::events::show::{ShowState, ShowStatus};
+use common::id::{ShowId, TicketId, UserId};
+use common::timestamp::Timestamp;
 
 use crate::domain::notification::Notification;
 use crate::domain::open_hold::OpenHold;
+use crate::domain::show_watch::ShowWatch;
 use crate::state::AppState;
-use crate::store::lists;
 use crate::store::model::Replicas;
+use crate::store::user_data::Watch;
+use crate::store::{lists, offers};
 
 /// Maximum number of sales, of paid orders and of unpaid orders that are read.
 const MAX_PER_KIND: i64 = 20;
 /// Maximum number of watches that are read: more, since there is nothing to tell of most watched tickets.
 const MAX_WATCHES: i64 = MAX_PER_KIND * 5;
+/// Maximum number of listings of watched shows that are read, and of ended holds on them: more, since there is nothing to
+/// tell of those that were only edited.
+const MAX_LISTINGS: i64 = MAX_PER_KIND * 3;
 
 /// What a user is told.
 pub(crate) struct News {
@@ -31,15 +39,17 @@ pub(crate) struct News {
 pub(crate) async fn collect_notifications(state: &AppState, model: &Replicas, user: UserId) -> Result<News, Error> {
     let now = state.clock.now();
     let unpaid = [OrderStatus::Created, OrderStatus::AwaitingPayment];
-    let (sold, paid, held, watches, read_until) = tokio::try_join!(
+    let (sold, paid, held, watches, show_watches, read_until) = tokio::try_join!(
         lists::sold_tickets(&model.tickets, user, MAX_PER_KIND),
         lists::orders_with_status(&model.orders, user, &[OrderStatus::Completed], MAX_PER_KIND),
         lists::orders_with_status(&model.orders, user, &unpaid, MAX_PER_KIND),
         state.user_data.watches_of(user, MAX_WATCHES),
+        state.show_watches.of(user),
         state.user_data.read_until(user),
     )?;
     let watches: HashMap<_, _> = watches.into_iter().map(|watch| (watch.ticket, watch)).collect();
     let shows = paid.iter().chain(&held).map(|order| order.show_id);
+    let shows = shows.chain(show_watches.iter().map(|watch| watch.show));
     let (watched, ended, shows) = tokio::try_join!(
         lists::tickets_by_ids(&model.tickets, watches.keys().copied()),
         lists::orders_ended_by_show(&model.orders, user, MAX_PER_KIND),
@@ -54,9 +64,42 @@ pub(crate) async fn collect_notifications(state: &AppState, model: &Replicas, us
         notifications.extend(Notification::from_price_drop(ticket, watch.since));
         notifications.extend(Notification::from_release(ticket, watch.since, watch.freed, now));
     }
+    let watched_shows = WatchedShows { watches: &show_watches, shows: &shows, tickets: &watches };
+    notifications.extend(watched_shows.collect(model, user, now).await?);
     notifications.sort_by_key(|notification| std::cmp::Reverse(notification.at));
     let is_unread = |it: &&Notification| read_until.is_none_or(|read_until| it.at > read_until);
     let unread = notifications.iter().filter(is_unread).count();
     let hold = OpenHold::next_to_end(held.iter().map(|order| &order.state), now);
     Ok(News { notifications, unread, hold })
+}
+
+/// What a user watches, with the shows that the watched ones are or were merged into.
+struct WatchedShows<'a> {
+    watches: &'a [ShowWatch],
+    shows: &'a BTreeMap<ShowId, Versioned<ShowState>>,
+    tickets: &'a HashMap<TicketId, Watch>,
+}
+
+impl WatchedShows<'_> {
+    /// Collects what is told of the listings of these shows. Who also watches a ticket itself is told of it by that.
+    async fn collect(&self, model: &Replicas, user: UserId, now: Timestamp) -> Result<Vec<Notification>, Error> {
+        let is_open = |show: &ShowState| show.status != ShowStatus::Cancelled && now < show.starts_at;
+        let open = self.watches.iter().filter_map(|watch| {
+            let show = self.shows.get(&watch.show)?;
+            is_open(show).then_some((watch, show.id))
+        });
+        let open: Vec<(&ShowWatch, ShowId)> = open.collect();
+        let Some(since) = open.iter().map(|(watch, _)| watch.since).min() else { return Ok(Vec::new()) };
+        let mut listings = offers::watched_listings(model, user, &open, MAX_LISTINGS).await?;
+        listings.retain(|ticket| !self.tickets.contains_key(&ticket.terms.id));
+        let ids = listings.iter().map(|ticket| ticket.terms.id);
+        let freed = lists::freed_tickets(&model.orders, ids, since, MAX_LISTINGS).await?;
+        let told = listings.iter().filter_map(|ticket| {
+            let freed = freed.get(&ticket.terms.id).copied();
+            let is_of = |watch: &ShowWatch, present| [watch.show, present].contains(&ticket.show_id);
+            let mut watches = open.iter().filter(|(watch, present)| is_of(watch, *present));
+            watches.find_map(|(watch, _)| Notification::from_watched_show(ticket, watch, freed, now))
+        });
+        Ok(told.collect())
+    }
 }

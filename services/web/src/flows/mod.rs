@@ -3,3 +3,4 @@
 pub mod await_version;
 pub mod collect_notifications;
 pub mod fetch_current_listing;
+pub mod find_show_watches;

@@ -19,6 +19,7 @@ pub mod sell_find;
 pub mod sell_page;
 pub mod selling;
 pub mod show;
+pub mod show_watch;
 pub mod sign_in;
 pub mod sign_up;
 pub mod ticket;
@@ -61,6 +62,8 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(home::home))
         .routes(routes!(browse::browse))
         .routes(routes!(show::show))
+        .routes(routes!(show_watch::watch))
+        .routes(routes!(show_watch::unwatch))
         .routes(routes!(ticket::ticket))
         .routes(routes!(ticket::hold))
         .routes(routes!(ticket::watch))

@@ -21,7 +21,9 @@ use crate::domain::amount::read_amount;
 use crate::domain::offer::ShowOffer;
 use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
+use crate::domain::show_watch::{ShowWatch, WatchForm, WatchPanel};
 use crate::flows::await_version::get_or_await;
+use crate::flows::find_show_watches::find_show_watches;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::store::model::Replicas;
@@ -72,6 +74,7 @@ struct ShowPage {
     is_filtered: bool,
     summary: String,
     rows: Vec<Row>,
+    watch: WatchPanel,
 }
 
 impl ShowPage {
@@ -97,23 +100,55 @@ pub(super) async fn show(
     params: LenientQuery<ShowParams>,
 ) -> Result<Response, Error> {
     let id = id_in_path(&segment).ok_or(Error::NotFound)?;
-    let model = state.model.live().await?;
-    let found = if let Some(found) = present_show(&model, id).await? {
-        found
-    } else {
-        get_or_await::<ShowState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
-        present_show(&model, id).await?.ok_or(Error::NotFound)?
-    };
+    let found = find(&state, id).await?;
     let path = show_path(&found.show);
     if path.strip_prefix("/shows/") != Some(segment.as_str()) {
         // Temporary, since a show may get its former title back.
         let query = query.filter(|_| found.show.id == id).map(|query| format!("?{query}")).unwrap_or_default();
         return Ok(Redirect::temporary(&format!("{path}{query}")).into_response());
     }
-    let tickets = offers::listings_of_show(&model, found.show.id).await?;
-    let sellers = lists::display_names(&model.users, tickets.iter().map(|ticket| ticket.seller_id)).await?;
-    let page = page(&state, &viewer, &found, &tickets, &sellers, params);
+    let page = load_page(&state, &viewer, &found, params).await?;
     layout::respond(StatusCode::OK, &page.layout, &page)
+}
+
+/// Shows the show again, with a form of its watch that was not accepted, and why.
+pub(super) async fn reject_watch(
+    state: &AppState,
+    viewer: &Viewer,
+    found: &ShowOffer,
+    status: StatusCode,
+    (form, message): (WatchForm, String),
+) -> Result<Response, Error> {
+    let params = LenientQuery { value: ShowParams::default(), rejected: Vec::new() };
+    let page = load_page(state, viewer, found, params).await?;
+    let page = ShowPage { watch: page.watch.rejected(form, &message), ..page };
+    layout::respond(status, &page.layout, &page)
+}
+
+/// The show with this id, or the one that it was merged into. One that was just created is awaited.
+pub(super) async fn find(state: &AppState, id: ShowId) -> Result<ShowOffer, Error> {
+    let model = state.model.live().await?;
+    if let Some(found) = present_show(&model, id).await? {
+        return Ok(found);
+    }
+    get_or_await::<ShowState>(state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
+    present_show(&model, id).await?.ok_or(Error::NotFound)
+}
+
+async fn load_page(
+    state: &AppState,
+    viewer: &Viewer,
+    found: &ShowOffer,
+    params: LenientQuery<ShowParams>,
+) -> Result<ShowPage, Error> {
+    let (model, show) = (state.model.live().await?, found.show.id);
+    let tickets = offers::listings_of_show(&model, show).await?;
+    let sellers = lists::display_names(&model.users, tickets.iter().map(|ticket| ticket.seller_id)).await?;
+    let watches = match viewer.id() {
+        Some(user) => find_show_watches(state, &model, user, show).await?,
+        None => Vec::new(),
+    };
+    Ok(page(state, viewer, found, &tickets, &sellers, params, watches.first()))
 }
 
 /// The show with this id, or the one that it was merged into, which may have been merged too.
@@ -136,6 +171,7 @@ fn page(
     tickets: &[Versioned<TicketState>],
     sellers: &BTreeMap<UserId, String>,
     LenientQuery { value: params, rejected }: LenientQuery<ShowParams>,
+    watch: Option<&ShowWatch>,
 ) -> ShowPage {
     let show = ShowView::new(found, state.clock.now());
     let mut rejected = rejected_parameters_message(&rejected);
@@ -157,6 +193,7 @@ fn page(
     let canonical = Some(format!("{}{}", state.public_url, show.path));
     ShowPage {
         layout: Layout { canonical, ..Layout::new(&show.title, description, viewer) },
+        watch: WatchPanel::new(watch, currencies.iter().chain(&state.config.currencies).cloned()),
         has_max: show_rows::has_several_prices(tickets),
         max_label: match currencies.as_slice() {
             [only] => format!("Highest price in {only}"),
@@ -223,6 +260,7 @@ mod tests {
             is_filtered: true,
             summary: summary(1, 37, Some(&"EUR".parse().unwrap())),
             rows: vec![row],
+            watch: WatchPanel::new(None, ["EUR".parse().unwrap(), "USD".parse().unwrap()]),
         }
     }
 
@@ -256,6 +294,36 @@ mod tests {
         // A filter that can't narrow the list is not offered.
         (page.sections, page.currencies, page.has_max) = (Vec::new(), Vec::new(), false);
         assert!(!page.render().unwrap().contains("<form action=\"/shows/"));
+    }
+
+    #[test]
+    fn watch_can_be_begun_changed_and_ended() {
+        let mut page = sample_page();
+        let html = page.render().unwrap();
+        let watch = format!("action=\"/shows/{}/watch\"", page.show.id);
+        for part in ["Watch this show</button>", "<option value=\"EUR\" selected>EUR</option>", &watch] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!html.contains("Stop watching") && !html.contains("watch-max-fault"), "{html}");
+        let max = Some(common::money::Money { amount: 6_000, currency: "USD".parse().unwrap() });
+        let own = ShowWatch { show: ShowId::new(), since: "2026-01-01T00:00:00Z".parse().unwrap(), max };
+        page.watch = WatchPanel::new(Some(&own), ["EUR".parse().unwrap()]);
+        let html = page.render().unwrap();
+        for part in ["for 60.00 USD or less.", "value=\"60.00\"", "Change the watch</button>", "Stop watching"] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        let form = WatchForm { max: "<i>".to_owned(), currency: "EUR".to_owned() };
+        page.watch = page.watch.rejected(form, "must be an amount");
+        let html = page.render().unwrap();
+        for part in ["value=\"&#60;i&#62;\"", "id=\"watch-max-fault\">Must be an amount.", "aria-invalid=\"true\""] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        // Nothing of a show that has begun is for sale, so that there is nothing to be told of.
+        page.show.has_begun = true;
+        let html = page.render().unwrap();
+        assert!(html.contains("Stop watching") && !html.contains(&watch), "{html}");
+        page.watch = WatchPanel::new(None, []);
+        assert!(!page.render().unwrap().contains("id=\"watch\""));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Queries by owner or by id: a seller's listings and sales, a buyer's orders, an order's payments, users' names.
+//! Queries by owner or by id: a seller's listings and sales, a buyer's orders, an order's payments, users' names, the
+//! ended holds on tickets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,11 @@ pub(crate) fn order_indexes() -> Vec<IndexModel> {
             "ended_by_show_v1",
             doc! { "state.buyerId": 1, "state.updatedAt": -1 },
             doc! { "state.cancelReason": CancelReason::ShowCancelled.as_ref() },
+        ),
+        platform::store::index::partial(
+            "ended_holds_v1",
+            doc! { "state.ticket.id": 1, "state.updatedAt": -1 },
+            doc! { "state.status": OrderStatus::Cancelled.as_ref() },
         ),
         index("buyer_v1", doc! { "state.buyerId": 1, "_id": -1 }),
         index("buyer_status_v1", doc! { "state.buyerId": 1, "state.status": 1, "state.updatedAt": -1 }),
@@ -146,6 +152,32 @@ pub(crate) async fn orders_ended_by_show(
     let reason = CancelReason::ShowCancelled.as_ref();
     let filter = doc! { "state.buyerId": buyer.to_string(), "state.cancelReason": reason };
     orders.find_sorted(filter, doc! { "state.updatedAt": -1 }, limit).await
+}
+
+/// When the last hold on each of these tickets ended without a sale, if that was after `since`. At most `limit` holds
+/// are read, the latest first.
+pub(crate) async fn freed_tickets(
+    orders: &Replica<OrderState>,
+    tickets: impl IntoIterator<Item = TicketId>,
+    since: Timestamp,
+    limit: i64,
+) -> Result<BTreeMap<TicketId, Timestamp>, StoreError> {
+    let ids: Vec<_> = tickets.into_iter().map(|id| id.to_string()).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let filter = doc! {
+        "state.ticket.id": { "$in": ids },
+        "state.updatedAt": { "$gt": since.to_string() },
+        "state.status": OrderStatus::Cancelled.as_ref(),
+        // A refused order never held the ticket.
+        "state.cancelReason": { "$ne": CancelReason::Refused.as_ref() },
+    };
+    let mut freed = BTreeMap::new();
+    for order in orders.find_sorted(filter, doc! { "state.updatedAt": -1 }, limit).await? {
+        freed.entry(order.ticket.id).or_insert(order.updated_at);
+    }
+    Ok(freed)
 }
 
 /// The known shows with these ids, or those that they were merged into, by the given ids.

@@ -6,6 +6,7 @@ pub mod model;
 pub mod offers;
 pub mod search;
 pub mod searchable;
+pub mod show_watches;
 pub mod user_data;
 pub mod vocabulary;
 

@@ -1,5 +1,5 @@
-//! What shows have for sale: one aggregation over the shows and their listings. Also the listings of one show, and the
-//! latest price drops.
+//! What shows have for sale: one aggregation over the shows and their listings. Also the listings of one show, those of
+//! watched shows, and the latest price drops.
 //!
 //! # Why
 //! Nothing of this is stored with the show: each hold would write it. The database joins each show with its listings by
@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::aggregate::Versioned;
 use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{TicketState, TicketStatus};
-use common::id::ShowId;
+use common::id::{ShowId, UserId};
 use common::money::{Currency, Money};
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
@@ -22,6 +22,7 @@ use serde::Deserialize;
 
 use super::model::Replicas;
 use crate::domain::offer::{Offer, ShowOffer};
+use crate::domain::show_watch::ShowWatch;
 
 /// Maximum number of listings on the page of a show.
 pub(crate) const MAX_LISTINGS: usize = 500;
@@ -164,6 +165,43 @@ pub(crate) async fn listings_of_show(
     let filter = doc! { "state.showId": show.to_string(), "state.status": TicketStatus::Available.as_ref() };
     let order = doc! { "state.price.currency": 1, "state.price.amount": 1, "_id": 1 };
     model.tickets.find_sorted(filter, order, i64::try_from(MAX_LISTINGS).unwrap_or(i64::MAX)).await
+}
+
+/// Other sellers' listings that are for sale, that one of these watches admits, and that changed after it began; the
+/// latest change first. With each watch comes the show that its own was merged into, or its own: a listing may not have
+/// followed it yet.
+pub(crate) async fn watched_listings(
+    model: &Replicas,
+    user: UserId,
+    watches: &[(&ShowWatch, ShowId)],
+    limit: i64,
+) -> Result<Vec<Versioned<TicketState>>, StoreError> {
+    let Some(since) = watches.iter().map(|(watch, _)| watch.since).min() else { return Ok(Vec::new()) };
+    let shows: BTreeSet<_> = watches.iter().flat_map(|(watch, present)| [watch.show, *present]).collect();
+    let shows: Vec<_> = shows.into_iter().map(|show| show.to_string()).collect();
+    let admitted: Vec<_> = watches.iter().map(|(watch, present)| admitted_listings(watch, *present)).collect();
+    let filter = doc! {
+        "state.showId": { "$in": shows },
+        "state.updatedAt": { "$gt": since.to_string() },
+        "state.status": TicketStatus::Available.as_ref(),
+        "state.sellerId": { "$ne": user.to_string() },
+        "state.showCancelled": { "$ne": true },
+        "$or": admitted,
+    };
+    model.tickets.find_sorted(filter, doc! { "state.updatedAt": -1 }, limit).await
+}
+
+/// Matches the listings of a watched show, or of the one that it was merged into, at a price that the watch admits.
+fn admitted_listings(watch: &ShowWatch, present: ShowId) -> Document {
+    let mut filter = doc! {
+        "state.showId": { "$in": [watch.show.to_string(), present.to_string()] },
+        "state.updatedAt": { "$gt": watch.since.to_string() },
+    };
+    if let Some(max) = &watch.max {
+        filter.insert("state.price.currency", max.currency.to_string());
+        filter.insert("state.price.amount", doc! { "$lte": max.amount });
+    }
+    filter
 }
 
 /// The listings that became cheaper last, at most one for each show that is open, with their shows.

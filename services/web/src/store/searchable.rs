@@ -39,9 +39,13 @@ pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
     let by_price = doc! {
         "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1,
     };
+    let by_change = doc! {
+        "state.showId": 1, "state.updatedAt": -1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1,
+    };
     vec![
         index("show_v1", by_price),
-        index("show_changed_v1", doc! { "state.showId": 1, "state.updatedAt": -1 }),
+        // The last fields let a watch skip what is not for sale, or too expensive, without reading it.
+        index("show_changed_v2", by_change),
         IndexModel::builder().keys(by_drop).options(dropped).build(),
     ]
 }

@@ -18,6 +18,7 @@ mod refresh;
 mod sell_shows;
 mod sell_times;
 mod show_notices;
+mod show_watches;
 mod shows;
 mod support;
 mod ticket;
