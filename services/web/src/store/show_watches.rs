@@ -28,12 +28,11 @@ impl ShowWatchStore {
     pub(crate) async fn put(&self, user: UserId, watch: &ShowWatch) -> Result<(), StoreError> {
         let ShowWatch { show, since, max } = watch;
         let first = doc! { "user": user.to_string(), "show": show.to_string(), "since": since.to_string() };
-        let update = match max {
-            Some(max) => {
-                let max = doc! { "amount": max.amount, "currency": max.currency.to_string() };
-                doc! { "$setOnInsert": first, "$set": { "max": max } }
-            }
-            None => doc! { "$setOnInsert": first, "$unset": { "max": "" } },
+        let update = if let Some(max) = max {
+            let max = doc! { "amount": max.amount, "currency": max.currency.to_string() };
+            doc! { "$setOnInsert": first, "$set": { "max": max } }
+        } else {
+            doc! { "$setOnInsert": first, "$unset": { "max": "" } }
         };
         let written = self.watches.update_one(doc! { "_id": id(user, *show) }, update).upsert(true).await;
         match written.map_err(StoreError::from) {
