@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use common::api::tickets::ListingRules;
 use common::api::users::{Credentials, Password, SignIn, SignOut};
 use common::error::Error;
 use common::text::Text;
@@ -53,7 +52,7 @@ pub(crate) struct SignInForm {
 impl FormFields for SignInForm {
     type Request = Credentials;
 
-    fn request(&self, _: &ListingRules) -> Result<Credentials, FormErrors> {
+    fn request(&self) -> Result<Credentials, FormErrors> {
         let body = Credentials { email: Text::new(&self.email), password: Password::new(&self.password) };
         validate_request(body, field)
     }
