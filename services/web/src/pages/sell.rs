@@ -20,7 +20,6 @@ use super::sell_draft::{check_path, find_own, form_path, listing_of, parse_id, s
 use super::sell_page::{known_show, page};
 use super::ticket;
 use crate::client_context::{ClientContext, with_cookies};
-use crate::domain::form::FormErrors;
 use crate::domain::listing_form::ListingForm;
 use crate::domain::show_view::show_path;
 use crate::flows::await_version::get_or_await;
@@ -93,8 +92,8 @@ pub(super) async fn form(
     let user = viewer.require_user(with_query(&form_path(&id), raw.as_deref()))?;
     let draft = find_own(&state, user, &client, &headers, &id).await?;
     let form = match fill(&state, user, draft.as_ref(), &query.value).await? {
-        Filled::Form(form) => form,
-        Filled::Elsewhere(path) => return Ok(see_other(&path)),
+        Ok(form) => form,
+        Err(path) => return Ok(see_other(&path)),
     };
     // Another show, or one that the seller was still to choose, is not to be corrected yet.
     let checked = draft.as_ref().filter(|draft| draft.is_complete && draft.form == form);
@@ -106,17 +105,14 @@ pub(super) async fn form(
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
-enum Filled {
-    Form(ListingForm),
-    /// There is no form: this path says why.
-    Elsewhere(String),
-}
+/// The form, or the path of the page that says why there is none.
+type Filled = Result<ListingForm, String>;
 
 /// The form as it was typed, or a new one, for the show that the query names.
 async fn fill(state: &AppState, user: UserId, draft: Option<&Draft>, query: &FormQuery) -> Result<Filled, Error> {
     let mut form = match (draft, query.listing) {
         (Some(draft), _) => match draft.listing {
-            Some(listing) => return Ok(Filled::Elsewhere(format!("/tickets/{listing}"))),
+            Some(listing) => return Ok(Err(format!("/tickets/{listing}"))),
             None => draft.form.clone(),
         },
         (None, Some(id)) => return fill_from_listing(state, user, id).await,
@@ -128,7 +124,7 @@ async fn fill(state: &AppState, user: UserId, draft: Option<&Draft>, query: &For
         let show = lists::present_show(&model.shows, show).await?.ok_or(Error::NotFound)?;
         // No ticket can be listed for it: its page says why.
         if show.status == ShowStatus::Cancelled || show.starts_at <= state.clock.now() {
-            return Ok(Filled::Elsewhere(show_path(&show)));
+            return Ok(Err(show_path(&show)));
         }
         // What the seller has changed of this show stays.
         if form.show != show.id.to_string() {
@@ -143,7 +139,7 @@ async fn fill(state: &AppState, user: UserId, draft: Option<&Draft>, query: &For
     {
         form = form.like(&ticket.state);
     }
-    Ok(Filled::Form(form))
+    Ok(Ok(form))
 }
 
 async fn fill_from_listing(state: &AppState, user: UserId, id: TicketId) -> Result<Filled, Error> {
@@ -153,9 +149,9 @@ async fn fill_from_listing(state: &AppState, user: UserId, id: TicketId) -> Resu
         return Err(Error::NotFound);
     }
     if listing.status != TicketStatus::Available {
-        return Ok(Filled::Elsewhere(format!("/tickets/{id}")));
+        return Ok(Err(format!("/tickets/{id}")));
     }
-    Ok(Filled::Form(ListingForm::from_ticket(&listing, listing.version)))
+    Ok(Ok(ListingForm::from_ticket(&listing, listing.version)))
 }
 
 #[derive(Debug, Deserialize, Validate)]

@@ -36,7 +36,7 @@ pub(super) fn sign_in_first(next: &str) -> Response {
 
 /// Whether the sign-in that leads to this path has a draft to return to.
 pub(super) fn is_draft_path(next: &str) -> bool {
-    next.starts_with("/sell/drafts/")
+    next.starts_with("/sell/drafts/") || next.starts_with("/sell?draft=")
 }
 
 /// The user's draft. What was typed in the user's browser without a session becomes the user's.
