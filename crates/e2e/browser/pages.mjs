@@ -112,7 +112,7 @@ export const PAGES = [
     open: async (page) => {
       await page.goto('/sell/new');
       await page.getByLabel('Price', { exact: true }).fill('much');
-      await page.getByRole('button', { name: 'List this ticket' }).click();
+      await page.getByRole('button', { name: 'Preview' }).click();
       await page.locator('[aria-invalid=true]').first().waitFor();
     },
   },

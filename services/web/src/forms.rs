@@ -3,7 +3,6 @@
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{FromRequest, Request};
-use common::api::tickets::ListingRules;
 use common::error::Error;
 use http::StatusCode;
 use platform::http::extract::pair_error;
@@ -19,7 +18,7 @@ pub(crate) trait FormFields: DeserializeOwned {
 
     /// Builds the service's request from the form. Fails with the errors of the fields that violate the service's
     /// validation rules.
-    fn request(&self, rules: &ListingRules) -> Result<Self::Request, FormErrors>;
+    fn request(&self) -> Result<Self::Request, FormErrors>;
 }
 
 /// A submitted form: its fields as they were typed, and the request built from them.
@@ -33,12 +32,13 @@ impl<F: FormFields> FromRequest<AppState> for SubmittedForm<F> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Error> {
         let Form(form) = Form::<F>::from_request(request, state).await.map_err(|rejection| form_error(&rejection))?;
-        let request = form.request(&state.listing_rules);
+        let request = form.request();
         Ok(Self { form, request })
     }
 }
 
-/// A form whose fields the page has filled, not the user, who can correct nothing: an error page shows its errors.
+/// A form that is stored as it was typed, or that the page has filled. Its errors are none that the user could correct: an
+/// error page shows them.
 pub(crate) struct ValidForm<F>(pub F);
 
 impl<F: DeserializeOwned + Validate> FromRequest<AppState> for ValidForm<F> {

@@ -2,7 +2,7 @@
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|
-//! | the read model: replicas of users, tickets, orders, payments and shows; watches and read marks; the search vocabulary | – | `user.*` `ticket.*` `order.*` `payment.*` `show.*` |
+//! | the read model: replicas of users, tickets, orders, payments and shows; watches and read marks; drafts of listings; the search vocabulary | – | `user.*` `ticket.*` `order.*` `payment.*` `show.*` |
 //!
 //! Timer events are not consumed, because order events include the expiry.
 //!
@@ -55,6 +55,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let model = state.model.clone();
     let app = App::new(routes.with_state(state.clone()), openapi).rate_limits(&state.verifier, pages::RATE_CLASSES);
     let app = store::show_watches::with_collections(store::user_data::with_collections(app));
+    let app = store::drafts::with_collections(app);
     Ok(store::model::with_collections(app)
         .error_page(pages::error::page)
         .prepare(move || {

@@ -20,6 +20,7 @@ use crate::live::hub::Hub;
 use crate::live::pending::PendingShows;
 use crate::live::recent::RecentEvents;
 use crate::service_client::ServiceClient;
+use crate::store::drafts::DraftStore;
 use crate::store::model::ReadModel;
 use crate::store::show_watches::ShowWatchStore;
 use crate::store::user_data::UserDataStore;
@@ -33,6 +34,8 @@ pub(crate) struct AppState {
     pub user_data: UserDataStore,
     /// Watched shows.
     pub show_watches: ShowWatchStore,
+    /// What sellers have typed and not listed yet.
+    pub drafts: DraftStore,
     /// Verifies the access tokens in cookies.
     pub verifier: Verifier,
     /// Calls the public APIs of `auth`, `tickets` and `orders`.
@@ -65,6 +68,7 @@ impl AppState {
             model: ReadModel::new(context),
             user_data: UserDataStore::new(&context.database),
             show_watches: ShowWatchStore::new(&context.database),
+            drafts: DraftStore::new(&context.database),
             verifier: context.verifier(&config.keys)?,
             services: ServiceClient::new(&config, marker::header_value(&context.counters))?,
             hub: Hub::default(),

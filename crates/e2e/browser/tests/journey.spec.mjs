@@ -128,7 +128,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await page.getByLabel('Row').fill('B');
   await page.getByLabel('Seat').fill('18');
   await page.getByLabel('Description').fill('Ravel, Shaw and a premiere.');
-  await page.getByRole('button', { name: 'List this ticket' }).click();
+  await page.getByRole('button', { name: 'Preview' }).click();
 
   // The error is shown at its field, and the form keeps the input.
   const price = page.getByLabel('Price', { exact: true });
@@ -145,6 +145,13 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   for (const fact of [title, '42.50 EUR', 'Grachtenzaal, Amsterdam', '20:15', 'row B']) {
     await expect(page.getByRole('main')).toContainText(fact);
   }
+  // Reloading and going back post nothing again, and lose nothing.
+  await page.reload();
+  await expect(page.getByRole('heading', { name: 'Preview' })).toBeVisible();
+  await page.goBack();
+  await expect(price).toHaveValue('42.50');
+  await expect(page.getByLabel('Description')).toHaveValue('Ravel, Shaw and a premiere.');
+  await page.goForward();
   await page.getByRole('button', { name: 'List this ticket' }).click();
   await expect(page).toHaveURL(/\/tickets\/[0-9a-f-]+$/);
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
@@ -153,6 +160,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await page.getByRole('link', { name: 'Edit' }).click();
   await expect(page.getByLabel('Date and time')).toHaveValue('2099-04-02T20:15');
   await page.getByLabel('Price', { exact: true }).fill('40');
+  await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByRole('button', { name: /save/i }).click();
   await expect(page).toHaveURL(/\/tickets\/[0-9a-f-]+$/);
   await expect(page.getByRole('main')).toContainText('40.00 EUR');

@@ -66,11 +66,15 @@ test('list, edit and withdraw', async ({ newUser }) => {
   await page.getByLabel('Currency').selectOption('EUR');
   await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page.getByRole('main')).toContainText('42.50 EUR');
+  await page.getByRole('link', { name: 'Edit' }).click();
+  await expect(page.getByLabel('Venue')).toHaveValue('Opera House');
+  await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByRole('button', { name: 'List this ticket' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
 
   await page.getByRole('link', { name: 'Edit' }).click();
   await page.getByLabel('Price', { exact: true }).fill('41');
+  await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByRole('button', { name: /save/i }).click();
   await expect(page.getByRole('main')).toContainText('41.00 EUR');
   await page.getByRole('button', { name: 'Withdraw' }).click();

@@ -53,6 +53,7 @@ test('a user sells a ticket on a phone', async ({ newUser }) => {
   await page.getByLabel('Date and time').fill('2099-04-02T20:15');
   await page.getByLabel('Price', { exact: true }).fill('42,50');
   await page.getByLabel('Currency').selectOption('EUR');
+  await page.getByRole('button', { name: 'Preview' }).tap();
   await page.getByRole('button', { name: 'List this ticket' }).tap();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
   await expect(page.getByRole('main')).toContainText('42.50 EUR');

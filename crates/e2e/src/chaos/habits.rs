@@ -256,6 +256,7 @@ impl Journey {
         let page = open(&self.buyer, &ticket_page(ticket)).await?;
         let edit = ReplaceListing { id: ticket, body: terms(2_000) };
         self.seller.send_until_definitive(&edit, None).await?;
+        let listing = ticket.to_string();
         let fields = [
             ("title", "An outdated title"),
             ("venue", "Concert Hall"),
@@ -263,9 +264,14 @@ impl Journey {
             ("time_zone", "Europe/Amsterdam"),
             ("price", "30.00"),
             ("currency", "EUR"),
+            ("listing", listing.as_str()),
             ("version", version.as_str()),
         ];
-        let submitted = submit(&self.seller, &path, &fields).await?;
+        let checked = submit(&self.seller, &form.path, &fields).await?;
+        let Some(revision) = checked.hidden_field("revision") else {
+            bail!(Violation(format!("the seller of {ticket} got {} instead of the changes to check", checked.path)));
+        };
+        let submitted = submit(&self.seller, &checked.path, &[("revision", revision.as_str())]).await?;
         // A redirect to the listing means that it was changed.
         if submitted.path == ticket_page(ticket) {
             bail!(Violation(format!("an outdated form has changed {ticket}")));

@@ -89,7 +89,7 @@ async fn oversized_requests_are_rejected_before_the_body() {
         ("8388608", "/api/tickets"),
         ("1048577", "/api/orders"),
         ("8388608", "/api/payments/webhooks/stripe"),
-        ("8388608", "/sell"),
+        ("8388608", "/sell/drafts/a/edit"),
         ("99999999999999999", "/"),
     ] {
         let head = format!(

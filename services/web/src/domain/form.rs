@@ -5,12 +5,26 @@ use std::str::FromStr;
 
 use common::problem::{FieldError, Problem};
 use common::validate;
+use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 use validator::ValidationErrors;
 
-/// Error messages by form field; errors of the whole form are under the empty name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Error messages by form field; errors of the whole form are under the empty name, so they are stored as pairs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(String, String)>", into = "Vec<(String, String)>")]
 pub(crate) struct FormErrors(BTreeMap<String, String>);
+
+impl From<Vec<(String, String)>> for FormErrors {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl From<FormErrors> for Vec<(String, String)> {
+    fn from(errors: FormErrors) -> Self {
+        errors.0.into_iter().collect()
+    }
+}
 
 impl FormErrors {
     pub(crate) fn new(field: &str, message: impl Into<String>) -> Self {

@@ -7,7 +7,6 @@ use common::money::Currency;
 use common::text::Text;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
-use uuid::Uuid;
 use validator::ValidateArgs as _;
 
 use super::amount::{format_amount, read_amount};
@@ -39,15 +38,10 @@ pub(crate) struct ListingForm {
     pub row: String,
     pub seat: String,
     pub description: String,
-    /// Idempotency key of a new listing.
-    pub key: String,
     /// Version of the edited listing.
     pub version: String,
     /// Id of the show that the form was filled from; empty if there was none.
     pub show: String,
-    /// The price and the face value that a page has said back, as displayed; empty unless the amount was uncertain.
-    pub said_price: String,
-    pub said_face_value: String,
 }
 
 /// An amount that might have been meant otherwise, and how it was read.
@@ -57,8 +51,6 @@ pub(crate) struct UncertainAmount {
     pub name: &'static str,
     pub typed: String,
     pub read: String,
-    /// Whether a page has said it back.
-    pub is_said: bool,
 }
 
 /// All categories: name in the API, label.
@@ -67,14 +59,17 @@ pub(crate) fn categories() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 impl ListingForm {
-    /// An empty form; `key` is the idempotency key.
-    pub(crate) fn empty(currencies: &[Currency], key: Uuid) -> Self {
+    pub(crate) fn empty(currencies: &[Currency]) -> Self {
         Self {
             currency: currencies.first().map(ToString::to_string).unwrap_or_default(),
             time_zone: "UTC".to_owned(),
-            key: key.to_string(),
             ..Self::default()
         }
+    }
+
+    /// The length of what was typed, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        serde_json::to_string(self).map_or(usize::MAX, |json| json.len())
     }
 
     /// The form for a ticket for this show.
@@ -92,6 +87,25 @@ impl ListingForm {
         }
     }
 
+    /// The form for a ticket for another show, of which only this title is known. What is said of the ticket stays.
+    pub(crate) fn for_unknown_show(self, title: &str) -> Self {
+        let Self { time_zone, price, currency, face_value, section, row, seat, description, version, .. } = self;
+        let title = title.to_owned();
+        Self {
+            title,
+            time_zone,
+            price,
+            currency,
+            face_value,
+            section,
+            row,
+            seat,
+            description,
+            version,
+            ..Self::default()
+        }
+    }
+
     /// Whether the form still describes this show.
     pub(crate) fn is_for_show(&self, show: &ShowState) -> bool {
         self.clone().for_show(show) == *self
@@ -100,7 +114,7 @@ impl ListingForm {
     /// The form for another ticket like this one, beside it.
     pub(crate) fn like(self, ticket: &TicketState) -> Self {
         let Self { price, currency, face_value, section, row, description, .. } = Self::from_ticket(ticket, 0);
-        Self { price, currency, face_value, section, row, description, ..self }.with_amounts_said()
+        Self { price, currency, face_value, section, row, description, ..self }
     }
 
     pub(crate) fn from_ticket(ticket: &TicketState, version: u64) -> Self {
@@ -122,14 +136,9 @@ impl ListingForm {
             row: text(&terms.row),
             seat: text(&terms.seat),
             description: text(&ticket.description),
-            key: String::new(),
             version: version.to_string(),
             show: ticket.show_id.to_string(),
-            said_price: String::new(),
-            said_face_value: String::new(),
         }
-        // They are known to be meant as they are.
-        .with_amounts_said()
     }
 
     /// The request to the tickets service, or the errors.
@@ -177,28 +186,16 @@ impl ListingForm {
         }
     }
 
-    /// The amounts that might have been meant otherwise. They count once a page has said back how they were read.
+    /// The amounts that might have been meant otherwise. The page on which a seller checks the listing says how they
+    /// were read.
     pub(crate) fn uncertain_amounts(&self) -> Vec<UncertainAmount> {
         let Ok(currency) = self.currency.parse::<Currency>() else { return Vec::new() };
-        let amounts =
-            [("price", &self.price, &self.said_price), ("face value", &self.face_value, &self.said_face_value)];
-        let uncertain = amounts.into_iter().filter_map(|(name, typed, said)| {
-            let read = read_amount(typed, &currency).ok().filter(|read| read.is_uncertain)?.money.to_string();
-            Some(UncertainAmount { name, typed: typed.trim().to_owned(), is_said: *said == read, read })
-        });
+        let uncertain =
+            [("price", &self.price), ("face value", &self.face_value)].into_iter().filter_map(|(name, typed)| {
+                let read = read_amount(typed, &currency).ok().filter(|read| read.is_uncertain)?.money.to_string();
+                Some(UncertainAmount { name, typed: typed.trim().to_owned(), read })
+            });
         uncertain.collect()
-    }
-
-    /// Notes that the page of this form says back how the uncertain amounts were read. Others are not noted: `1234` on
-    /// one page says nothing about `1.234` on the next.
-    #[must_use]
-    pub(crate) fn with_amounts_said(self) -> Self {
-        let amounts = self.uncertain_amounts();
-        let said = |name: &str| {
-            let amount = amounts.iter().find(|amount| amount.name == name);
-            amount.map(|amount| amount.read.clone()).unwrap_or_default()
-        };
-        Self { said_price: said("price"), said_face_value: said("face value"), ..self }
     }
 
     fn wall_time(&self) -> WallTime<'_> {
@@ -254,7 +251,6 @@ mod tests {
     use std::sync::Arc;
 
     use common::clock::ShiftedClock;
-    use common::money::Money;
 
     use super::*;
     use crate::domain::listing_view::tests::sample;
@@ -278,7 +274,7 @@ mod tests {
     #[test]
     fn show_fills_what_it_knows_and_another_ticket_the_rest() {
         let (show, ticket) = (crate::domain::show_view::tests::sample().show.state, sample());
-        let empty = ListingForm::empty(&["EUR".parse().unwrap()], Uuid::nil());
+        let empty = ListingForm::empty(&["EUR".parse().unwrap()]);
         let form = empty.clone().for_show(&show);
         let filled = [form.title.as_str(), &form.city, &form.starts_at, &form.time_zone, &form.category];
         assert_eq!(filled, ["Jazz & <b>Blues</b>", "New York", "2099-06-01T15:30", "America/New_York", "concert"]);
@@ -287,7 +283,14 @@ mod tests {
         let another = form.like(&ticket);
         let filled = [another.price.as_str(), &another.currency, &another.section, &another.row, &another.seat];
         assert_eq!(filled, ["125.50", "USD", "A", "3", ""], "the seat is another one");
-        assert!(another.is_for_show(&show) && another.key == Uuid::nil().to_string() && another.version.is_empty());
+        assert!(another.is_for_show(&show) && another.version.is_empty());
+        // Another show changes nothing of what was said of the ticket.
+        let elsewhere = another.clone().for_unknown_show("Tosca");
+        let filled = [elsewhere.title.as_str(), &elsewhere.venue, &elsewhere.starts_at, &elsewhere.show];
+        assert_eq!(filled, ["Tosca", "", "", ""]);
+        assert_eq!((elsewhere.price.as_str(), elsewhere.row.as_str()), ("125.50", "3"));
+        assert_eq!(elsewhere.for_show(&show), another);
+        assert!(another.length() > 100 && another.length() < 1_000, "{}", another.length());
     }
 
     #[test]
@@ -309,35 +312,15 @@ mod tests {
     }
 
     #[test]
-    fn uncertain_amount_counts_once_it_was_said_back() {
-        let typed = |price: &str, currency: &str| ListingForm {
-            price: price.to_owned(),
-            currency: currency.to_owned(),
-            face_value: "2,000".to_owned(),
-            ..ListingForm::from_ticket(&sample(), 3)
+    fn uncertain_amounts_are_said_back() {
+        let typed = |price: &str, face_value: &str| {
+            let (price, face_value) = (price.to_owned(), face_value.to_owned());
+            ListingForm { price, face_value, ..ListingForm::from_ticket(&sample(), 3) }.uncertain_amounts()
         };
-        assert_eq!(typed("1.234,50", "USD").uncertain_amounts().len(), 1, "the face value");
-        let form = typed("1.234", "USD");
-        let [price, face] = <[_; 2]>::try_from(form.uncertain_amounts()).unwrap();
+        assert!(typed("1.234,50", "").is_empty());
+        let [price, face] = <[_; 2]>::try_from(typed("1.234", "2,000")).unwrap();
         assert_eq!((price.name, price.typed.as_str(), price.read.as_str()), ("price", "1.234", "1234.00 USD"));
         assert_eq!((face.name, face.read.as_str()), ("face value", "2000.00 USD"));
-        assert!(!price.is_said && !face.is_said);
-        // That a page has shown the same amount, written clearly, does not count.
-        let clear = typed("1234", "USD").with_amounts_said();
-        assert!(!ListingForm { price: "1.234".to_owned(), ..clear }.uncertain_amounts().first().unwrap().is_said);
-        let form = form.with_amounts_said();
-        assert!(form.uncertain_amounts().iter().all(|amount| amount.is_said));
-        // Another text or currency is another amount.
-        for form in [
-            ListingForm { price: "1.235".to_owned(), ..form.clone() },
-            ListingForm { currency: "EUR".to_owned(), ..form },
-        ] {
-            assert!(!form.uncertain_amounts().first().unwrap().is_said);
-        }
-        // The amounts of a listing that is edited need not be said back.
-        let price = Money { amount: 1_230, currency: "KWD".parse().unwrap() };
-        let edited = ListingForm::from_ticket(&TicketState { price, face_value: None, ..sample() }, 3);
-        assert!(edited.uncertain_amounts().first().is_some_and(|amount| amount.is_said));
     }
 
     #[test]

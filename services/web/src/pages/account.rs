@@ -5,7 +5,6 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use common::api;
 use common::api::page::PageQuery;
-use common::api::tickets::ListingRules;
 use common::api::users::{
     ChangePassword, EndSession, ListSessions, NewPassword, Password, Profile, ReadCurrentUser, UpdateProfile,
 };
@@ -46,7 +45,7 @@ pub(crate) struct PasswordForm {
 impl FormFields for AccountForm {
     type Request = Profile;
 
-    fn request(&self, _: &ListingRules) -> Result<Profile, FormErrors> {
+    fn request(&self) -> Result<Profile, FormErrors> {
         validate_request(Profile { display_name: Text::new(&self.display_name) }, field)
     }
 }
@@ -54,7 +53,7 @@ impl FormFields for AccountForm {
 impl FormFields for PasswordForm {
     type Request = NewPassword;
 
-    fn request(&self, _: &ListingRules) -> Result<NewPassword, FormErrors> {
+    fn request(&self) -> Result<NewPassword, FormErrors> {
         validate_request(NewPassword { current: Password::new(&self.current), new: Password::new(&self.new) }, field)
     }
 }

@@ -15,6 +15,8 @@ pub mod orders;
 pub mod pass;
 pub mod receipt;
 pub mod sell;
+pub mod sell_check;
+pub mod sell_draft;
 pub mod sell_find;
 pub mod sell_page;
 pub mod selling;
@@ -37,13 +39,12 @@ use crate::live::socket;
 use crate::state::AppState;
 use crate::viewer;
 
-/// Rate-limit classes. A form submission counts as a read here; the resulting command is limited by the service that
-/// handles it. `auth` alone limits sign-in, sign-up and sign-out. Static files are not limited.
+/// Rate-limit classes. A form submission that becomes a command counts as a read here; the command is limited by the
+/// service that handles it. `auth` alone limits sign-in, sign-up and sign-out. Static files are not limited.
 pub(crate) const RATE_CLASSES: RateClasses = &[
     ("POST", "/tickets/{id}/hold", Some(RateClass::Reads)),
     ("POST", "/tickets/{id}/withdraw", Some(RateClass::Reads)),
-    ("POST", "/tickets/{id}/edit", Some(RateClass::Reads)),
-    ("POST", "/sell", Some(RateClass::Reads)),
+    ("POST", "/sell/drafts/{id}", Some(RateClass::Reads)),
     ("POST", "/orders/{id}/cancel", Some(RateClass::Reads)),
     ("POST", "/account", Some(RateClass::Reads)),
     ("POST", "/account/password", Some(RateClass::Reads)),
@@ -69,9 +70,11 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(ticket::watch))
         .routes(routes!(ticket::unwatch))
         .routes(routes!(ticket::withdraw))
-        .routes(routes!(sell_find::find, sell::sell))
-        .routes(routes!(sell::sell_form))
-        .routes(routes!(sell::edit_form, sell::edit))
+        .routes(routes!(sell_find::find))
+        .routes(routes!(sell::begin))
+        .routes(routes!(sell::begin_edit))
+        .routes(routes!(sell::form, sell::save))
+        .routes(routes!(sell_check::check, sell_check::list))
         .routes(routes!(selling::selling))
         .routes(routes!(checkout::checkout))
         .routes(routes!(checkout::cancel))

@@ -9,12 +9,14 @@ use utoipa::IntoParams;
 use validator::Validate;
 
 use super::layout::{self, Layout, with_parameters};
+use super::sell_draft::form_path;
 use crate::domain::filter::Filter;
 use crate::domain::search::query_words;
 use crate::domain::show_view::ShowView;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
+use crate::store::drafts::DraftId;
 use crate::store::search::search;
 use crate::viewer::Viewer;
 
@@ -29,6 +31,11 @@ pub(crate) struct FindQuery {
     #[validate(length(max = 200))]
     #[param(max_length = 200)]
     q: String,
+    /// The draft whose show is to be another one.
+    #[serde(default)]
+    #[validate(length(max = 40))]
+    #[param(max_length = 40)]
+    draft: String,
 }
 
 #[derive(Template)]
@@ -36,9 +43,13 @@ pub(crate) struct FindQuery {
 struct FindPage {
     layout: Layout,
     q: String,
+    /// Id of the draft whose show is to be another one; empty for a new listing.
+    draft: String,
     /// The corrected search words, if the original ones found nothing.
     corrected: Option<String>,
     shows: Vec<ShowView>,
+    /// URL path of the form.
+    form: String,
     /// URL path of the form for a show that is not known.
     unknown: String,
 }
@@ -52,7 +63,10 @@ pub(super) async fn find(
     query: LenientQuery<FindQuery>,
 ) -> Result<Response, PageError> {
     let q = query.value.q.trim().to_owned();
-    viewer.require_user(with_parameters("/sell", &[("q", &q)]))?;
+    let draft = DraftId::parse(&query.value.draft);
+    let form = draft.as_ref().map_or_else(|| "/sell/new".to_owned(), form_path);
+    let draft = draft.map(|id| id.to_string()).unwrap_or_default();
+    viewer.require_user(with_parameters("/sell", &[("q", &q), ("draft", &draft)]))?;
     let (mut shows, mut corrected) = (Vec::new(), None);
     if !q.is_empty() {
         let now = state.clock.now();
@@ -63,11 +77,11 @@ pub(super) async fn find(
         shows = found.shows.iter().map(|found| ShowView::new(found, now)).collect();
         corrected = found.corrected;
     }
-    let unknown = with_parameters("/sell/new", &[("title", &q)]);
+    let unknown = with_parameters(&form, &[("title", &q)]);
     let mut layout =
         Layout::new("Sell a ticket", "Find the show that your ticket is for, and name your price.", &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
-    let page = FindPage { layout, q, corrected, shows, unknown };
+    let page = FindPage { layout, q, draft, corrected, shows, form, unknown };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
@@ -83,8 +97,10 @@ mod tests {
         let mut page = FindPage {
             layout: Layout::new("Sell a ticket", "About", &Viewer::Guest),
             q: "ja\"z".to_owned(),
+            draft: String::new(),
             corrected: Some("ja<zz".to_owned()),
             shows: vec![show],
+            form: "/sell/new".to_owned(),
             unknown: "/sell/new?title=ja%22z".to_owned(),
         };
         let html = page.render().unwrap();
@@ -102,7 +118,9 @@ mod tests {
         page.corrected = None;
         assert!(page.render().unwrap().contains("No show like that is known yet"));
         page.q.clear();
+        page.draft = "a".to_owned();
         let html = page.render().unwrap();
         assert!(!html.contains("No show like that") && html.contains("Describe the show yourself"), "{html}");
+        assert!(html.contains("name=\"draft\" value=\"a\"") && html.contains("is kept"), "{html}");
     }
 }

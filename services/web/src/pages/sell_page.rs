@@ -1,22 +1,21 @@
 //! The listing form, as it is shown for a new listing, for an edit and after an error.
 
 use askama::Template;
-use common::api::tickets::{Listing, NewListing};
 use common::error::Error;
-use common::events::ticket::TicketStatus;
 use common::id::{ShowId, TicketId, UserId};
 use common::money::Currency;
-use common::text::Text;
 
 use super::layout::Layout;
+use super::sell_draft::form_path;
 use crate::domain::form::FormErrors;
-use crate::domain::listing_form::{ListingForm, UncertainAmount, categories};
-use crate::domain::listing_view::{ListingView, place};
+use crate::domain::listing_form::{ListingForm, categories};
+use crate::domain::listing_view::place;
 use crate::domain::moment::{Moment, zones};
 use crate::domain::show_rows::asks;
 use crate::domain::show_view::show_path;
 use crate::domain::wall_time::AmbiguousTime;
 use crate::state::AppState;
+use crate::store::drafts::DraftId;
 use crate::store::offers;
 use crate::viewer::Viewer;
 
@@ -24,6 +23,8 @@ use crate::viewer::Viewer;
 #[template(path = "sell.html")]
 pub(super) struct SellPage {
     pub(super) layout: Layout,
+    /// URL path that the form is sent to.
+    action: String,
     /// Id of the edited listing; `None` for a new one.
     editing: Option<String>,
     /// The show that the form was filled from, while the form describes it.
@@ -34,20 +35,17 @@ pub(super) struct SellPage {
     zones: Vec<&'static str>,
     /// The occurrences of a start that occurs twice.
     ambiguous_start: Option<AmbiguousTime>,
-    preview: Option<ListingView>,
-    /// The amounts that a preview says back, because they might have been meant otherwise.
-    said_back: Vec<UncertainAmount>,
 }
 
 /// A show that a ticket is listed for.
 #[derive(Debug)]
 pub(super) struct KnownShow {
-    path: String,
-    title: String,
-    place: String,
-    starts_at: Moment,
+    pub(super) path: String,
+    pub(super) title: String,
+    pub(super) place: String,
+    pub(super) starts_at: Moment,
     /// What other sellers ask, as sentences.
-    asks: Vec<String>,
+    pub(super) asks: Vec<String>,
 }
 
 /// The show that the form was filled from; `None` if the form describes another one by now.
@@ -106,57 +104,24 @@ impl SellPage {
 pub(super) fn page(
     state: &AppState,
     viewer: &Viewer,
+    draft: &DraftId,
     editing: Option<TicketId>,
     known: Option<KnownShow>,
     form: ListingForm,
     errors: FormErrors,
-    preview: Option<ListingView>,
 ) -> SellPage {
     let title = if editing.is_some() { "Edit your listing" } else { "Sell a ticket" };
     SellPage {
         layout: Layout::new(title, "List a ticket for sale: you name the price, and no fees are added.", viewer),
+        action: form_path(draft),
         editing: editing.map(|id| id.to_string()),
         ambiguous_start: form.ambiguity(),
-        said_back: preview.iter().flat_map(|_| form.uncertain_amounts()).collect(),
         known,
         form,
         errors,
         currencies: state.config.currencies.clone(),
         zones: zones(),
-        preview,
     }
-}
-
-/// The view of a listing that does not exist yet.
-pub(super) fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> ListingView {
-    let now = state.clock.now();
-    let text = |text: Option<Text>| text.map(String::from);
-    let listing = Listing {
-        id: TicketId::new(),
-        show_id: ShowId::new(),
-        version: 0,
-        title: new.title.into(),
-        venue: new.venue.into(),
-        city: text(new.city),
-        starts_at: new.starts_at,
-        time_zone: text(new.time_zone).unwrap_or_default(),
-        price: new.price,
-        face_value: new.face_value,
-        category: new.category,
-        section: text(new.section),
-        row: text(new.row),
-        seat: text(new.seat),
-        description: text(new.description),
-        status: TicketStatus::Available,
-        seller_id: seller,
-        created_at: now,
-        updated_at: now,
-    };
-    let name = match viewer {
-        Viewer::User { name, .. } => name.clone(),
-        Viewer::Guest => None,
-    };
-    ListingView::new(&listing.into(), name.as_ref(), now)
 }
 
 #[cfg(test)]
@@ -169,6 +134,7 @@ mod tests {
         let listing = sample();
         let mut page = SellPage {
             layout: Layout::new("Edit your listing", "About", &Viewer::Guest),
+            action: "/sell/drafts/a/edit".to_owned(),
             editing: Some(listing.terms.id.to_string()),
             known: None,
             form: ListingForm::from_ticket(&listing, 7),
@@ -180,8 +146,6 @@ mod tests {
             errors: FormErrors::new("price", "must be at least 0.50 <USD>"),
             currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
             zones: vec!["America/New_York", "UTC"],
-            preview: None,
-            said_back: Vec::new(),
         };
         let html = page.render().unwrap();
         for part in [
@@ -195,7 +159,8 @@ mod tests {
             "aria-describedby=\"price-fault\"",
             "Two lines,\n&#34;quoted&#34;.",
             "name=\"version\" value=\"7\"",
-            "Save the changes",
+            "action=\"/sell/drafts/a/edit\"",
+            &format!("name=\"listing\" value=\"{}\"", listing.terms.id),
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
@@ -208,29 +173,15 @@ mod tests {
         }
         page.editing = None;
         page.errors = FormErrors::default();
-        page.preview = Some(ListingView::new(&listing, None, listing.created_at));
-        page.said_back = vec![UncertainAmount {
-            name: "price",
-            typed: "1.234 <b>".to_owned(),
-            read: "1234.00 USD".to_owned(),
-            is_said: false,
-        }];
-        page.form.said_price = "1234.00 USD".to_owned();
         let html = page.render().unwrap();
-        for part in [
-            "List this ticket",
-            "The buyer pays 125.50 USD",
-            "Payouts to sellers are not made yet",
-            "Preview",
-            "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
-            "name=\"said_price\" value=\"1234.00 USD\"",
-        ] {
+        for part in ["Payouts to sellers are not made yet", "name=\"listing\" value=\"\"", ">Preview</button>"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("You will receive") && !html.contains("You receive"), "{html}");
+        assert!(!html.contains("Choose another show"), "{html}");
         assert!(!html.contains("<details"), "{html}");
         // A known show is named above, and what it fills is folded away.
-        (page.preview, page.ambiguous_start) = (None, None);
+        page.ambiguous_start = None;
         page.known = Some(KnownShow {
             path: "/shows/jazz-1".to_owned(),
             title: "Jazz <b>".to_owned(),
@@ -239,8 +190,12 @@ mod tests {
             asks: vec!["Similar seats ask 50.00 to 62.00 EUR.".to_owned()],
         });
         let html = page.render().unwrap();
-        for part in ["href=\"/shows/jazz-1\">Jazz &#60;b&#62;</a>", "Similar seats ask 50.00 to 62.00 EUR.", "<details"]
-        {
+        for part in [
+            "href=\"/shows/jazz-1\">Jazz &#60;b&#62;</a>",
+            "Similar seats ask 50.00 to 62.00 EUR.",
+            "<details",
+            "name=\"action\" value=\"show\">Choose another show</button>",
+        ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         page.errors = FormErrors::new("title", "must have 1 to 200 characters");

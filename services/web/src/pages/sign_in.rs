@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use common::api::tickets::ListingRules;
 use common::api::users::{Credentials, Password, SignIn, SignOut};
 use common::error::Error;
 use common::text::Text;
@@ -14,7 +13,7 @@ use utoipa::IntoParams;
 use validator::{Validate, ValidationError};
 
 use super::layout::{self, Layout, see_other, with_retry_after};
-use super::{after_sign_in, hold_intention};
+use super::{after_sign_in, hold_intention, sell_draft};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::{FormErrors, safe_redirect_path};
 use crate::forms::{FormFields, SubmittedForm, validate_request};
@@ -53,7 +52,7 @@ pub(crate) struct SignInForm {
 impl FormFields for SignInForm {
     type Request = Credentials;
 
-    fn request(&self, _: &ListingRules) -> Result<Credentials, FormErrors> {
+    fn request(&self) -> Result<Credentials, FormErrors> {
         let body = Credentials { email: Text::new(&self.email), password: Password::new(&self.password) };
         validate_request(body, field)
     }
@@ -74,12 +73,15 @@ struct SignInPage {
     replaces_page: bool,
     /// Whether a ticket is held afterwards.
     holds: bool,
+    /// Whether what was typed about a listing is there afterwards.
+    keeps_draft: bool,
 }
 
 fn page(viewer: &Viewer, email: String, next: &str, errors: FormErrors, replaces_page: bool) -> SignInPage {
     let layout = Layout::new("Sign in", "Sign in to buy and sell tickets.", viewer);
     let next = safe_redirect_path(next).to_owned();
-    SignInPage { layout, email, holds: hold_intention::is_intended(&next), next, errors, replaces_page }
+    let (holds, keeps_draft) = (hold_intention::is_intended(&next), sell_draft::is_draft_path(&next));
+    SignInPage { layout, email, holds, keeps_draft, next, errors, replaces_page }
 }
 
 /// The sign-in form, shown instead of a page that requires sign-in.
@@ -157,6 +159,9 @@ mod tests {
         let hold = format!("/tickets/{}/hold?key=a", common::id::TicketId::new());
         let html = page(&Viewer::Guest, String::new(), &hold, FormErrors::default(), false).render().unwrap();
         assert!(html.contains("we hold the ticket for you if it is still free"), "{html}");
+        let draft = "/sell/drafts/a";
+        let kept = page(&Viewer::Guest, String::new(), draft, FormErrors::default(), false).render().unwrap();
+        assert!(kept.contains("What you typed is kept") && !html.contains("What you typed is kept"), "{kept}");
         let html = page(&Viewer::Guest, String::new(), "//evil", FormErrors::default(), false).render().unwrap();
         assert!(!html.contains("evil"), "{html}");
     }

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use common::api::tickets::ListingRules;
 use common::api::users::{NewUser, Password, SignUp};
 use common::error::Error;
 use common::text::Text;
@@ -34,7 +33,7 @@ pub(crate) struct SignUpForm {
 impl FormFields for SignUpForm {
     type Request = NewUser;
 
-    fn request(&self, _: &ListingRules) -> Result<NewUser, FormErrors> {
+    fn request(&self) -> Result<NewUser, FormErrors> {
         let body = NewUser {
             email: Text::new(&self.email),
             password: Password::new(&self.password),

@@ -1,5 +1,6 @@
 //! The read model and the service's own data: indexes and queries. No other module depends on MongoDB.
 
+pub mod drafts;
 mod generations;
 pub mod lists;
 pub mod model;

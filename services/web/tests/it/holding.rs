@@ -102,7 +102,8 @@ async fn pages_wait_for_what_was_just_created_by_the_api() {
     let ben = app.signer.user();
     app.wait_until_idle().await;
     let ticket = TicketState { seller_id: ben.id, ..listing(&app, "Carmen", 0) };
-    let of_listing = [path(&ticket), format!("{}/edit", path(&ticket))];
+    let edit = format!("/sell/drafts/{}/edit?listing={}", "A".repeat(22), ticket.terms.id);
+    let of_listing = [path(&ticket), edit];
     let completed = |title: &str| order(&app, &listing(&app, title, 0), ben.id, OrderStatus::Completed);
     let orders = ["Norma", "Aida", "Tosca", "Fidelio"].map(completed);
     let [checkout, page, receipt, calendar] = &orders;

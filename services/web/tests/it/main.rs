@@ -15,6 +15,7 @@ mod orders;
 mod page_chrome;
 mod rebuild;
 mod refresh;
+mod sell_drafts;
 mod sell_shows;
 mod sell_times;
 mod show_notices;

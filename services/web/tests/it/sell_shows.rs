@@ -6,6 +6,7 @@ use common::events::ticket::{TicketChange, TicketState};
 use common::money::Money;
 
 use crate::fake_services::{app_with_services, post_form};
+use crate::sell_drafts::{draft, follow, list, type_form};
 use crate::support::{
     app, assert_contains, assert_page, listing, path, publish_listing, publish_show, show_of, show_path,
 };
@@ -25,13 +26,14 @@ async fn known_show_fills_the_form() {
     let own = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
     let show = show_of(&own);
     publish_listing(&app, &own).await;
-    publish_listing(&app, &listing(&app, "Tosca", 1)).await;
+    let tosca = listing(&app, "Tosca", 1);
+    publish_listing(&app, &tosca).await;
     for (section, amount) in [("Stalls", 5_000), ("stalls", 6_200), ("Balcony", 4_000)] {
         let ticket = another(&own, section, amount, listing(&app, "Carmen", 0));
         app.publish(TicketChange::Created, ticket.terms.id, 0, ticket).await;
     }
     app.wait_until_idle().await;
-    let get = async |at: &str| app.request("GET", at).as_user(&ana).send().await;
+    let get = async |at: &str| follow(&app, &ana, app.request("GET", at).as_user(&ana).send().await).await;
 
     // Finding the show comes first, also without JavaScript.
     app.request("GET", "/sell").send().await.expect(401);
@@ -70,8 +72,8 @@ async fn known_show_fills_the_form() {
     let html = get(&format!("{form}&like={}", own.terms.id)).await.expect(200).text();
     assert_contains(&html, &["name=\"price\" type=\"text\" value=\"125.50\""]);
     let ben = app.signer.user();
-    let html = app.request("GET", &format!("{form}&like={}", own.terms.id)).as_user(&ben).send().await.expect(200);
-    assert_contains(&html.text(), &["name=\"price\" type=\"text\" value=\"\""]);
+    let begun = app.request("GET", &format!("{form}&like={}", own.terms.id)).as_user(&ben).send().await;
+    assert_contains(&follow(&app, &ben, begun).await.expect(200).text(), &["name=\"price\" type=\"text\" value=\"\""]);
     assert_contains(&get(&path(&own)).await.expect(200).text(), &[&format!("{form}&#38;like={}", own.terms.id)]);
     assert_contains(&get("/selling").await.expect(200).text(), &[&format!("{form}&#38;like={}", own.terms.id)]);
 
@@ -90,23 +92,43 @@ async fn known_show_fills_the_form() {
         ("section", "STALLS"),
         ("price", "89.00"),
         ("currency", "USD"),
-        ("key", "the-key"),
     ];
-    let preview = [typed.as_slice(), &[("action", "preview")]].concat();
-    let html = post_form(&app, "/sell", Some(&ana), &preview).await.expect(200).text();
+    let draft = draft('a');
+    let html = type_form(&app, &draft, &ana, &typed).await;
     assert_contains(&html, &["Similar seats ask 50.00 to 62.00 USD.", "The buyer pays 89.00 USD"]);
     let problem = serde_json::json!({
         "type": "urn:ticketing:problem:over-cap", "title": "No", "status": 422, "detail": "At most 50.00 USD.",
         "errors": [{ "field": "price", "message": "must be at most 50.00 USD" }],
     });
     services.respond_with("POST /api/tickets", 422, problem, &[]);
-    let html = post_form(&app, "/sell", Some(&ana), &typed).await.expect(422).text();
-    assert_contains(&html, &["id=\"price-fault\">Must be at most 50.00 USD."]);
+    let rejected = list(&app, &draft, &ana).await;
+    let html = follow(&app, &ana, rejected).await.expect(200).text();
+    assert_contains(&html, &["id=\"price-fault\">Must be at most 50.00 USD.", "value=\"89.00\"", "value=\"STALLS\""]);
     assert_eq!(services.take_requests()[0].body["startsAt"], serde_json::json!(show.starts_at.to_string()));
+    // Another show is chosen without losing what was said of the ticket, also by a browser that goes back and forth.
+    let edit = format!("{draft}/edit");
+    let choice = [typed.as_slice(), &[("action", "show")]].concat();
+    let chosen = post_form(&app, &edit, Some(&ana), &choice).await.expect(303);
+    let find = format!("/sell?draft={}", draft.rsplit('/').next().unwrap());
+    assert_eq!(chosen.header("location"), find);
+    assert_contains(&get(&find).await.expect(200).text(), &["What you typed about your ticket is kept"]);
+    let other = format!("{edit}?show={}", tosca.show_id);
+    let html = get(&format!("{find}&q=tosca")).await.expect(200).text();
+    assert_contains(&html, &[&format!("href=\"{other}\""), &format!("href=\"{edit}?title=tosca\"")]);
+    let html = get(&other).await.expect(200).text();
+    assert_contains(&html, &["value=\"Tosca\"", "value=\"89.00\"", "value=\"STALLS\""]);
+    assert!(!html.contains("-fault"), "it is not to be corrected yet: {html}");
+    let html = get(&format!("{edit}?title=Rusalka")).await.expect(200).text();
+    assert_contains(&html, &["value=\"Rusalka\"", "name=\"venue\" type=\"text\" value=\"\"", "value=\"89.00\""]);
+    assert_contains(&get(&edit).await.expect(200).text(), &["value=\"Carmen\""]);
     // Another title is another show.
     typed[1] = ("title", "Carmen, encore");
-    let html = post_form(&app, "/sell", Some(&ana), &typed).await.expect(422).text();
+    type_form(&app, &draft, &ana, &typed).await;
+    let html = get(&edit).await.expect(200).text();
     assert!(!html.contains("id=\"for-show\"") && !html.contains("<details"), "{html}");
+    // What was changed of the chosen show stays when the browser goes back to the form.
+    let html = get(&format!("{edit}?show={}", show.id)).await.expect(200).text();
+    assert_contains(&html, &["value=\"Carmen, encore\""]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,12 +148,14 @@ async fn only_shows_that_take_place_can_be_sold_for() {
     publish_show(&app, &over).await;
     app.wait_until_idle().await;
     let get = async |at: &str| app.request("GET", at).as_user(&ana).send().await;
+    // What the form's own path returns.
+    let begun = async |at: &str| get(get(at).await.expect(303).header("location")).await;
     let html = get("/sell?q=carmen").await.expect(200).text();
     assert_contains(&html, &["1 show<", &format!("href=\"/sell/new?show={}\"", present.id)]);
-    let html = get(&format!("/sell/new?show={}", merged.id)).await.expect(200).text();
+    let html = begun(&format!("/sell/new?show={}", merged.id)).await.expect(200).text();
     assert_contains(&html, &["value=\"Carmen 13\"", &format!("name=\"show\" value=\"{}\"", present.id)]);
-    let response = get(&format!("/sell/new?show={}", cancelled.id)).await.expect(303);
+    let response = begun(&format!("/sell/new?show={}", cancelled.id)).await.expect(303);
     assert_eq!(response.header("location"), show_path(&cancelled));
-    let over = get(&format!("/sell/new?show={}", over.id)).await.expect(303);
+    let over = begun(&format!("/sell/new?show={}", over.id)).await.expect(303);
     assert!(over.header("location").starts_with("/shows/over-"), "{}", over.header("location"));
 }

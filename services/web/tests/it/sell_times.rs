@@ -3,8 +3,8 @@
 use common::events::ticket::TicketState;
 use serde_json::json;
 
-use crate::commands::listing_json;
-use crate::fake_services::{app_with_services, post_form};
+use crate::fake_services::app_with_services;
+use crate::sell_drafts::{draft, follow, list, listing_json, type_form};
 use crate::support::{assert_contains, listing, publish_listing};
 
 /// The value of a field in a page's form.
@@ -24,9 +24,11 @@ async fn price_edit_keeps_the_start_to_the_millisecond() {
     publish_listing(&app, &ticket).await;
     app.wait_until_idle().await;
     let edit = format!("/tickets/{}/edit", ticket.terms.id);
-    let html = app.request("GET", &edit).as_user(&ana).send().await.expect(200).text();
+    let begun = app.request("GET", &edit).as_user(&ana).send().await;
+    let html = follow(&app, &ana, begun).await.expect(200).text();
     // The hidden field `unedited` has the exact start; `starts_at` shows it to the minute only.
     let (starts_at, unedited) = (value_of(&html, "starts_at"), value_of(&html, "unedited"));
+    let id = ticket.terms.id.to_string();
     let form = [
         ("title", "Carmen"),
         ("venue", "Town Hall"),
@@ -36,17 +38,18 @@ async fn price_edit_keeps_the_start_to_the_millisecond() {
         ("price", "99.00"),
         ("currency", "USD"),
         ("version", "0"),
-        ("action", "do"),
+        ("listing", id.as_str()),
     ];
     services.respond_with(&format!("PUT /api/tickets/{}", ticket.terms.id), 200, listing_json(&ticket, 0), &[]);
-    post_form(&app, &edit, Some(&ana), &form).await;
+    type_form(&app, &draft('a'), &ana, &form).await;
+    list(&app, &draft('a'), &ana).await;
     let sent = services.take_requests();
     assert_eq!((&sent[0].body["startsAt"], &sent[0].body["price"]["amount"]), (&json!(start), &json!(9_900)));
 }
 
 /// The fields of a sell form in the time zone of Paris. `occurrence` is `first` or `second` if the seller has chosen
 /// one of two equal local times, otherwise empty.
-fn typed<'a>(starts_at: &'a str, occurrence: &'a str) -> [(&'a str, &'a str); 9] {
+fn typed<'a>(starts_at: &'a str, occurrence: &'a str) -> [(&'a str, &'a str); 7] {
     [
         ("title", "Carmen"),
         ("venue", "Opera"),
@@ -55,8 +58,6 @@ fn typed<'a>(starts_at: &'a str, occurrence: &'a str) -> [(&'a str, &'a str); 9]
         ("time_zone", "Europe/Paris"),
         ("price", "89.00"),
         ("currency", "EUR"),
-        ("key", "the-key"),
-        ("action", "do"),
     ]
 }
 
@@ -67,7 +68,7 @@ async fn skipped_hour_is_rejected_with_the_reason() {
     for (starts_at, expected) in
         [("2099-03-29T02:30", "the clocks go forward by an hour, past 02:30"), ("2099-03-29", "id=\"starts_at-fault\"")]
     {
-        let html = post_form(&app, "/sell", Some(&ana), &typed(starts_at, "")).await.expect(400).text();
+        let html = type_form(&app, &draft('a'), &ana, &typed(starts_at, "")).await;
         assert_contains(&html, &[expected, "value=\"Carmen\""]);
     }
     assert!(services.take_requests().is_empty(), "the form is validated before any request");
@@ -77,13 +78,16 @@ async fn skipped_hour_is_rejected_with_the_reason() {
 async fn ambiguous_hour_requires_a_choice_and_is_sent_as_chosen() {
     let (app, services) = app_with_services().await;
     let ana = app.signer.user();
-    let html = post_form(&app, "/sell", Some(&ana), &typed("2099-10-25T02:30", "")).await.expect(400).text();
+    let html = type_form(&app, &draft('a'), &ana, &typed("2099-10-25T02:30", "")).await;
     assert_contains(&html, &["id=\"which-first\"", "02:30 CEST (UTC+02)", "id=\"which-second\"", "02:30 CET (UTC+01)"]);
     assert!(services.take_requests().is_empty(), "the seller has to choose first");
     let ticket = listing(&app, "Carmen", 0);
-    for (occurrence, instant) in [("first", "2099-10-25T00:30:00.000Z"), ("second", "2099-10-25T01:30:00.000Z")] {
-        services.respond_with("POST /api/tickets", 201, listing_json(&ticket, 0), &[]);
-        post_form(&app, "/sell", Some(&ana), &typed("2099-10-25T02:30", occurrence)).await.expect(200);
+    services.respond_with("POST /api/tickets", 201, listing_json(&ticket, 0), &[]);
+    for (letter, occurrence, instant) in
+        [('b', "first", "2099-10-25T00:30:00.000Z"), ('c', "second", "2099-10-25T01:30:00.000Z")]
+    {
+        type_form(&app, &draft(letter), &ana, &typed("2099-10-25T02:30", occurrence)).await;
+        list(&app, &draft(letter), &ana).await.expect(200);
         assert_eq!(services.take_requests()[0].body["startsAt"], json!(instant));
     }
 }

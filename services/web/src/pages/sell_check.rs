@@ -1,0 +1,291 @@
+//! GET and POST /sell/drafts/{id}: shows what a draft would list, and lists it.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use common::aggregate::Versioned;
+use common::api::tickets::{CreateListing, Listing, NewListing, ReplaceListing};
+use common::error::Error;
+use common::events::ticket::{TicketState, TicketStatus};
+use common::id::{ShowId, TicketId, UserId};
+use common::text::Text;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use validator::Validate;
+
+use super::layout::{self, Layout, see_other, with_retry_after};
+use super::sell_draft::{check_path, find_own, form_path, listing_of, parse_id, sign_in_first};
+use super::sell_page::{KnownShow, known_show};
+use super::ticket;
+use crate::client_context::{ClientContext, with_cookies};
+use crate::domain::form::FormErrors;
+use crate::domain::listing_form::{ListingForm, UncertainAmount, already_matches};
+use crate::domain::listing_view::ListingView;
+use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
+use crate::flows::fetch_current_listing::fetch_current_listing;
+use crate::forms::ValidForm;
+use crate::page_error::PageError;
+use crate::service_client::{RequestOptions, ServiceError, ServiceResponse};
+use crate::state::AppState;
+use crate::store::drafts::Draft;
+use crate::viewer::Viewer;
+
+#[derive(Template)]
+#[template(path = "sell_check.html")]
+struct CheckPage {
+    layout: Layout,
+    /// Id of the draft.
+    draft: String,
+    /// The revision that the page shows.
+    revision: i64,
+    editing: Option<String>,
+    known: Option<KnownShow>,
+    listing: ListingView,
+    /// The amounts that might have been meant otherwise.
+    said_back: Vec<UncertainAmount>,
+    /// Why it is not listed yet.
+    error: Option<String>,
+}
+
+/// Show what a draft would list.
+#[utoipa::path(get, path = "/sell/drafts/{id}", tag = "pages", params(("id" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 303, description = "It is listed, or has to be corrected.")))]
+pub(super) async fn check(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    client: ClientContext,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, PageError> {
+    let id = parse_id(&id)?;
+    let user = viewer.require_user(check_path(&id))?;
+    let draft = find_own(&state, user, &client, &headers, &id).await?.ok_or(Error::NotFound)?;
+    if let Some(listing) = draft.listing {
+        return Ok(see_other(&format!("/tickets/{listing}")));
+    }
+    let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
+    let page = page(&state, &viewer, user, &draft, listing, None).await?;
+    Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
+}
+
+#[derive(Debug, Deserialize, Validate)]
+pub(crate) struct ListForm {
+    /// The revision that the seller saw.
+    #[serde(default)]
+    #[validate(range(min = 0))]
+    revision: i64,
+}
+
+/// List what a draft describes, or change the listing.
+#[utoipa::path(post, path = "/sell/drafts/{id}", tag = "pages", params(("id" = String, Path)),
+    responses((status = 303, description = "Listed or changed; or it has to be corrected."),
+        (status = 409, body = String, content_type = "text/html")))]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    client: ClientContext,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    ValidForm(ListForm { revision }): ValidForm<ListForm>,
+) -> Result<Response, PageError> {
+    let id = parse_id(&id)?;
+    let Some(user) = viewer.id() else { return Ok(sign_in_first(&check_path(&id))) };
+    let draft = find_own(&state, user, &client, &headers, &id).await?.ok_or(Error::NotFound)?;
+    if let Some(listing) = draft.listing {
+        return Ok(see_other(&format!("/tickets/{listing}")));
+    }
+    let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
+    // The seller must have seen what is listed.
+    if draft.revision != revision || !state.drafts.begin_listing(&id, revision, state.clock.now()).await? {
+        let error = "It was changed on another page, to what you see here. Nothing was sent yet.".to_owned();
+        let page = page(&state, &viewer, user, &draft, listing, Some(error)).await?;
+        return Ok(layout::respond(StatusCode::CONFLICT, &page.layout, &page)?);
+    }
+    match send(&state, &client, &draft, listing.clone()).await? {
+        Ok(response) => {
+            let version = response.body.version;
+            let listing = TicketState::from(response.body);
+            let ticket = listing.terms.id;
+            state.drafts.note_listed(&id, ticket).await?;
+            if await_version::<TicketState>(&state, &ticket.to_string(), version).await? {
+                return Ok(see_other(&format!("/tickets/{ticket}")));
+            }
+            let listing = Versioned { version, state: listing };
+            let page = ticket::page(&state, &viewer, &listing, Some(STILL_UPDATING_MESSAGE.to_owned())).await?;
+            Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
+        }
+        Err(error)
+            if error.status() == StatusCode::PRECONDITION_FAILED
+                && let Some(ticket) = draft.editing
+                && is_already_applied(&state, &client, ticket, &listing).await =>
+        {
+            state.drafts.note_listed(&id, ticket).await?;
+            Ok(see_other(&format!("/tickets/{ticket}")))
+        }
+        Err(error) => not_listed(&state, &viewer, user, &draft, listing, error).await,
+    }
+}
+
+async fn send(
+    state: &AppState,
+    client: &ClientContext,
+    draft: &Draft,
+    body: NewListing,
+) -> Result<Result<ServiceResponse<Listing>, ServiceError>, Error> {
+    let Some(id) = draft.editing else {
+        let options = RequestOptions::with_idempotency_key(&draft.key)?;
+        return Ok(state.services.send_with(&options, &CreateListing { body }, client).await);
+    };
+    // A draft without a version has to be corrected first.
+    let options = RequestOptions { idempotency_key: None, if_match: draft.form.version.parse().ok() };
+    Ok(state.services.send_with(&options, &ReplaceListing { id, body }, client).await)
+}
+
+/// Leads to the sign-in form if the session has ended, and to the form if it has to be corrected. What may succeed later
+/// is said on the page, which repeats it.
+async fn not_listed(
+    state: &AppState,
+    viewer: &Viewer,
+    user: UserId,
+    draft: &Draft,
+    listing: NewListing,
+    error: ServiceError,
+) -> Result<Response, PageError> {
+    let status = error.status();
+    if status == StatusCode::UNAUTHORIZED {
+        return Ok(with_cookies(sign_in_first(&check_path(&draft.id)), error.cookies));
+    }
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        let text = format!("{} What you typed is kept: send it again in a moment.", error.problem.detail);
+        let page = page(state, viewer, user, draft, listing, Some(text)).await?;
+        return Ok(with_retry_after(layout::respond(status, &page.layout, &page)?, error.retry_after));
+    }
+    let Some(errors) = correctable_errors(&error) else { return Err(error.into()) };
+    state.drafts.note_rejected(&draft.id, draft.revision, &errors).await?;
+    Ok(see_other(&form_path(&draft.id)))
+}
+
+/// Whether the listing has this change already, because an earlier click applied it.
+async fn is_already_applied(state: &AppState, client: &ClientContext, id: TicketId, new: &NewListing) -> bool {
+    fetch_current_listing(state, client, id).await.is_some_and(|current| already_matches(&current, new))
+}
+
+/// The errors that the seller can do something about.
+fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
+    Some(match error.status() {
+        StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
+        StatusCode::CONFLICT => FormErrors::new("", &error.problem.detail),
+        StatusCode::PRECONDITION_FAILED => FormErrors::new(
+            "",
+            "the listing has changed since you opened this page. Open it again, then make your changes",
+        ),
+        StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => {
+            FormErrors::from_problem(&error.problem, ListingForm::form_field)
+        }
+        // The draft's idempotency key was used with other contents; whether they created a listing is not known here.
+        StatusCode::UNPROCESSABLE_ENTITY => FormErrors::new(
+            "",
+            "this form was sent before with other details. Look whether your listings have the ticket; if not, open Sell again",
+        ),
+        _ => return None,
+    })
+}
+
+async fn page(
+    state: &AppState,
+    viewer: &Viewer,
+    user: UserId,
+    draft: &Draft,
+    listing: NewListing,
+    error: Option<String>,
+) -> Result<CheckPage, Error> {
+    let title = if draft.editing.is_some() { "Check your changes" } else { "Check your listing" };
+    Ok(CheckPage {
+        layout: Layout::new(title, "Check what buyers will see before you list it.", viewer),
+        draft: draft.id.to_string(),
+        revision: draft.revision,
+        editing: draft.editing.map(|id| id.to_string()),
+        known: known_show(state, &draft.form, user).await?,
+        listing: preview_of(state, viewer, user, listing),
+        said_back: draft.form.uncertain_amounts(),
+        error,
+    })
+}
+
+/// The view of a listing that does not exist yet.
+fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> ListingView {
+    let now = state.clock.now();
+    let text = |text: Option<Text>| text.map(String::from);
+    let listing = Listing {
+        id: TicketId::new(),
+        show_id: ShowId::new(),
+        version: 0,
+        title: new.title.into(),
+        venue: new.venue.into(),
+        city: text(new.city),
+        starts_at: new.starts_at,
+        time_zone: text(new.time_zone).unwrap_or_default(),
+        price: new.price,
+        face_value: new.face_value,
+        category: new.category,
+        section: text(new.section),
+        row: text(new.row),
+        seat: text(new.seat),
+        description: text(new.description),
+        status: TicketStatus::Available,
+        seller_id: seller,
+        created_at: now,
+        updated_at: now,
+    };
+    let name = match viewer {
+        Viewer::User { name, .. } => name.clone(),
+        Viewer::Guest => None,
+    };
+    ListingView::new(&listing.into(), name.as_ref(), now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::listing_view::tests::sample;
+
+    #[test]
+    fn template_says_back_what_would_be_listed() {
+        let ticket = sample();
+        let mut page = CheckPage {
+            layout: Layout::new("Check your listing", "About", &Viewer::Guest),
+            draft: "a".to_owned(),
+            revision: 3,
+            editing: None,
+            known: None,
+            listing: ListingView::new(&ticket, None, ticket.created_at),
+            said_back: vec![UncertainAmount {
+                name: "price",
+                typed: "1.234 <b>".to_owned(),
+                read: "1234.00 USD".to_owned(),
+            }],
+            error: None,
+        };
+        let html = page.render().unwrap();
+        for part in [
+            "Preview",
+            "The buyer pays 125.50 USD",
+            "Payouts to sellers are not made yet",
+            "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
+            "action=\"/sell/drafts/a\"",
+            "name=\"revision\" value=\"3\"",
+            "List this ticket",
+            "href=\"/sell/drafts/a/edit\"",
+            "Nothing is listed yet.",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!html.contains("You will receive") && !html.contains("You receive"), "{html}");
+        (page.editing, page.error) = (Some(ticket.terms.id.to_string()), Some("Not <now>.".to_owned()));
+        let html = page.render().unwrap();
+        for part in ["Save the changes", "Nothing is changed yet.", "role=\"alert\"", "Not &#60;now&#62;."] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The drafts behind the pages of the listing form: their paths, and who may open them.
+
+use axum::response::Response;
+use common::api::tickets::NewListing;
+use common::error::Error;
+use common::id::UserId;
+use common::identity;
+use cookie::{Cookie, SameSite};
+use http::{HeaderMap, HeaderValue};
+
+use super::layout::{see_other, with_parameters};
+use crate::client_context::ClientContext;
+use crate::domain::form::FormErrors;
+use crate::state::AppState;
+use crate::store::drafts::{Draft, DraftId, DraftOwner, VISITOR_LIFETIME, random_text};
+
+/// Parses the id in a path.
+pub(super) fn parse_id(id: &str) -> Result<DraftId, Error> {
+    DraftId::parse(id).ok_or(Error::NotFound)
+}
+
+/// Path of the page on which the seller checks the draft.
+pub(super) fn check_path(id: &DraftId) -> String {
+    format!("/sell/drafts/{id}")
+}
+
+/// Path of the form that is filled from the draft.
+pub(super) fn form_path(id: &DraftId) -> String {
+    format!("/sell/drafts/{id}/edit")
+}
+
+/// Sends a guest to the sign-in form, which leads to this path.
+pub(super) fn sign_in_first(next: &str) -> Response {
+    see_other(&with_parameters("/signin", &[("next", next)]))
+}
+
+/// Whether the sign-in that leads to this path has a draft to return to.
+pub(super) fn is_draft_path(next: &str) -> bool {
+    next.starts_with("/sell/drafts/") || next.starts_with("/sell?draft=")
+}
+
+/// The user's draft. What was typed in the user's browser without a session becomes the user's.
+pub(super) async fn find_own(
+    state: &AppState,
+    user: UserId,
+    client: &ClientContext,
+    headers: &HeaderMap,
+    id: &DraftId,
+) -> Result<Option<Draft>, Error> {
+    let now = state.clock.now();
+    let Some(draft) = state.drafts.find(id, now).await? else { return Ok(None) };
+    let user = DraftOwner::user(user);
+    if draft.is_of(&user) {
+        return Ok(Some(draft));
+    }
+    let Some(secret) = visitor_secret(state, headers) else { return Ok(None) };
+    let visitor = DraftOwner::visitor(secret, client.address);
+    Ok(state.drafts.adopt(id, &visitor, &user, now).await?.then_some(draft))
+}
+
+/// The visitor whose form arrives without a session, with the cookie by which the browser is recognised.
+pub(super) fn visitor(
+    state: &AppState,
+    client: &ClientContext,
+    headers: &HeaderMap,
+) -> Result<(DraftOwner, HeaderValue), Error> {
+    let secret = visitor_secret(state, headers).map_or_else(random_text, ToOwned::to_owned);
+    let owner = DraftOwner::visitor(&secret, client.address);
+    let age = cookie::time::Duration::seconds(i64::try_from(VISITOR_LIFETIME.as_secs()).unwrap_or(i64::MAX));
+    let cookie = Cookie::build((cookie_name(state), secret)).path("/").http_only(true).same_site(SameSite::Lax);
+    let cookie = cookie.secure(state.verifier.cookie_names().secure).max_age(age).to_string();
+    Ok((owner, HeaderValue::from_str(&cookie).map_err(Error::internal)?))
+}
+
+fn visitor_secret<'a>(state: &AppState, headers: &'a HeaderMap) -> Option<&'a str> {
+    // The client context has the cookies of a renewed session only.
+    identity::cookie(headers, cookie_name(state)).filter(|secret| DraftId::parse(secret).is_some())
+}
+
+fn cookie_name(state: &AppState) -> &'static str {
+    if state.verifier.cookie_names().secure { "__Host-drafts" } else { "drafts" }
+}
+
+/// The listing that the draft describes, or what is wrong with it: by the rules of the tickets service, which also hold
+/// here, or because that service has rejected it as it is.
+pub(super) fn listing_of(state: &AppState, draft: &Draft) -> Result<NewListing, FormErrors> {
+    let listing = draft.form.to_request(&state.listing_rules)?;
+    // Without the version, the request would overwrite concurrent changes.
+    if draft.editing.is_some() && draft.form.version.parse::<u64>().is_err() {
+        let message = "this page can't be read any more. Open it again, then make your changes";
+        return Err(FormErrors::new("", message));
+    }
+    draft.rejection.clone().map_or(Ok(listing), Err)
+}
