@@ -187,16 +187,13 @@ pub(super) async fn save(
     }
     let is_complete = action != "show";
     let contents = DraftContents { form, editing: listing.parse().ok(), is_complete };
-    let (owner, cookie) = match viewer.id() {
-        Some(user) => {
-            // What this browser stored without a session is saved as the user's.
-            find_own(&state, user, &client, &headers, &id).await?;
-            (DraftOwner::user(user), None)
-        }
-        None => {
-            let (owner, cookie) = visitor(&state, &client, &headers)?;
-            (owner, Some(cookie))
-        }
+    let (owner, cookie) = if let Some(user) = viewer.id() {
+        // What this browser stored without a session is saved as the user's.
+        find_own(&state, user, &client, &headers, &id).await?;
+        (DraftOwner::user(user), None)
+    } else {
+        let (owner, cookie) = visitor(&state, &client, &headers)?;
+        (owner, Some(cookie))
     };
     let next = match state.drafts.save(&id, &owner, &contents, state.clock.now()).await? {
         Saved::As(id) if is_complete => check_path(&id),

@@ -81,7 +81,7 @@ fn page(viewer: &Viewer, email: String, next: &str, errors: FormErrors, replaces
     let layout = Layout::new("Sign in", "Sign in to buy and sell tickets.", viewer);
     let next = safe_redirect_path(next).to_owned();
     let (holds, keeps_draft) = (hold_intention::is_intended(&next), sell_draft::is_draft_path(&next));
-    SignInPage { layout, email, holds, keeps_draft, next, errors, replaces_page }
+    SignInPage { layout, email, next, errors, replaces_page, holds, keeps_draft }
 }
 
 /// The sign-in form, shown instead of a page that requires sign-in.
