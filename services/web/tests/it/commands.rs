@@ -6,7 +6,6 @@ use common::clock::Clock;
 use common::events::order::{OrderChange, OrderStatus};
 use common::events::ticket::{TicketChange, TicketState, TicketStatus};
 use common::money::Money;
-use serde_json::json;
 use testkit::app::users::User;
 
 use crate::fake_services::{app_with_services, post_form};
