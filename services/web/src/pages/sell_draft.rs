@@ -47,15 +47,14 @@ pub(super) async fn find_own(
     headers: &HeaderMap,
     id: &DraftId,
 ) -> Result<Option<Draft>, Error> {
-    let now = state.clock.now();
-    let Some(draft) = state.drafts.find(id, now).await? else { return Ok(None) };
+    let Some(draft) = state.drafts.find(id, state.clock.now()).await? else { return Ok(None) };
     let user = DraftOwner::user(user);
     if draft.is_of(&user) {
         return Ok(Some(draft));
     }
     let Some(secret) = visitor_secret(state, headers) else { return Ok(None) };
     let visitor = DraftOwner::visitor(secret, client.address);
-    Ok(state.drafts.adopt(id, &visitor, &user, now).await?.then_some(draft))
+    Ok(state.drafts.adopt(id, &visitor, &user).await?.then_some(draft))
 }
 
 /// The visitor whose form arrives without a session, with the cookie by which the browser is recognised.

@@ -172,16 +172,16 @@ impl DraftStore {
         contents: &DraftContents,
         now: Timestamp,
     ) -> Result<Saved, StoreError> {
-        let (mut id, mut key) = (id.clone(), id.0.clone());
+        let (mut id, mut key, mut until) = (id.clone(), id.0.clone(), date(now.plus(owner.lifetime)));
         for _ in 0..MAX_ATTEMPTS {
-            match self.write(&id, &key, owner, contents, now).await {
+            match self.write(&id, &key, owner, contents, until).await {
                 Ok(()) => return Ok(Saved::As(id)),
                 Err(StoreError::Duplicate(_)) => {}
                 Err(error) => return Err(error),
             }
             let Some(taken) = mongo::find_by_id(&self.0, &id.0).await? else { continue };
             if !taken.is_of(owner) {
-                (id, key) = (DraftId::random(), taken.key);
+                (id, key, until) = (DraftId::random(), taken.key, until.min(taken.expires_on));
             } else if let Some(listing) = taken.listing {
                 return Ok(Saved::Listed(listing));
             }
@@ -197,7 +197,7 @@ impl DraftStore {
         key: &str,
         owner: &DraftOwner,
         contents: &DraftContents,
-        now: Timestamp,
+        until: DateTime,
     ) -> Result<(), StoreError> {
         let set = doc! {
             "form": serialize_to_bson(&contents.form).map_err(StoreError::encoding)?,
@@ -206,8 +206,7 @@ impl DraftStore {
             "rejection": Bson::Null,
         };
         // Saving does not extend its life: its key may have been sent.
-        let on_insert =
-            doc! { "key": key, "boundedBy": &owner.bounded_by, "expiresOn": date(now.plus(owner.lifetime)) };
+        let on_insert = doc! { "key": key, "boundedBy": &owner.bounded_by, "expiresOn": until };
         let update = doc! { "$set": set, "$inc": { "revision": 1_i64 }, "$setOnInsert": on_insert };
         let filter = doc! { "_id": &id.0, "owner": &owner.name, "listing": Bson::Null };
         let written = self.0.update_one(filter, update).upsert(true).await?;
@@ -223,10 +222,8 @@ impl DraftStore {
         id: &DraftId,
         visitor: &DraftOwner,
         user: &DraftOwner,
-        now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let expires_on = date(now.plus(user.lifetime));
-        let set = doc! { "owner": &user.name, "boundedBy": &user.bounded_by, "expiresOn": expires_on };
+        let set = doc! { "owner": &user.name, "boundedBy": &user.bounded_by };
         let written = self.0.update_one(doc! { "_id": &id.0, "owner": &visitor.name }, doc! { "$set": set }).await?;
         self.remove_oldest(user).await?;
         Ok(written.matched_count > 0)
