@@ -21,14 +21,18 @@ pub async fn record_refund_due(state: &AppState, order: &Order) -> Result<(), Er
     if show.is_none_or(|show| show.status != ShowStatus::Cancelled) {
         return Ok(());
     }
-    if !is_refunded(state, payment_id).await? {
-        state.refunds_due.add(order.id).await?;
-        // Whoever stored a refund since the payment was read may have found nothing to remove.
-        if !is_refunded(state, payment_id).await? {
+    loop {
+        let refunded = is_refunded(state, payment_id).await?;
+        if refunded {
+            state.refunds_due.remove(order.id).await?;
+        } else {
+            state.refunds_due.add(order.id).await?;
+        }
+        // Whoever stored a refund, or that one has failed, since the payment was read may have written its entry before.
+        if is_refunded(state, payment_id).await? == refunded {
             return Ok(());
         }
     }
-    Ok(state.refunds_due.remove(order.id).await?)
 }
 
 /// Compares the completed orders of a show, and of the shows that were merged into it, after the show was stored.

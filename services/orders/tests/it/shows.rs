@@ -102,6 +102,9 @@ async fn cancelled_show_cancels_unpaid_orders_and_lists_completed_ones() {
     let operator = app.signer.staff(Role::Operator);
     let left: Vec<_> = to_refund(&app, &operator).await.iter().map(|item| item["order"]["id"].clone()).collect();
     assert_eq!(left, [paid[0]["id"].clone()]);
+    // A refund that fails later leaves the charge to be refunded.
+    refund(100, 6).await;
+    assert_eq!(to_refund(&app, &finance).await[0]["refunded"]["amount"], json!(usd(100)));
     for user in [&buyer, &app.signer.staff(Role::Support)] {
         let response = app.request("GET", "/api/orders/to-refund").as_user(user).send().await;
         assert_eq!(response.expect(403).problem(), "role-required");
