@@ -117,7 +117,9 @@ impl ShowNames {
         }
         // If the name means another show, that show keeps it. Both remain until the staff merges them.
         if let Some(earlier) = self.0.find_one(doc! { "_id": id, "showId": &show_id }).await? {
-            let since = doc! { "showId": show_id, "isKept": false, "version": { "$gt": earlier.version } };
+            // A later version of the show may have got its name already.
+            let versions = doc! { "$gt": earlier.version, "$lt": as_i64(show.version) };
+            let since = doc! { "showId": show_id, "isKept": false, "version": versions };
             self.0.delete_many(since).await?;
         }
         Ok(())

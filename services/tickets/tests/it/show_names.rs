@@ -19,11 +19,18 @@ async fn move_that_is_taken_back_releases_its_name_unless_a_listing_used_it() {
     let at = |start: &Value| body_with("startsAt", start.clone());
     let show = read_show(&app, &create_listing(&app, &seller).await["showId"]).await;
     let [wrong, used] = [json!("2099-06-02T19:30:00.000Z"), json!("2099-06-08T19:30:00.000Z")];
+    // A slow release must not take the name that the show got later.
+    let names = app.context.database.collection::<Document>("show_names");
+    let later = doc! {
+        "_id": "later", "showId": show["id"].as_str(), "version": 99_i64, "isKept": false, "at": wrong.as_str(),
+    };
+    names.insert_one(later).await.unwrap();
     let moved = replace(&app, &staff, &show, "startsAt", wrong.clone()).send().await.expect(200).json();
     let back = replace(&app, &staff, &moved, "startsAt", show["startsAt"].clone()).send().await.expect(200).json();
     let other = create_listing_with(&app, &seller, &at(&wrong)).await;
     assert_eq!(other["startsAt"], wrong);
     assert_ne!(other["showId"], show["id"]);
+    assert_eq!(names.count_documents(doc! { "_id": "later" }).await.unwrap(), 1);
 
     let moved = replace(&app, &staff, &back, "startsAt", used.clone()).send().await.expect(200).json();
     assert_eq!(create_listing_with(&app, &seller, &at(&used)).await["showId"], show["id"]);
