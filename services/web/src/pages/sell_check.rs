@@ -97,7 +97,7 @@ pub(super) async fn list(
     }
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
     // The seller must have seen what is listed.
-    if draft.revision != revision || !state.drafts.begin_listing(&id, revision, state.clock.now()).await? {
+    if draft.revision != revision || !state.drafts.begin_listing(&draft, state.clock.now()).await? {
         let error = "It was changed on another page, to what you see here. Nothing was sent yet.".to_owned();
         let page = page(&state, &viewer, user, &draft, listing, Some(error)).await?;
         return Ok(layout::respond(StatusCode::CONFLICT, &page.layout, &page)?);

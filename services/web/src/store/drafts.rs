@@ -174,13 +174,15 @@ impl DraftStore {
     ) -> Result<Saved, StoreError> {
         let (mut id, mut key, mut until) = (id.clone(), id.0.clone(), date(now.plus(owner.lifetime)));
         for _ in 0..MAX_ATTEMPTS {
-            match self.write(&id, &key, owner, contents, until).await {
+            match self.write(&id, &key, owner, contents, until, now).await {
                 Ok(()) => return Ok(Saved::As(id)),
                 Err(StoreError::Duplicate(_)) => {}
                 Err(error) => return Err(error),
             }
             let Some(taken) = mongo::find_by_id(&self.0, &id.0).await? else { continue };
-            if !taken.is_of(owner) {
+            if taken.expires_on <= date(now) {
+                self.0.delete_one(doc! { "_id": &id.0, "expiresOn": { "$lte": date(now) } }).await?;
+            } else if !taken.is_of(owner) {
                 (id, key, until) = (DraftId::random(), taken.key, until.min(taken.expires_on));
             } else if let Some(listing) = taken.listing {
                 return Ok(Saved::Listed(listing));
@@ -190,7 +192,7 @@ impl DraftStore {
         Err(StoreError::VersionConflict)
     }
 
-    /// Fails with `Duplicate` if the id is taken by another owner's draft, or by one that is listed.
+    /// Fails with `Duplicate` if the id is taken by another owner's draft, or by one that is listed or has expired.
     async fn write(
         &self,
         id: &DraftId,
@@ -198,6 +200,7 @@ impl DraftStore {
         owner: &DraftOwner,
         contents: &DraftContents,
         until: DateTime,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let set = doc! {
             "form": serialize_to_bson(&contents.form).map_err(StoreError::encoding)?,
@@ -208,10 +211,11 @@ impl DraftStore {
         // Saving does not extend its life: its key may have been sent.
         let on_insert = doc! { "key": key, "boundedBy": &owner.bounded_by, "expiresOn": until };
         let update = doc! { "$set": set, "$inc": { "revision": 1_i64 }, "$setOnInsert": on_insert };
-        let filter = doc! { "_id": &id.0, "owner": &owner.name, "listing": Bson::Null };
+        let lives = doc! { "$gt": date(now) };
+        let filter = doc! { "_id": &id.0, "owner": &owner.name, "listing": Bson::Null, "expiresOn": lives };
         let written = self.0.update_one(filter, update).upsert(true).await?;
         if written.upserted_id.is_some() {
-            self.remove_oldest(owner).await?;
+            self.remove_oldest(owner, id).await?;
         }
         Ok(())
     }
@@ -225,16 +229,24 @@ impl DraftStore {
     ) -> Result<bool, StoreError> {
         let set = doc! { "owner": &user.name, "boundedBy": &user.bounded_by };
         let written = self.0.update_one(doc! { "_id": &id.0, "owner": &visitor.name }, doc! { "$set": set }).await?;
-        self.remove_oldest(user).await?;
-        Ok(written.matched_count > 0)
+        let is_adopted = written.matched_count > 0;
+        if is_adopted {
+            self.remove_oldest(user, id).await?;
+        }
+        Ok(is_adopted)
     }
 
-    /// Notes that the draft's key is about to be sent. Returns false if the draft was saved or listed since this
-    /// revision.
-    pub(crate) async fn begin_listing(&self, id: &DraftId, revision: i64, now: Timestamp) -> Result<bool, StoreError> {
-        let filter = doc! { "_id": &id.0, "revision": revision, "listing": Bson::Null };
+    /// Notes that the draft's key is about to be sent, in all of the owner's drafts that have it. Returns false if the
+    /// draft was saved or listed since it was read.
+    pub(crate) async fn begin_listing(&self, draft: &Draft, now: Timestamp) -> Result<bool, StoreError> {
+        let filter = doc! { "_id": &draft.id.0, "revision": draft.revision, "listing": Bson::Null };
         let update = doc! { "$min": { "expiresOn": date(now.plus(LIFETIME_ONCE_SENT)) } };
-        Ok(self.0.update_one(filter, update).await?.matched_count > 0)
+        let is_current = self.0.update_one(filter, update.clone()).await?.matched_count > 0;
+        if is_current {
+            // A form that was posted with and without a session has left two drafts.
+            self.0.update_many(doc! { "key": &draft.key, "owner": &draft.owner }, update).await?;
+        }
+        Ok(is_current)
     }
 
     /// Notes the listing that the draft has become.
@@ -257,10 +269,12 @@ impl DraftStore {
         Ok(())
     }
 
-    async fn remove_oldest(&self, owner: &DraftOwner) -> Result<(), StoreError> {
+    /// Removes the drafts that are too many, but not the one that was just stored: it may be the first to expire.
+    async fn remove_oldest(&self, owner: &DraftOwner, stored: &DraftId) -> Result<(), StoreError> {
         let drafts = self.0.clone_with_type::<Document>();
-        let beyond = drafts.find(doc! { "boundedBy": &owner.bounded_by }).sort(doc! { "expiresOn": -1 });
-        let beyond = beyond.projection(doc! { "_id": 1 }).skip(MAX_DRAFTS).limit(REMOVED_AT_A_TIME);
+        let others = doc! { "boundedBy": &owner.bounded_by, "_id": { "$ne": &stored.0 } };
+        let beyond = drafts.find(others).sort(doc! { "expiresOn": -1 });
+        let beyond = beyond.projection(doc! { "_id": 1 }).skip(MAX_DRAFTS - 1).limit(REMOVED_AT_A_TIME);
         let oldest: Vec<Document> = beyond.await?.try_collect().await?;
         let ids: Vec<Bson> = oldest.iter().filter_map(|draft| draft.get("_id").cloned()).collect();
         if !ids.is_empty() {
@@ -276,7 +290,7 @@ fn date(time: Timestamp) -> DateTime {
 
 pub(crate) fn with_collections(app: App) -> App {
     let bound = index("bound_v1", doc! { "boundedBy": 1, "expiresOn": -1 });
-    app.indexes(DRAFTS, ShardKey::ID, vec![bound, expiry("expiry_v1")])
+    app.indexes(DRAFTS, ShardKey::ID, vec![bound, index("key_v1", doc! { "key": 1 }), expiry("expiry_v1")])
 }
 
 #[cfg(test)]
