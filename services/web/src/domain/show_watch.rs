@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use common::events::show::{ShowState, ShowStatus};
 use common::id::ShowId;
 use common::money::{Currency, InvalidCurrency, Money};
 use common::timestamp::Timestamp;
@@ -39,6 +40,11 @@ impl ShowWatch {
             None => "You are watching this show. We tell you when a ticket is listed, at any price.".to_owned(),
         }
     }
+}
+
+/// Whether there may be news of the listings of this show.
+pub(crate) fn is_open(show: &ShowState, now: Timestamp) -> bool {
+    show.status != ShowStatus::Cancelled && now < show.starts_at
 }
 
 /// The fields as they were typed.

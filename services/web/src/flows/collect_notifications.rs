@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::order::OrderStatus;
-use common::events::show::{ShowState, ShowStatus};
+use common::events::show::ShowState;
 use common::id::{ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
 
 use crate::domain::notification::Notification;
 use crate::domain::open_hold::OpenHold;
-use crate::domain::show_watch::ShowWatch;
+use crate::domain::show_watch::{ShowWatch, is_open};
 use crate::state::AppState;
 use crate::store::model::Replicas;
 use crate::store::user_data::Watch;
@@ -83,10 +83,9 @@ struct WatchedShows<'a> {
 impl WatchedShows<'_> {
     /// Collects what is told of the listings of these shows. Who also watches a ticket itself is told of it by that.
     async fn collect(&self, model: &Replicas, user: UserId, now: Timestamp) -> Result<Vec<Notification>, Error> {
-        let is_open = |show: &ShowState| show.status != ShowStatus::Cancelled && now < show.starts_at;
         let open = self.watches.iter().filter_map(|watch| {
             let show = self.shows.get(&watch.show)?;
-            is_open(show).then_some((watch, show.id))
+            is_open(show, now).then_some((watch, show.id))
         });
         let open: Vec<(&ShowWatch, ShowId)> = open.collect();
         let Some(since) = open.iter().map(|(watch, _)| watch.since).min() else { return Ok(Vec::new()) };

@@ -7,18 +7,21 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::error::Error;
-use common::id::ShowId;
+use common::id::{ShowId, UserId};
+use common::timestamp::Timestamp;
 use http::StatusCode;
 use validator::Validate;
 
 use super::layout::see_other;
 use super::show;
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
-use crate::domain::show_watch::{MAX_SHOW_WATCHES, ShowWatch, WatchForm};
+use crate::domain::show_watch::{MAX_SHOW_WATCHES, ShowWatch, WatchForm, is_open};
 use crate::flows::find_show_watches::find_show_watches;
 use crate::forms::ValidForm;
 use crate::page_error::PageError;
 use crate::state::AppState;
+use crate::store::lists;
+use crate::store::model::Replicas;
 use crate::viewer::Viewer;
 
 /// Watch the show, or change up to which price.
@@ -54,9 +57,9 @@ pub(super) async fn place_watch(
             return Ok(show::reject_watch(state, viewer, &found, StatusCode::BAD_REQUEST, (form, message)).await?);
         }
     };
-    let present = found.show.id;
-    let former = find_show_watches(state, &state.model.live().await?, user, present).await?;
-    if former.is_empty() && state.show_watches.of(user).await?.len() >= usize::from(MAX_SHOW_WATCHES) {
+    let (model, present) = (state.model.live().await?, found.show.id);
+    let former = find_show_watches(state, &model, user, present).await?;
+    if former.is_empty() && !has_room(state, &model, user, now).await? {
         let message = format!("You watch {MAX_SHOW_WATCHES} shows already. Stop watching one of them first");
         return Ok(show::reject_watch(state, viewer, &found, StatusCode::CONFLICT, (form, message)).await?);
     }
@@ -65,6 +68,19 @@ pub(super) async fn place_watch(
     let merged: Vec<_> = former.iter().map(|watch| watch.show).filter(|show| *show != present).collect();
     state.show_watches.remove(user, merged).await?;
     Ok(see_other(&format!("{}#watch", show_path(&found.show))))
+}
+
+/// Whether the user may watch another show. If there are too many watches, those of shows without news end.
+async fn has_room(state: &AppState, model: &Replicas, user: UserId, now: Timestamp) -> Result<bool, Error> {
+    let watches = state.show_watches.of(user).await?;
+    if watches.len() < usize::from(MAX_SHOW_WATCHES) {
+        return Ok(true);
+    }
+    let mut shows = lists::shows_by_ids(&model.shows, watches.iter().map(|watch| watch.show)).await?;
+    shows.retain(|_, show| !is_open(show, now));
+    let has_room = !shows.is_empty();
+    state.show_watches.remove(user, shows.into_keys()).await?;
+    Ok(has_room)
 }
 
 /// Stop watching the show.

@@ -169,6 +169,14 @@ async fn watch_follows_a_merged_show_until_it_is_cancelled() {
     app.wait_until_idle().await;
     let html = post_form(&app, &format!("/shows/{}/watch", more.show_id), Some(&eve), &typed).await.expect(409).text();
     assert_contains(&html, &["You watch 50 shows already. Stop watching one of them first.", "value=\"41\""]);
+    // The watch of a show that is over makes way.
+    let (user, show) = (eve.id.to_string(), present.id.to_string());
+    watches.delete_one(doc! { "_id": "watch 0" }).await.unwrap();
+    let over = doc! { "_id": format!("{user}:{show}"), "user": &user, "show": &show, "since": &since };
+    watches.insert_one(over).await.unwrap();
+    post_form(&app, &format!("/shows/{}/watch", more.show_id), Some(&eve), &typed).await.expect(303);
+    assert_eq!(watches.count_documents(doc! { "show": &show }).await.unwrap(), 0);
+    assert_eq!(watches.count_documents(doc! { "user": &user }).await.unwrap(), 50);
 }
 
 #[tokio::test(flavor = "multi_thread")]
