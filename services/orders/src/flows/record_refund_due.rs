@@ -28,7 +28,7 @@ pub async fn record_refund_due(state: &AppState, order: &Order) -> Result<(), Er
         } else {
             state.refunds_due.add(order.id).await?;
         }
-        // Whoever stored a refund, or that one has failed, since the payment was read may have written its entry before.
+        // Whoever stored the payment since it was read may have written or removed the entry before.
         if is_refunded(state, payment_id).await? == refunded {
             return Ok(());
         }

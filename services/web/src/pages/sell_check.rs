@@ -27,7 +27,7 @@ use crate::forms::ValidForm;
 use crate::page_error::PageError;
 use crate::service_client::{RequestOptions, ServiceError, ServiceResponse};
 use crate::state::AppState;
-use crate::store::drafts::Draft;
+use crate::store::drafts::{Draft, DraftOwner};
 use crate::viewer::Viewer;
 
 #[derive(Template)]
@@ -97,7 +97,8 @@ pub(super) async fn list(
     }
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
     // The seller must have seen what is listed.
-    if draft.revision != revision || !state.drafts.begin_listing(&draft, state.clock.now()).await? {
+    let (owner, now) = (DraftOwner::user(user), state.clock.now());
+    if draft.revision != revision || !state.drafts.begin_listing(&draft, &owner, now).await? {
         let error = "It was changed on another page, to what you see here. Nothing was sent yet.".to_owned();
         let page = page(&state, &viewer, user, &draft, listing, Some(error)).await?;
         return Ok(layout::respond(StatusCode::CONFLICT, &page.layout, &page)?);

@@ -238,13 +238,18 @@ impl DraftStore {
 
     /// Notes that the draft's key is about to be sent, in all of the owner's drafts that have it. Returns false if the
     /// draft was saved or listed since it was read.
-    pub(crate) async fn begin_listing(&self, draft: &Draft, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn begin_listing(
+        &self,
+        draft: &Draft,
+        owner: &DraftOwner,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let filter = doc! { "_id": &draft.id.0, "revision": draft.revision, "listing": Bson::Null };
         let update = doc! { "$min": { "expiresOn": date(now.plus(LIFETIME_ONCE_SENT)) } };
         let is_current = self.0.update_one(filter, update.clone()).await?.matched_count > 0;
         if is_current {
             // A form that was posted with and without a session has left two drafts.
-            self.0.update_many(doc! { "key": &draft.key, "owner": &draft.owner }, update).await?;
+            self.0.update_many(doc! { "key": &draft.key, "owner": &owner.name }, update).await?;
         }
         Ok(is_current)
     }
