@@ -97,11 +97,14 @@ pub(super) async fn list(
     }
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
     // The seller must have seen what is listed.
-    let (owner, now) = (DraftOwner::user(user), state.clock.now());
-    if draft.revision != revision || !state.drafts.begin_listing(&draft, &owner, now).await? {
+    if draft.revision != revision {
         let error = "It was changed on another page, to what you see here. Nothing was sent yet.".to_owned();
         let page = page(&state, &viewer, user, &draft, listing, Some(error)).await?;
         return Ok(layout::respond(StatusCode::CONFLICT, &page.layout, &page)?);
+    }
+    if !state.drafts.begin_listing(&draft, &DraftOwner::user(user), state.clock.now()).await? {
+        // It was saved or listed since it was read: its page shows which.
+        return Ok(see_other(&check_path(&id)));
     }
     match send(&state, &client, &draft, listing.clone()).await? {
         Ok(response) => {
