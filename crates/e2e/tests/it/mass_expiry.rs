@@ -89,8 +89,8 @@ async fn create_holds(fleet: &TestFleet, mongodb: &Client) {
     let (ticket, order) = (ticket.to_string(), order.to_string());
     let tickets = mongodb.database("tickets").collection::<Document>("tickets");
     let orders = mongodb.database("orders").collection::<Document>("orders");
-    let listed = DocumentTemplate::read(fleet, &tickets, "tickets", &ticket, 2).await;
-    let held = DocumentTemplate::read(fleet, &orders, "orders", &order, 2).await;
+    let listed = DocumentTemplate::read(fleet, &tickets, "ticket", &ticket, 2).await;
+    let held = DocumentTemplate::read(fleet, &orders, "order", &order, 2).await;
     let mut pairs = (1..HOLDS).map(|_| (TicketId::new().to_string(), OrderId::new().to_string())).peekable();
     while pairs.peek().is_some() {
         let batch: Vec<_> = pairs.by_ref().take(BATCH).collect();
@@ -113,13 +113,15 @@ impl DocumentTemplate {
     async fn read(
         fleet: &TestFleet,
         collection: &mongodb::Collection<Document>,
-        service: &str,
+        entity: &str,
         id: &str,
         versions: usize,
     ) -> Self {
         let nats = async_nats::connect(fleet.processes.servers().nats.url()).await.unwrap();
-        let stream = jetstream::new(nats).get_stream(format!("ticketing-{service}")).await.unwrap();
-        let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
+        let stream = jetstream::new(nats).get_stream(format!("ticketing-{}", collection.name())).await.unwrap();
+        // The stream of `tickets` has events of shows, too.
+        let filter_subject = format!("ticketing.{entity}.>");
+        let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, filter_subject, ..Default::default() };
         let messages = stream.create_consumer(config).await.unwrap().messages().await.unwrap();
         let messages = messages.map(|message| String::from_utf8(message.unwrap().payload.to_vec()).unwrap());
         let events = messages.take(versions).collect().await;

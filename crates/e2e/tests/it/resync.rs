@@ -83,6 +83,7 @@ async fn resync_restores_every_replica() {
     let names: Vec<_> = before.keys().map(|(service, name)| format!("{service}.{name}")).collect();
     let expected = [
         "orders.replica_payment",
+        "orders.replica_show",
         "orders.replica_ticket",
         "payments.replica_order",
         "tickets.replica_order",
