@@ -22,7 +22,7 @@ use crate::store::declined_archive::DeclinedArchive;
 pub struct AppState {
     /// The payments.
     pub payments: Store<Payment>,
-    /// The claims of the requests that start payments: the stored records of their idempotency keys.
+    /// The idempotency keys of requests that start payments, stored as claims.
     pub claims: Claims<PaymentId>,
     /// Replica of the orders of `orders`.
     pub orders: Replica<OrderState>,

@@ -21,7 +21,8 @@ const JOURNEYS_PER_ABANDONED: usize = 10;
 /// Maximum number of requests to the healed fleet for a page or an order, before it counts as missing.
 const ATTEMPTS: usize = 3;
 
-/// Describes what the run lacks: too few faults or orders, or too many abandoned journeys.
+/// Returns a message for each minimum of faults or orders that the run missed, and one if it had too many abandoned
+/// journeys.
 pub(super) fn shortfalls(options: &ChaosOptions, faults: usize, orders: u64, journeys: &Journeys) -> Vec<String> {
     let mut shortfalls = Vec::new();
     let mut require = |what: &str, count: u64, minimum: u64| {

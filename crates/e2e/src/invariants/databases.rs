@@ -24,7 +24,7 @@ pub struct Databases {
     pub now: Timestamp,
     /// The entities by the collection of their owner: users, tickets, orders, payments, shows, timers.
     pub owned: BTreeMap<&'static str, Vec<Entity>>,
-    /// The replicas by collection.
+    /// The collections of replicas, each with its replicas.
     pub replicas: Vec<StoredReplicas>,
 }
 

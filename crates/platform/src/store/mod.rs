@@ -194,8 +194,8 @@ impl<A: Aggregate> Store<A> {
         Ok(Versioned { version, state: next })
     }
 
-    /// Builds the update from the version `previous` to the next state at `version`. It also removes published events,
-    /// which are in the returned removal.
+    /// Builds the update from the version `previous` to the next state at `version`. The update also deletes published
+    /// events from the outbox. The returned [`Removal`] lists these events.
     fn update_to(
         &self,
         previous: u64,

@@ -1,5 +1,5 @@
-//! Idempotency keys, whose stored records are called claims: replays, mismatches, crashes between claim and insert,
-//! released and expired claims.
+//! Claims, the stored records of idempotency keys: replayed requests, requests with another body, crashes between claim
+//! and insert, and claims that are released or have expired.
 
 use std::time::Duration;
 

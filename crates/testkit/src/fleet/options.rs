@@ -111,8 +111,8 @@ pub fn server_password(user: &str) -> String {
     format!("password-of-{user}")
 }
 
-/// The folder of the running binary and of the other binaries of the workspace. For a test binary, which is in the
-/// subfolder `deps`, it is the parent of that folder.
+/// The folder of the workspace's programs, such as `target/debug`. The running binary is in this folder, or in its
+/// subfolder `deps` if it is a test binary.
 pub fn current_binary_dir() -> PathBuf {
     let mut folder = std::env::current_exe().unwrap_or_default();
     folder.pop();

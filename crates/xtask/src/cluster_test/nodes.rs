@@ -18,7 +18,7 @@ use super::shell;
 
 /// How long everything may take to become ready after a node is back.
 const READY_TIMEOUT: Duration = Duration::from_secs(600);
-/// How long a lost node may keep a ticket from being sold.
+/// Maximum time after the loss of a node until a ticket can be sold again.
 const LOSS_TIMEOUT: Duration = Duration::from_secs(180);
 /// How long the load runs before a change, and after it.
 const SETTLE: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! Expiry of documents; and resync, which publishes snapshots that replace lost events.
+//! Documents expire, and a resync publishes snapshots that replace lost events.
 
 use mongodb::bson::{Bson, Document, doc};
 use serde_json::json;

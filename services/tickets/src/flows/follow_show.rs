@@ -12,20 +12,20 @@ use crate::domain::show::Show;
 use crate::domain::ticket::Ticket;
 use crate::state::AppState;
 
-/// Makes transitions until the listing agrees with its show, then reconciles it with its orders. `own` and `seen` are
+/// Makes transitions until the listing agrees with its show, then reconciles it with its orders. `current` and `seen` are
 /// the listing and its surviving show, if the caller has just read them in this order.
 pub(crate) async fn follow_show(
     state: &AppState,
     id: TicketId,
-    own: Current<Ticket>,
+    current: Current<Ticket>,
     seen: Option<Versioned<Show>>,
 ) -> Result<(), Error> {
-    let known = match &own {
+    let version_before = match &current {
         Current::Read(Some(ticket)) => Some(ticket.version),
         Current::Read(None) | Current::Unread => None,
     };
-    let Some(ticket) = until_unchanged(&FollowShow { state, id }, own, seen).await? else { return Ok(()) };
-    if known != Some(ticket.version) {
+    let Some(ticket) = until_unchanged(&FollowShow { state, id }, current, seen).await? else { return Ok(()) };
+    if version_before != Some(ticket.version) {
         reconcile_ticket(state, id, Current::from(ticket), None).await?;
     }
     Ok(())

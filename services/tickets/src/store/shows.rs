@@ -156,7 +156,7 @@ impl Offers {
         Self(database.collection(Ticket::COLLECTION))
     }
 
-    /// What is for sale of each of these shows; a show of which nothing is for sale is absent.
+    /// The offers of these shows. A show without a listing for sale has no entry.
     pub(crate) async fn of(&self, shows: Vec<ShowId>) -> Result<HashMap<ShowId, Offer>, StoreError> {
         let ids: Vec<String> = shows.iter().map(ToString::to_string).collect();
         let for_sale = doc! { "state.show.id": { "$in": ids }, "state.status.name": TicketStatus::Available.as_ref() };

@@ -221,7 +221,7 @@ async fn merge_changes_the_show_of_listings_and_nothing_else() {
     let after = read(&app, &merged).await;
     (expected["version"], expected["updatedAt"]) = (after["version"].clone(), after["updatedAt"].clone());
     assert_eq!(after, expected);
-    // The order goes on, and both spellings lead to the show that remains.
+    // The merge does not disturb the order, and listings of either spelling join the remaining show.
     deliver(&app, 3, &with_status(&order, OrderStatus::Completed)).await;
     assert_eq!(read(&app, &merged).await["status"], "sold");
     assert_eq!(create_listing_with(&app, &seller, &long).await["showId"], kept["showId"]);

@@ -146,8 +146,8 @@ async fn send(
     Ok(state.services.send_with(&options, &ReplaceListing { id, body }, client).await)
 }
 
-/// Leads to the sign-in form if the session has ended, and to the form if it has to be corrected. What may succeed later
-/// is said on the page, which repeats it.
+/// Responds to a failed attempt to list. Redirects to the sign-in page if the session has ended, and to the form if the
+/// seller must correct it. If another attempt may succeed, shows the check page again with the error.
 async fn not_listed(
     state: &AppState,
     viewer: &Viewer,

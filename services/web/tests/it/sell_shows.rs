@@ -35,7 +35,7 @@ async fn known_show_fills_the_form() {
     app.wait_until_idle().await;
     let get = async |at: &str| follow(&app, &ana, app.request("GET", at).as_user(&ana).send().await).await;
 
-    // Finding the show comes first, also without JavaScript.
+    // The seller first searches for the show, which works without JavaScript.
     app.request("GET", "/sell").send().await.expect(401);
     let response = get("/sell").await.expect(200);
     assert_page(&response);
