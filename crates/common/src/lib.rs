@@ -14,6 +14,7 @@ pub mod id;
 pub mod identity;
 pub mod money;
 pub mod problem;
+pub mod seats;
 mod string_form;
 pub mod text;
 pub mod timestamp;

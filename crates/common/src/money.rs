@@ -83,6 +83,14 @@ pub struct Money {
     pub currency: Currency,
 }
 
+impl Money {
+    /// This amount for each of `count` seats; `None` if it is out of range.
+    pub fn times(&self, count: usize) -> Option<Self> {
+        let amount = i64::try_from(count).ok().and_then(|count| self.amount.checked_mul(count))?;
+        Some(Self { amount, currency: self.currency.clone() })
+    }
+}
+
 impl<'de> Deserialize<'de> for Money {
     /// Accepts only an object; derived code would also accept an array of the two values. Ignores unknown fields, which
     /// a later release may add to events.

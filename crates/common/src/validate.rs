@@ -56,7 +56,7 @@ fn collect(errors: &ValidationErrors, prefix: &str, fields: &mut Vec<FieldError>
                 }
             }
             ValidationErrorsKind::Field(found) => {
-                fields.extend(found.first().map(|error| {
+                fields.extend(found.iter().map(|error| {
                     let nested = error.params.get(NESTED_PATH).and_then(Value::as_str).unwrap_or_default();
                     FieldError { field: join(&path, nested), message: message(error) }
                 }));

@@ -1,5 +1,6 @@
 //! Listings.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,9 +10,10 @@ use validator::{Validate, ValidationError};
 use super::endpoints;
 use super::page::{Cursor, Page};
 use crate::clock::SharedClock;
-use crate::events::ticket::{Category, TicketState, TicketStatus, TicketTerms};
+use crate::events::ticket::{Category, Seat, TicketState, TicketStatus, TicketTerms};
 use crate::id::{ShowId, TicketId, UserId};
 use crate::money::{self, Currency, Money};
+use crate::seats::{Blocks, InvalidSplit, MAX_SEATS, Split};
 use crate::text::{self, Text};
 use crate::timestamp::Timestamp;
 use crate::validate::{self, invalid, invalid_part};
@@ -19,7 +21,7 @@ use crate::validate::{self, invalid, invalid_part};
 endpoints! { Tickets;
     /// List a ticket for sale.
     CreateListing { body: NewListing } = POST "/api/tickets" -> Listing,
-        409 "show-cancelled", 422 "over-cap";
+        409 "show-cancelled", 409 "seat-listed", 422 "over-cap";
     /// List or search listings.
     ListListings { query: ListingQuery } = GET "/api/tickets" -> Page<Listing>;
     /// Read a listing.
@@ -27,7 +29,7 @@ endpoints! { Tickets;
     /// Replace a listing.
     ReplaceListing { id: TicketId, body: NewListing } = PUT "/api/tickets/{id}" -> Listing,
         403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn", 409 "show-cancelled",
-        422 "over-cap";
+        409 "seat-listed", 422 "over-cap";
     /// Withdraw a listing.
     WithdrawListing { id: TicketId } = DELETE "/api/tickets/{id}" -> (),
         403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn";
@@ -46,6 +48,7 @@ pub struct ListingRules {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[validate(context = ListingRules, schema(function = "validate_face_value", skip_on_field_errors = false))]
+#[validate(schema(function = "validate_seats", skip_on_field_errors = false))]
 pub struct NewListing {
     /// The event.
     #[validate(length(min = 1, max = 200), custom(function = "text::single_line"))]
@@ -69,11 +72,11 @@ pub struct NewListing {
     #[validate(custom(function = "is_time_zone"))]
     #[schema(value_type = Option<String>, max_length = 64, example = "Europe/London")]
     pub time_zone: Option<Text>,
-    /// The total price for the buyer, including all fees.
+    /// The price of a seat for the buyer, including all fees.
     #[serde(deserialize_with = "money::exact")]
     #[validate(custom(function = "is_valid_price", use_context))]
     pub price: Money,
-    /// The price printed on the ticket, in the currency of `price`.
+    /// The price printed on the ticket of one seat, in the currency of `price`.
     #[serde(default, deserialize_with = "money::exact_or_none")]
     pub face_value: Option<Money>,
     /// The kind of event.
@@ -89,16 +92,86 @@ pub struct NewListing {
     #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100, example = "C")]
     pub row: Option<Text>,
-    /// The seat.
+    /// The name of the only seat, such as its number; instead of `seats`.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 100), custom(function = "text::single_line"))]
     #[schema(value_type = Option<String>, max_length = 100, example = "12")]
     pub seat: Option<Text>,
+    /// The names of adjacent seats in their order, all different; instead of `seat`.
+    #[serde(default)]
+    #[validate(custom(function = "are_seat_names"))]
+    #[schema(value_type = Option<Vec<String>>, min_items = 1, max_items = 8)]
+    pub seats: Option<Vec<Text>>,
+    /// The number of seats, if they are not named; 1 by default.
+    #[serde(default)]
+    #[schema(value_type = Option<u8>, minimum = 1, maximum = 8, example = 2)]
+    pub quantity: Option<u8>,
+    /// How the seats may be divided among orders; all together by default.
+    #[serde(default)]
+    pub split: Option<Split>,
     /// The seller's description; line breaks are preserved.
     #[serde(default, deserialize_with = "text::blank_as_none")]
     #[validate(length(max = 5_000), custom(function = "text::multi_line"))]
     #[schema(value_type = Option<String>, max_length = 5_000, example = "Two hours and a half, with one interval.")]
     pub description: Option<Text>,
+}
+
+impl NewListing {
+    /// The names of the seats, by slot: those of `seats`, or `seat`, or as many unnamed ones as `quantity` says.
+    pub fn seat_names(&self) -> Vec<Option<String>> {
+        match &self.seats {
+            Some(names) => names.iter().map(|name| Some(name.to_string())).collect(),
+            None => match &self.seat {
+                Some(name) => vec![Some(name.to_string())],
+                None => vec![None; usize::from(self.quantity.unwrap_or(1))],
+            },
+        }
+    }
+
+    /// The blocks that the seats are sold in.
+    pub fn blocks(&self) -> Result<Blocks, InvalidSplit> {
+        self.split.clone().unwrap_or_default().blocks(self.seat_names().len())
+    }
+}
+
+fn are_seat_names(names: &Vec<Text>) -> Result<(), ValidationError> {
+    let distinct: HashSet<&Text> = names.iter().collect();
+    if names.is_empty() || names.len() > MAX_SEATS {
+        return Err(invalid("length", format!("must have 1 to {MAX_SEATS} names")));
+    }
+    if names.iter().any(|name| name.is_empty() || name.chars().count() > 100) {
+        return Err(invalid("length", "must be names of 1 to 100 characters"));
+    }
+    if distinct.len() < names.len() {
+        return Err(invalid("unique", "must be different names"));
+    }
+    names.iter().try_for_each(|name| text::single_line(name))
+}
+
+/// Checks that the fields about seats agree, and that all seats together can be charged.
+fn validate_seats(listing: &NewListing) -> Result<(), ValidationError> {
+    let names = listing.seat_names();
+    let named = listing.seat.is_some() || listing.seats.is_some();
+    if listing.seat.is_some() && listing.seats.is_some() {
+        return Err(invalid_part("seats", "seats", "must be absent if seat is given"));
+    }
+    let quantity = listing.quantity.map(usize::from);
+    if quantity.is_some_and(|quantity| !(1..=MAX_SEATS).contains(&quantity)) {
+        return Err(invalid_part("quantity", "range", format!("must be a number from 1 to {MAX_SEATS}")));
+    }
+    if named && quantity.is_some_and(|quantity| quantity != names.len()) {
+        return Err(invalid_part("quantity", "seats", "must be the number of named seats, or absent"));
+    }
+    // The names are reported by their own validation.
+    if !(1..=MAX_SEATS).contains(&names.len()) {
+        return Ok(());
+    }
+    listing.blocks().map_err(|error| invalid_part("split", "split", error.to_string()))?;
+    match listing.price.times(names.len()) {
+        Some(total) => validate::within(&total, 0)
+            .map_err(|message| invalid_part("price.amount", "range", format!("all seats together {message}"))),
+        None => Err(invalid_part("price.amount", "range", "all seats together are more than can be charged")),
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "validator passes references")]
@@ -152,6 +225,16 @@ pub struct ListingQuery {
     pub cursor: Option<Cursor>,
 }
 
+/// A seat of a listing as the public sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedSeat {
+    /// What is printed on the ticket, such as its number; null if the seller named none.
+    pub name: Option<String>,
+    /// The status of the seat.
+    pub status: TicketStatus,
+}
+
 /// A listing as the public sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -172,9 +255,9 @@ pub struct Listing {
     pub starts_at: Timestamp,
     /// IANA name of the venue's time zone.
     pub time_zone: String,
-    /// The total price for the buyer, including all fees.
+    /// The price of a seat for the buyer, including all fees.
     pub price: Money,
-    /// The price printed on the ticket.
+    /// The price printed on the ticket of one seat.
     pub face_value: Option<Money>,
     /// The kind of event.
     pub category: Option<Category>,
@@ -182,8 +265,15 @@ pub struct Listing {
     pub section: Option<String>,
     /// The row.
     pub row: Option<String>,
-    /// The seat.
+    /// The name of the seat, if there is only one and it has a name.
     pub seat: Option<String>,
+    /// The seats, in their order.
+    pub seats: Vec<ListedSeat>,
+    /// How many seats each block has; an order takes consecutive whole blocks.
+    pub blocks: Blocks,
+    /// The number of seats that are for sale.
+    #[schema(minimum = 0, maximum = 8)]
+    pub free: u8,
     /// The seller's description.
     pub description: Option<String>,
     /// The status of the listing.
@@ -196,8 +286,20 @@ pub struct Listing {
     pub updated_at: Timestamp,
 }
 
+impl From<ListedSeat> for Seat {
+    fn from(ListedSeat { name, status }: ListedSeat) -> Self {
+        Self { name, status, order_id: None }
+    }
+}
+
+impl From<Seat> for ListedSeat {
+    fn from(Seat { name, status, order_id: _ }: Seat) -> Self {
+        Self { name, status }
+    }
+}
+
 impl From<Listing> for TicketState {
-    /// The state to show right after a command, until its event arrives. Refusals, order and last price drop are not
+    /// The state to show right after a command, until its event arrives. Refusals, orders and last price drop are not
     /// part of the public API, so they are left empty.
     fn from(listing: Listing) -> Self {
         Self {
@@ -210,7 +312,7 @@ impl From<Listing> for TicketState {
                 time_zone: listing.time_zone,
                 section: listing.section,
                 row: listing.row,
-                seat: listing.seat,
+                blocks: listing.blocks,
             },
             show_id: listing.show_id,
             show_cancelled: false,
@@ -221,7 +323,7 @@ impl From<Listing> for TicketState {
             category: listing.category,
             description: listing.description,
             status: listing.status,
-            order_id: None,
+            seats: listing.seats.into_iter().map(Seat::from).collect(),
             refusals: Vec::new(),
             created_at: listing.created_at,
             updated_at: listing.updated_at,

@@ -7,15 +7,16 @@ use super::ticket::{Refusal, TicketTerms};
 use super::{changes, text_enum};
 use crate::id::{OrderId, PaymentId, ShowId, UserId};
 use crate::money::Money;
+use crate::seats::Slot;
 use crate::timestamp::Timestamp;
 
 changes! {
     /// The changes of an order.
     OrderChange(entity "order", source "orders", payload OrderState) {
-        Created = "created": "A buyer requested a ticket; `tickets` has not confirmed the reservation yet.",
-        Confirmed = "confirmed": "The ticket is reserved for the order, which may now be paid.",
-        Authorized = "authorized": "A payment (`paymentId`) is authorised; the order gets the ticket on capture.",
-        Completed = "completed": "The authorised payment was captured; the ticket is sold to the buyer.",
+        Created = "created": "A buyer requested seats of a listing; `tickets` has not confirmed the reservation yet.",
+        Confirmed = "confirmed": "The seats are reserved for the order, which may now be paid.",
+        Authorized = "authorized": "A payment (`paymentId`) is authorised; the order gets the seats on capture.",
+        Completed = "completed": "The authorised payment was captured; the seats are sold to the buyer.",
         Cancelled = "cancelled": "The order ended without a sale; see `cancelReason`.",
     }
 }
@@ -23,9 +24,9 @@ changes! {
 text_enum! {
     /// The status of an order.
     OrderStatus {
-        /// Holds the ticket; `tickets` has not confirmed the reservation yet.
+        /// Holds the seats; `tickets` has not confirmed the reservation yet.
         Created,
-        /// The ticket is reserved; the order may be paid until `expiresAt`.
+        /// The seats are reserved; the order may be paid until `expiresAt`.
         AwaitingPayment,
         /// A payment is authorised and will be captured.
         Authorized,
@@ -37,8 +38,8 @@ text_enum! {
 }
 
 impl OrderStatus {
-    /// Whether the order occupies its ticket, so that no other order can: in every status except `Cancelled`.
-    pub fn occupies_ticket(self) -> bool {
+    /// Whether the order occupies its seats, so that no other order can: in every status except `Cancelled`.
+    pub fn occupies_seats(self) -> bool {
         self != Self::Cancelled
     }
 
@@ -55,7 +56,7 @@ text_enum! {
         Buyer,
         /// The order was not paid in time.
         Expired,
-        /// The ticket could not be reserved; see `refusal`.
+        /// The seats could not be reserved; see `refusal`.
         Refused,
         /// The authorised payment could not be captured; nothing was charged.
         PaymentFailed,
@@ -76,7 +77,7 @@ pub struct OrderState {
     pub status: OrderStatus,
     /// Why the order was cancelled; null unless `status` is `cancelled`.
     pub cancel_reason: Option<CancelReason>,
-    /// Why the ticket was refused; null unless `cancelReason` is `refused`.
+    /// Why the seats were refused; null unless `cancelReason` is `refused`.
     pub refusal: Option<Refusal>,
     /// The authorised payment; null until `status` is `authorized`.
     pub payment_id: Option<PaymentId>,
@@ -84,7 +85,13 @@ pub struct OrderState {
     pub ticket: TicketTerms,
     /// The show of the listing when the order was created; it may have been merged into another one since.
     pub show_id: ShowId,
-    /// The price that the buyer agreed to.
+    /// The slots of the listing that the order takes, ascending; never empty.
+    pub slots: Vec<Slot>,
+    /// The names of these seats that the buyer agreed to, by slot; null for a seat without a name.
+    pub seats: Vec<Option<String>>,
+    /// The price of a seat that the buyer agreed to.
+    pub unit_price: Money,
+    /// The price of all seats of the order.
     pub price: Money,
     /// When the hold ends if the order is not paid.
     pub expires_at: Timestamp,

@@ -1,5 +1,7 @@
 //! Listing events, published by `tickets`.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,6 +10,7 @@ use utoipa::ToSchema;
 use super::{changes, text_enum};
 use crate::id::{OrderId, ShowId, TicketId, UserId};
 use crate::money::Money;
+use crate::seats::{Blocks, Slot};
 use crate::timestamp::Timestamp;
 
 changes! {
@@ -15,11 +18,11 @@ changes! {
     TicketChange(entity "ticket", source "tickets", payload TicketState) {
         Created = "created": "A seller listed a ticket.",
         Updated = "updated": "The seller changed the listing, or an obsolete refusal was removed.",
-        Reserved = "reserved": "The listing is reserved for an order.",
+        Reserved = "reserved": "Seats of the listing are reserved for an order.",
         Refused = "refused": "The reservation for an order was refused; see `refusals`.",
-        Released = "released": "The order that held the listing was cancelled; the listing is for sale again.",
-        Sold = "sold": "The order that held the listing is completed.",
-        Withdrawn = "withdrawn": "The seller withdrew the listing.",
+        Released = "released": "An order that held seats was cancelled; they are for sale again, unless the listing is withdrawn.",
+        Sold = "sold": "An order that held seats is completed.",
+        Withdrawn = "withdrawn": "The seller withdrew the seats that are not held or sold.",
     }
 }
 
@@ -42,27 +45,27 @@ text_enum! {
 }
 
 text_enum! {
-    /// The status of a listing.
+    /// The status of a listing, or of one of its seats.
     TicketStatus {
-        /// For sale.
+        /// For sale; of a listing: at least one seat is.
         Available,
-        /// Reserved for an order.
+        /// Reserved for an order; of a listing: no seat is for sale, and not all are sold.
         Reserved,
         /// Sold. Final.
         Sold,
-        /// Withdrawn by the seller. Final.
+        /// Withdrawn by the seller. A withdrawn listing may have seats that are still reserved for orders.
         Withdrawn,
     }
 }
 
 impl TicketStatus {
-    /// Whether the status never changes again.
+    /// Whether a listing with this status is never for sale again.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Sold | Self::Withdrawn)
     }
 }
 
-/// The terms of a listing that a buyer agrees to, except the price.
+/// The terms of a listing that a buyer agrees to, except the price and the names of the seats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
@@ -83,8 +86,8 @@ pub struct TicketTerms {
     pub section: Option<String>,
     /// The row.
     pub row: Option<String>,
-    /// The seat.
-    pub seat: Option<String>,
+    /// The blocks of seats that the listing is sold in.
+    pub blocks: Blocks,
 }
 
 impl TicketTerms {
@@ -115,7 +118,7 @@ fn is_part_of(part: &Map<String, Value>, whole: &Map<String, Value>) -> bool {
 pub struct Refusal {
     /// The reason.
     pub reason: RefusalReason,
-    /// The current price; null unless `reason` is `priceChanged`.
+    /// The current price of a seat; null unless `reason` is `priceChanged`.
     pub price: Option<Money>,
 }
 
@@ -126,9 +129,9 @@ text_enum! {
         Withdrawn,
         /// The event has started.
         Begun,
-        /// The price differs from the one that the buyer saw.
+        /// The price of a seat differs from the one that the buyer saw.
         PriceChanged,
-        /// Date, venue, seat or title differ from what the buyer saw.
+        /// Date, venue, seats or title differ from what the buyer saw.
         TermsChanged,
         /// The show is cancelled.
         ShowCancelled,
@@ -159,6 +162,19 @@ pub struct PriceDrop {
     pub at: Timestamp,
 }
 
+/// A seat of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct Seat {
+    /// What is printed on the ticket, such as its number; null if the seller named none.
+    pub name: Option<String>,
+    /// The status of the seat.
+    pub status: TicketStatus,
+    /// The order that holds or bought the seat; null unless `status` is `reserved` or `sold`.
+    pub order_id: Option<OrderId>,
+}
+
 /// The public state of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -173,27 +189,53 @@ pub struct TicketState {
     pub show_cancelled: bool,
     /// The seller.
     pub seller_id: UserId,
-    /// The total price for the buyer, including all fees.
+    /// The price of a seat for the buyer, including all fees.
     pub price: Money,
     /// The last change of the price, if it was a reduction below the lowest price of the 30 days before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price_drop: Option<PriceDrop>,
-    /// The price printed on the ticket.
+    /// The price printed on the ticket of one seat.
     pub face_value: Option<Money>,
     /// The kind of event.
     pub category: Option<Category>,
     /// The seller's description.
     pub description: Option<String>,
-    /// The status of the listing.
+    /// The status of the listing: `withdrawn` if its seller withdrew it, although seats may still be reserved; else
+    /// `sold` if all seats are, `reserved` if none is free, and `available` if any is.
     pub status: TicketStatus,
-    /// The order that holds or bought the listing; null unless `status` is `reserved` or `sold`.
-    pub order_id: Option<OrderId>,
+    /// The seats, by slot.
+    pub seats: Vec<Seat>,
     /// The refused orders that are not known to be closed.
     pub refusals: Vec<RefusedOrder>,
     /// When the listing was created.
     pub created_at: Timestamp,
     /// When the listing was last changed.
     pub updated_at: Timestamp,
+}
+
+impl TicketState {
+    /// Whether each of these slots is reserved for the order or sold to it.
+    pub fn has_seats_for(&self, order: OrderId, slots: &[Slot]) -> bool {
+        let is_for = |slot: &Slot| self.seats.get(usize::from(*slot)).is_some_and(|seat| seat.order_id == Some(order));
+        !slots.is_empty() && slots.iter().all(is_for)
+    }
+
+    /// The slots that are for sale, ascending.
+    pub fn free_slots(&self) -> Vec<Slot> {
+        let numbered = (0..).zip(&self.seats);
+        numbered.filter(|(_, seat)| seat.status == TicketStatus::Available).map(|(slot, _)| slot).collect()
+    }
+
+    /// The orders that hold a seat which they have not bought yet, each once.
+    pub fn holders(&self) -> BTreeSet<OrderId> {
+        let reserved = self.seats.iter().filter(|seat| seat.status == TicketStatus::Reserved);
+        reserved.filter_map(|seat| seat.order_id).collect()
+    }
+
+    /// The names of the seats, by slot.
+    pub fn seat_names(&self) -> impl Iterator<Item = Option<&str>> {
+        self.seats.iter().map(|seat| seat.name.as_deref())
+    }
 }
 
 #[cfg(test)]
