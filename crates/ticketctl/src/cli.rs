@@ -73,7 +73,7 @@ enum Command {
     #[command(subcommand, after_help = EXIT_CODES)]
     Restore(Restore),
     /// Report violated invariants of the databases, of the streams if `NATS_URL` is set, and of the payment provider if
-    /// `STRIPE_KEY` is set: tickets sold twice, charges without a ticket, overdue holds, stale replicas, lost events.
+    /// `STRIPE_KEY` is set: seats sold twice, charges without a ticket, overdue holds, stale replicas, lost events.
     #[command(after_help = EXIT_CODES)]
     Audit(AuditArgs),
     /// Have an owner write an entity again, above the version that its replicas have; asks for confirmation first.
@@ -89,9 +89,9 @@ enum Command {
     /// `raise`.
     #[command(after_help = EXIT_CODES)]
     Void(VoidArgs),
-    /// Release a listing whose order is cancelled or lost; asks for confirmation first.
+    /// Release the seats of a listing whose order is cancelled or lost; asks for confirmation first.
     ///
-    /// The order that the listing is reserved for has to be cancelled, or unknown to orders and not restorable by
+    /// The order that the seats are reserved for has to be cancelled, or unknown to orders and not restorable by
     /// `raise`.
     #[command(after_help = EXIT_CODES)]
     Release(ReleaseArgs),

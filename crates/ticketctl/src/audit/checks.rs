@@ -19,7 +19,7 @@ use super::finding::Finding;
 use super::join::Join;
 use super::malformed::{self, Malformed};
 use super::sources::{AuditSources, Read};
-use super::{indexes, money, outside, replicas, sales, shows};
+use super::{holds, indexes, money, outside, replicas, seats, shows};
 
 /// Maximum age of an event in an outbox. The relay publishes an event at once; after a crash, the sweeper finds it
 /// within seconds.
@@ -167,10 +167,12 @@ impl Check {
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
-        let status = || doc! { "version": 1, "state.status": 1 };
-        let tickets = sources.open(Read::by_id("tickets", "tickets", status()), only).await?;
-        let mut projection = status();
-        projection.insert("state.ticket.id", 1);
+        let projection = doc! { "version": 1, "state.status": 1, "state.seats": 1 };
+        let tickets = sources.open(Read::by_id("tickets", "tickets", projection), only).await?;
+        let projection = doc! {
+            "version": 1, "state.status": 1, "state.ticket.id": 1, "state.ticket.blocks": 1, "state.slots": 1,
+            "state.price": 1, "state.unitPrice": 1,
+        };
         let open =
             [OrderStatus::Created, OrderStatus::AwaitingPayment, OrderStatus::Authorized, OrderStatus::Completed]
                 .map(|status| status.as_ref().to_owned());
@@ -178,14 +180,14 @@ impl Check {
             field: "state.ticket.id",
             key: |order| text(&order.state["ticket"]["id"]),
             filter: doc! { "state.status.name": { "$in": open.to_vec() } },
-            index: Some("open_ticket_v1"),
+            index: Some("open_seats_v1"),
             ..Read::by_id("orders", "orders", projection)
         };
         let open_orders = sources.open(open_orders, only).await?;
         let (mut join, mut found) = (Join(vec![tickets, open_orders]), Vec::new());
         while let Some(joined) = join.next(&mut sources.rate_limit).await? {
             let orders: Vec<&Entity> = joined.all(1).iter().collect();
-            sales::check_ticket(&joined.key, joined.one(0), &orders, &mut found);
+            seats::check_ticket(&joined.key, joined.one(0), &orders, &mut found);
             suspects.add(self, &joined.key, &mut found);
         }
         suspects.add_malformed(join);
@@ -219,7 +221,7 @@ impl Check {
             let payments: Vec<&Entity> = joined.all(1).iter().collect();
             if let Some(order) = joined.one(0) {
                 // The audit does not know how many orders expire in the same second, so it allows the longer period.
-                sales::check_hold(order, now, sales::EXPIRY_GRACE_BURST, &mut found);
+                holds::check_hold(order, now, holds::EXPIRY_GRACE_BURST, &mut found);
             }
             money::check_order(&joined.key, joined.one(0), &payments, &mut found);
             money::check_progress(&joined.key, joined.one(0), &payments, now, &mut found);
@@ -235,7 +237,9 @@ impl Check {
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
-        let projection = doc! { "version": 1, "state.status": 1, "state.show": 1, "state.listing.startsAt": 1 };
+        let projection = doc! {
+            "version": 1, "state.status": 1, "state.seats": 1, "state.show": 1, "state.listing.startsAt": 1,
+        };
         let mut join = Join(vec![sources.open(Read::by_id("tickets", "tickets", projection), only).await?]);
         loop {
             // A popular show has too many listings for one key of a join.

@@ -39,19 +39,21 @@ impl<'a> Step<'a> {
     }
 }
 
-/// A digest of the part of a payload that must never change: the price and the ticket of an order. It is 0 for all
-/// other entities. Fields that this release does not know are left out, because the events of one order may come from
+/// A digest of the part of a payload that must never change: the prices, the seats and the ticket of an order. It is 0
+/// for all other entities. Fields that this release does not know are left out, because the events of one order may come from
 /// instances of two releases, of which the newer one adds fields.
 pub fn terms(entity: &str, payload: &Value) -> u64 {
     if entity != "order" {
         return 0;
     }
-    digest(&[&price(payload), &known::<TicketTerms>(&payload["ticket"])])
+    let ticket = known::<TicketTerms>(&payload["ticket"]);
+    let slots = payload["slots"].to_string();
+    digest(&[&price(&payload["price"]), &price(&payload["unitPrice"]), &slots, &payload["seats"].to_string(), &ticket])
 }
 
-/// The price in a payload as JSON, without the fields that this release does not know, as in [`terms`].
-pub fn price(payload: &Value) -> String {
-    known::<Money>(&payload["price"])
+/// A price in a payload as JSON, without the fields that this release does not know, as in [`terms`].
+pub fn price(price: &Value) -> String {
+    known::<Money>(price)
 }
 
 /// Serialises a value as JSON without the fields that `T` lacks. A value that is no `T` is serialised unchanged.
@@ -214,7 +216,8 @@ fn is_among<S: FromStr + AsRef<str> + 'static>(
 
 fn next_ticket_statuses(status: Option<TicketStatus>) -> &'static [TicketStatus] {
     use TicketStatus::{Available, Reserved, Sold, Withdrawn};
-    // Edits, and refusals that are added or removed, do not change the status.
+    // The status of a listing follows from its seats. One with a free seat becomes sold only after it was reserved, since
+    // a sale changes no free seat. Edits, and refusals that are added or removed, do not change the status.
     match status {
         None => &[Available],
         Some(Available) => &[Available, Reserved, Withdrawn],
@@ -364,6 +367,9 @@ mod tests {
             found(ORDERS, Some(&aggregate(1, "1", "1")), &steps, &Coverage::default())
         };
         let (created, confirmed) = (payload("created", 5), payload("awaitingPayment", 5));
+        let mut other_seats = confirmed.clone();
+        other_seats["slots"] = json!([2, 3]);
+        assert_eq!(check(created.clone(), other_seats), ["13 terms: the terms of order 1 changed"]);
         assert_eq!(check(created.clone(), confirmed), Vec::<String>::new());
         assert_eq!(check(created, payload("awaitingPayment", 6)), ["13 terms: the terms of order 1 changed"]);
     }

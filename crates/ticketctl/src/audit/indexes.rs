@@ -29,8 +29,9 @@ pub struct UniqueIndex {
 }
 
 /// The unique indexes of all services.
-pub const DECLARED: [UniqueIndex; 3] = [
-    unique("orders", "orders", "open_ticket_v1", &["state.ticket.id"]),
+pub const DECLARED: [UniqueIndex; 4] = [
+    unique("orders", "orders", "open_seats_v1", &["state.ticket.id", "state.slots"]),
+    unique("orders", "orders", "one_hold_v1", &["state.ticket.id", "state.buyerId"]),
     unique("payments", "payments", "attempts_v1", &["state.orderId", "state.attempt"]),
     unique("payments", "payments", "one_per_order_v1", &["state.orderId"]),
 ];

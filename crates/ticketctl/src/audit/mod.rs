@@ -2,8 +2,8 @@
 //! payment provider, in bounded memory, while the fleet serves requests.
 //!
 //! In reading order: [`names`] (the invariants), [`remedy`] (commands that repair violations), [`finding`] (a violation
-//! as it is reported), [`entity`] (the stored documents), [`sales`] (tickets are sold at most once, every hold ends),
-//! [`money`] (no charge without a ticket, no ticket without a charge), [`shows`] (listings follow their shows),
+//! as it is reported), [`entity`] (the stored documents), [`seats`] (a seat is sold at most once, an order has all of
+//! its seats or none), [`holds`] (every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`shows`] (listings follow their shows),
 //! [`replicas`] (replicas equal their owners' entities), [`history`] (every version has one event, statuses change only
 //! as allowed), [`indexes`] (unique indexes exist), `malformed` (documents that can't be checked), `join` (merge joins of
 //! sorted reads), `streams` (NATS), `provider` (intents at the payment provider), `sources` (the open sources, and reads
@@ -22,6 +22,7 @@ pub mod finding;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod history;
+pub mod holds;
 pub mod indexes;
 mod join;
 mod malformed;
@@ -32,7 +33,7 @@ pub(crate) mod periodic;
 mod provider;
 pub mod remedy;
 pub mod replicas;
-pub mod sales;
+pub mod seats;
 pub mod shows;
 mod sources;
 mod streams;

@@ -31,13 +31,13 @@ pub const WELL_FORMED: Invariant = Invariant {
     name: "well-formed",
     advice: "no service can read such a document; find out who wrote it from outside",
 };
-/// A ticket is in at most one order that is not cancelled.
+/// A seat is in at most one order that is not cancelled, and an order takes whole blocks of its listing.
 pub const HELD_ONCE: Invariant = Invariant {
     number: 1,
     name: "held-once",
     advice: "let the unpaid holds expire, or ask their buyers to cancel them",
 };
-/// A ticket is sold at most once.
+/// A seat is sold at most once.
 pub const SOLD_ONCE: Invariant = Invariant {
     number: 2,
     name: "sold-once",
@@ -58,7 +58,7 @@ pub const REFUNDED: Invariant = Invariant {
     name: "refunded",
     advice: "refund or cancel the payment in the payment provider's dashboard, unless the bank decides a dispute",
 };
-/// A ticket's status agrees with its order's.
+/// Each seat's status agrees with its order's, and the status of a listing with those of its seats.
 pub const TICKET_STATUS: Invariant = Invariant {
     number: 5,
     name: "ticket-status",
@@ -100,7 +100,7 @@ pub const PROVIDER: Invariant = Invariant {
     name: "provider",
     advice: "compare the payment with the payment provider's dashboard, which decides",
 };
-/// The terms of an order never change, and its price is the one that its ticket was reserved at.
+/// The terms of an order never change, and its price is the one that its seats were reserved at.
 pub const TERMS: Invariant = Invariant {
     number: 13,
     name: "terms",

@@ -30,10 +30,12 @@ pub enum Remedy {
         /// The id of the payment.
         payment: String,
     },
-    /// `tickets` ends the reservation of the listing.
+    /// `tickets` ends the reservation of a listing's seats for an order.
     Release {
         /// The id of the listing.
         ticket: String,
+        /// The id of the order.
+        order: String,
     },
 }
 
@@ -50,8 +52,8 @@ impl Remedy {
         Self::Void { payment: payment.to_owned() }
     }
 
-    pub(super) fn release(ticket: &str) -> Self {
-        Self::Release { ticket: ticket.to_owned() }
+    pub(super) fn release(ticket: &str, order: &str) -> Self {
+        Self::Release { ticket: ticket.to_owned(), order: order.to_owned() }
     }
 }
 
@@ -62,7 +64,7 @@ impl Display for Remedy {
             Self::Raise { owner, id } => write!(f, "ticketctl raise {owner} {id}"),
             Self::Resync { owner, id } => write!(f, "ticketctl resync {owner} --ids {id}"),
             Self::Void { payment } => write!(f, "ticketctl void {payment}"),
-            Self::Release { ticket } => write!(f, "ticketctl release {ticket}"),
+            Self::Release { ticket, order } => write!(f, "ticketctl release {ticket} {order}"),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::entity::{Entity, text};
 use super::finding::Finding;
 use super::names::SHOWS;
 use super::remedy::Remedy;
+use super::seats::seats;
 
 /// Length of a stored time up to the minute: `2099-06-01T19:30`.
 const MINUTE_LENGTH: usize = 16;
@@ -37,12 +38,15 @@ fn disagreement(show: &Entity, listing: &Entity) -> Option<String> {
     let is_cancelled = show.status() == Some(ShowStatus::Cancelled);
     let can_be_ordered =
         listing.status() == Some(TicketStatus::Available) && listing.state["show"]["isCancelled"] != true;
+    // A listing keeps its terms as long as an order has a seat of it.
+    let is_free = seats(listing).all(|seat| seat.status == Some(TicketStatus::Available));
     if !merged_into.is_empty() {
         Some(format!("which was merged into {merged_into}"))
     } else if is_cancelled && can_be_ordered {
         Some("which is cancelled, and can be ordered".to_owned())
     } else if show.status() == Some(ShowStatus::Moved)
         && can_be_ordered
+        && is_free
         && minute(&listing.state["listing"]["startsAt"]) != minute(&show.state["details"]["startsAt"])
     {
         Some("which was moved, and can be ordered for another time".to_owned())
@@ -76,8 +80,11 @@ mod tests {
         let show = |status: &str, merged_into: Value| show_at(MONDAY, status, merged_into);
         let listing = |status: &str, is_cancelled: bool| {
             let (show, listing) = (json!({ "id": "s", "isCancelled": is_cancelled }), json!({ "startsAt": MONDAY }));
-            entity("t", json!({ "status": { "name": status }, "show": show, "listing": listing }))
+            let seats = json!([{ "status": status }]);
+            entity("t", json!({ "status": { "name": status }, "seats": seats, "show": show, "listing": listing }))
         };
+        let mut in_part = listing("available", false);
+        in_part.state["seats"] = json!([{ "status": "sold" }, { "status": "available" }]);
         let merged = "19 shows: ticket t names show s, which was merged into r";
         let cancelled = "19 shows: ticket t names show s, which is cancelled, and can be ordered";
         let moved = "19 shows: ticket t names show s, which was moved, and can be ordered for another time";
@@ -87,6 +94,7 @@ mod tests {
             (Some(show_at(FRIDAY, "scheduled", Value::Null)), listing("available", false), None),
             (Some(show_at(FRIDAY, "moved", Value::Null)), listing("available", false), Some(moved)),
             (Some(show_at(FRIDAY, "moved", Value::Null)), listing("reserved", false), None),
+            (Some(show_at(FRIDAY, "moved", Value::Null)), in_part, None),
             (None, listing("sold", false), Some("19 shows: ticket t names show s, which does not exist")),
             (Some(show("scheduled", json!("r"))), listing("sold", false), Some(merged)),
             (Some(show("cancelled", Value::Null)), listing("available", false), Some(cancelled)),

@@ -25,7 +25,7 @@ pub(super) enum Action {
     Resync { owner: String, ids: Vec<String> },
     /// Voids or refunds a payment.
     Void(Void),
-    /// Ends the reservation of a listing.
+    /// Ends the reservation of a listing's seats for an order.
     Release(Release),
 }
 
@@ -80,7 +80,7 @@ impl Display for Action {
                 write!(f, "payments voids or refunds payment {id}, {}", reason(*order_is_lost))
             }
             Self::Release(Release { id, order_id, order_is_lost, .. }) => {
-                write!(f, "tickets releases ticket {id} from order {order_id}, {}", reason(*order_is_lost))
+                write!(f, "tickets releases the seats of ticket {id} from order {order_id}, {}", reason(*order_is_lost))
             }
         }
     }

@@ -20,6 +20,7 @@ use super::action::Action;
 use crate::audit::entity::{Entity, EntityKind, ORDERS, text};
 use crate::audit::money;
 use crate::audit::replicas::{RESTORABLE, agree, differing_fields};
+use crate::audit::seats::{StoredSeat, seats};
 
 /// What to do about a remedy.
 #[derive(Debug)]
@@ -143,17 +144,15 @@ pub(super) fn decide_void(id: &str, payment: Option<&Entity>, order: Option<&Ent
     }
 }
 
-/// Decides about releasing a ticket. `order` is what `orders` has of the order that it is reserved for.
-pub(super) fn decide_release(id: &str, ticket: Option<&Entity>, order: Option<&Entity>) -> Decision {
+/// Decides about releasing the seats of a ticket that are reserved for an order. `order` is what `orders` has of it.
+pub(super) fn decide_release(id: &str, order_id: &str, ticket: Option<&Entity>, order: Option<&Entity>) -> Decision {
     let (Some(ticket), Ok(parsed)) = (ticket, id.parse::<TicketId>()) else {
         return Decision::Skip(format!("tickets has no ticket {id}"));
     };
-    let order_id = text(&ticket.state["status"]["orderId"]);
-    if ticket.status() != Some(TicketStatus::Reserved) {
-        return Decision::Skip(format!("ticket {id} is {}, not reserved", ticket.status_name()));
-    }
-    let Ok(order_id) = order_id.parse::<OrderId>() else {
-        return Decision::Skip(format!("ticket {id} names no order"));
+    let is_reserved = |seat: StoredSeat<'_>| seat.status == Some(TicketStatus::Reserved) && seat.order == order_id;
+    let reserved_for = order_id.parse::<OrderId>().ok().filter(|_| seats(ticket).any(is_reserved));
+    let Some(order_id) = reserved_for else {
+        return Decision::Skip(format!("ticket {id} has no seat that is reserved for order {order_id}"));
     };
     match order.map(Entity::status::<OrderStatus>) {
         None => {
@@ -164,7 +163,7 @@ pub(super) fn decide_release(id: &str, ticket: Option<&Entity>, order: Option<&E
         }
         Some(_) => {
             let status = order.map(Entity::status_name).unwrap_or_default();
-            Decision::Skip(format!("ticket {id} is reserved for order {order_id}, which is {status}"))
+            Decision::Skip(format!("ticket {id} has seats for order {order_id}, which is {status}"))
         }
     }
 }
@@ -313,18 +312,23 @@ mod tests {
     }
 
     #[test]
-    fn listing_is_released_only_if_its_order_is_cancelled_or_lost() {
+    fn seats_are_released_only_if_their_order_is_cancelled_or_lost() {
         let (id, order_id) = (TicketId::new().to_string(), OrderId::new().to_string());
-        let ticket = |status: &str| at(1, json!({ "status": { "name": status, "orderId": order_id } }));
+        let free = json!({ "status": "available", "orderId": null });
+        let ticket = |status: &str| at(1, json!({ "seats": [free, { "status": status, "orderId": order_id }] }));
         let order = |status: &str| at(1, json!({ "status": { "name": status } }));
-        let decide =
-            |status: &str, order: Option<Entity>| text_of(decide_release(&id, Some(&ticket(status)), order.as_ref()));
-        let release = format!("tickets releases ticket {id} from order {order_id}, because");
+        let decide = |status: &str, order: Option<Entity>| {
+            text_of(decide_release(&id, &order_id, Some(&ticket(status)), order.as_ref()))
+        };
+        let release = format!("tickets releases the seats of ticket {id} from order {order_id}, because");
         assert_eq!(decide("reserved", None), format!("{release} orders does not have the order"));
         assert_eq!(decide("reserved", Some(order("cancelled"))), format!("{release} the order is closed"));
-        let held = format!("- ticket {id} is reserved for order {order_id}, which is completed");
+        let held = format!("- ticket {id} has seats for order {order_id}, which is completed");
         assert_eq!(decide("reserved", Some(order("completed"))), held);
-        assert_eq!(decide("sold", None), format!("- ticket {id} is sold, not reserved"));
-        assert_eq!(text_of(decide_release(&id, None, None)), format!("- tickets has no ticket {id}"));
+        let other = OrderId::new().to_string();
+        let not_reserved = |order: &str| format!("- ticket {id} has no seat that is reserved for order {order}");
+        assert_eq!(decide("sold", None), not_reserved(&order_id));
+        assert_eq!(text_of(decide_release(&id, &other, Some(&ticket("reserved")), None)), not_reserved(&other));
+        assert_eq!(text_of(decide_release(&id, &order_id, None, None)), format!("- tickets has no ticket {id}"));
     }
 }

@@ -53,11 +53,11 @@ impl<'a> Inspector<'a> {
                 let order = self.order(order_id).await?;
                 self.confirm_loss(order_id, decide_void(payment, found.as_ref(), order.as_ref())).await
             }
-            Remedy::Release { ticket } => {
-                let found = self.find("tickets", "tickets", ticket, doc! { "version": 1, "state.status": 1 }).await?;
-                let order_id = found.as_ref().map(|ticket| text(&ticket.state["status"]["orderId"]));
-                let order = self.order(order_id).await?;
-                self.confirm_loss(order_id, decide_release(ticket, found.as_ref(), order.as_ref())).await
+            Remedy::Release { ticket, order: order_id } => {
+                let found = self.find("tickets", "tickets", ticket, doc! { "version": 1, "state.seats": 1 }).await?;
+                let order = self.order(Some(order_id)).await?;
+                let decision = decide_release(ticket, order_id, found.as_ref(), order.as_ref());
+                self.confirm_loss(Some(order_id), decision).await
             }
         }
     }

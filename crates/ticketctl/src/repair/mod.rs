@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use common::id::{PaymentId, TicketId};
+use common::id::{OrderId, PaymentId, TicketId};
 
 use self::action::{Action, is_temporary};
 use self::decide::{Decision, LossRule};
@@ -58,6 +58,8 @@ pub(crate) struct VoidArgs {
 pub(crate) struct ReleaseArgs {
     /// The listing's id.
     ticket: TicketId,
+    /// The id of the order that seats of the listing are reserved for.
+    order: OrderId,
     #[command(flatten)]
     loss: LossArgs,
 }
@@ -96,8 +98,8 @@ impl From<VoidArgs> for Single {
 }
 
 impl From<ReleaseArgs> for Single {
-    fn from(ReleaseArgs { ticket, loss }: ReleaseArgs) -> Self {
-        Self::new(Remedy::Release { ticket: ticket.to_string() }, &loss)
+    fn from(ReleaseArgs { ticket, order, loss }: ReleaseArgs) -> Self {
+        Self::new(Remedy::Release { ticket: ticket.to_string(), order: order.to_string() }, &loss)
     }
 }
 
@@ -277,7 +279,7 @@ mod tests {
     fn resyncs_of_an_owner_are_one_command_and_come_after_raises() {
         let raise = |id: &str| Remedy::Raise { owner: "orders".to_owned(), id: id.to_owned() };
         let resync = |owner: &str, id: &str| Remedy::Resync { owner: owner.to_owned(), id: id.to_owned() };
-        let release = Remedy::Release { ticket: "t".to_owned() };
+        let release = Remedy::Release { ticket: "t".to_owned(), order: "o".to_owned() };
         let mut remedies = vec![
             release.clone(),
             resync("orders", "b"),
@@ -294,7 +296,7 @@ mod tests {
             "ticketctl raise orders e",
             "ticketctl resync auth --ids c",
             "ticketctl resync orders --ids a,b",
-            "ticketctl release t",
+            "ticketctl release t o",
         ];
         assert_eq!(lines, expected);
         let Action::Resync { owner, ids } = resync_of(commands[3].1) else { panic!("a resync") };

@@ -1,10 +1,12 @@
 //! Change events as streams contain them: the exact check of one entity's events, and the digests by which confirmed
 //! orders are matched with reservations.
 
+use std::collections::BTreeMap;
+
 use common::events::order::OrderStatus;
 use common::events::ticket::TicketStatus;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::audit::entity::{Entity, EntityKind, text};
 use crate::audit::finding::Finding;
@@ -64,25 +66,37 @@ pub(super) fn check(
     history::check(kind, id, aggregate, &steps, coverage, found);
 }
 
-/// A digest of order, ticket and price, if the event confirms an order: its ticket is reserved and it awaits payment.
+/// A digest of order, ticket, seats and price of a seat, if the event confirms an order: its seats are reserved and it
+/// awaits payment.
 pub(super) fn confirmation(entity: &str, event: &Event) -> Option<u64> {
     let data = &event.data;
     let is_confirmed = entity == "order" && data["status"] == OrderStatus::AwaitingPayment.as_ref();
-    is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &price(data)]))
+    let seats = || json!([data["slots"], data["seats"]]).to_string();
+    is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &seats(), &price(&data["unitPrice"])]))
 }
 
-/// A digest of order, ticket and price, if the ticket in the event is reserved for an order. It equals the digest of
-/// that order's [`confirmation`].
-pub(super) fn reservation(entity: &str, event: &Event) -> Option<u64> {
+/// For each order that seats of the ticket in the event are reserved for, a digest of order, ticket, seats and price of
+/// a seat. It equals the digest of that order's [`confirmation`].
+pub(super) fn reservations(entity: &str, event: &Event) -> Vec<u64> {
     let data = &event.data;
-    let is_reserved = entity == "ticket" && data["status"] == TicketStatus::Reserved.as_ref();
-    is_reserved.then(|| digest(&[text(&data["orderId"]), &event.subject, &price(data)]))
+    let seats = data["seats"].as_array().filter(|_| entity == "ticket");
+    // The slots and the names of the seats, by order.
+    let mut reserved: BTreeMap<&str, (Vec<usize>, Vec<&Value>)> = BTreeMap::new();
+    for (slot, seat) in seats.into_iter().flatten().enumerate() {
+        if seat["status"] == TicketStatus::Reserved.as_ref() {
+            let (slots, names) = reserved.entry(text(&seat["orderId"])).or_default();
+            slots.push(slot);
+            names.push(&seat["name"]);
+        }
+    }
+    let digests = reserved.into_iter().map(|(order, (slots, names))| {
+        digest(&[order, &event.subject, &json!([slots, names]).to_string(), &price(&data["price"])])
+    });
+    digests.collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::audit::entity::USERS;
     use crate::audit::fixtures::entity;
@@ -110,22 +124,28 @@ mod tests {
 
     #[test]
     fn confirmation_has_the_digest_of_its_reservation() {
-        let order = |price: i64| {
+        let order = |price: i64, slots: [u8; 2]| {
             let price = json!({ "amount": price, "currency": "EUR" });
-            let data = json!({ "status": "awaitingPayment", "ticket": { "id": "t" }, "price": price });
+            let data = json!({
+                "status": "awaitingPayment", "ticket": { "id": "t" }, "slots": slots, "seats": ["12", null],
+                "unitPrice": price,
+            });
             Event { subject: "o".to_owned(), ..event("a", 1, data) }
         };
         let ticket = |status: &str| {
             // Published by a newer release.
             let price = json!({ "amount": 5, "currency": "EUR", "addedLater": true });
-            let data = json!({ "status": status, "orderId": "o", "price": price });
+            let seat = |name: Option<&str>, order: &str| json!({ "name": name, "status": status, "orderId": order });
+            let data = json!({ "seats": [seat(None, "p"), seat(Some("12"), "o"), seat(None, "o")], "price": price });
             Event { subject: "t".to_owned(), ..event("b", 1, data) }
         };
-        let reserved = reservation("ticket", &ticket("reserved"));
-        assert!(reserved.is_some());
-        assert_eq!(confirmation("order", &order(5)), reserved);
-        assert_ne!(confirmation("order", &order(6)), reserved);
-        assert_eq!(reservation("ticket", &ticket("sold")), None);
-        assert_eq!(confirmation("payment", &order(5)), None);
+        let reserved = reservations("ticket", &ticket("reserved"));
+        assert_eq!(reserved.len(), 2, "one for each order");
+        assert!(confirmation("order", &order(5, [1, 2])).is_some_and(|confirmed| reserved.contains(&confirmed)));
+        for other in [order(6, [1, 2]), order(5, [0, 1])] {
+            assert!(confirmation("order", &other).is_some_and(|confirmed| !reserved.contains(&confirmed)));
+        }
+        assert_eq!(reservations("ticket", &ticket("sold")), Vec::<u64>::new());
+        assert_eq!(confirmation("payment", &order(5, [1, 2])), None);
     }
 }

@@ -45,7 +45,7 @@ pub(super) type Found = Vec<(String, Finding)>;
 /// The event that confirmed an order. There must be a reservation with the same digest.
 #[derive(Debug, Clone, Copy)]
 struct Confirmation {
-    /// The digest of order, ticket and price.
+    /// The digest of order, ticket, seats and price.
     digest: u64,
     /// The sequence number of the event in the stream of `orders`.
     sequence: u64,
@@ -121,7 +121,7 @@ impl Streams {
             if let Some(digest) = event::confirmation(entity, &event).filter(|_| event.time >= reservations) {
                 confirmed.push(Confirmation { digest, sequence });
             }
-            reserved.extend(event::reservation(entity, &event));
+            reserved.extend(event::reservations(entity, &event));
         });
         read.await?;
         marks.sort();
@@ -203,7 +203,7 @@ impl Streams {
     /// Compares the confirmations of orders with the reservations of tickets, after both streams were read. Keeps the
     /// findings about at most `max` orders without a reservation, and returns the number of further ones.
     ///
-    /// A ticket is reserved before its order is confirmed, and the stream of orders is read before that of tickets. So
+    /// Seats are reserved before their order is confirmed, and the stream of orders is read before that of tickets. So
     /// a reservation that is missing now will not appear later.
     pub(super) async fn find_unreserved(&mut self, max: usize) -> Result<u64> {
         self.reserved.sort_unstable();
@@ -218,7 +218,8 @@ impl Streams {
                 continue;
             }
             let (order, ticket) = (event.subject, text(&event.data["ticket"]["id"]));
-            let text = format!("order {order} was confirmed, and ticket {ticket} was not reserved for it at its price");
+            let text =
+                format!("order {order} was confirmed, but not its seats of ticket {ticket} reserved at its price");
             let finding = Finding::new(TERMS, "orders", [order.as_str(), ticket], text);
             self.unreserved.insert(order, finding);
         }
