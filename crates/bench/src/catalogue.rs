@@ -66,6 +66,9 @@ pub(crate) fn listing(index: usize, amount: i64) -> Result<NewListing> {
         section: None,
         row: None,
         seat: Text::non_blank(&index.to_string()),
+        seats: None,
+        quantity: None,
+        split: None,
         description: None,
     })
 }

@@ -168,7 +168,7 @@ impl TestBed {
     ) -> Result<()> {
         let buyer = self.next_buyer.replace(self.next_buyer.get() + 1);
         let cookie = self.buyers.get(buyer % BUYERS).cloned().context("no buyers")?;
-        let id = send(CreateOrder { body: NewOrder { ticket_id: ticket } }, cookie.clone()).await?;
+        let id = send(CreateOrder { body: NewOrder { ticket_id: ticket, quantity: None } }, cookie.clone()).await?;
         self.ordered.set(self.ordered.get() + 1);
         self.orders.borrow_mut().push(Order { id, ticket, cookie });
         Ok(())

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use common::api::Endpoint;
 use common::api::orders::{CancelOrder, CreateOrder, NewOrder, Order};
 use common::api::payments::{CreatePayment, NewPayment, Payment, RefreshPayment};
-use common::api::tickets::{CreateListing, ReplaceListing};
+use common::api::tickets::{CreateListing, NewListing, ReplaceListing};
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::id::{OrderId, TicketId, UserId};
@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::exchange::{Error, Success};
-use crate::test_fleet::{TestFleet, listing};
+use crate::test_fleet::{TestFleet, listing, with_seats};
 use crate::user_client::UserClient;
 
 /// Time between the starts of two sales.
@@ -124,6 +124,9 @@ enum Scenario {
     PaymentAndCancellation,
 }
 
+/// The blocks of a listing, and how many of its seats each buyer orders, by the number of the sale.
+const LAYOUTS: [(&[u8], u8); 3] = [(&[1], 1), (&[2], 2), (&[2, 2, 2], 2)];
+
 /// Number of consecutive sales in which every scenario occurs.
 pub(crate) const SCENARIO_CYCLE: usize = 10;
 
@@ -144,17 +147,39 @@ impl Scenario {
 impl Sale {
     /// Lists a ticket and sells it in the scenario of this sale; returns the outcome.
     pub(crate) async fn run(&self) -> Result<&'static str> {
-        let mut terms = listing(&format!("Night {}", self.n), 1_000 + i64::try_from(self.n)?);
+        let (blocks, quantity) = LAYOUTS[self.n % LAYOUTS.len()];
+        // The row makes the seats different from those of other sales with this number.
+        let row = Text::non_blank(&key());
+        let listing = NewListing { row, ..listing(&format!("Night {}", self.n), 1_000 + i64::try_from(self.n)?) };
+        let mut terms = with_seats(listing, blocks);
         let request = CreateListing { body: terms.clone() };
         let ticket = self.seller.send_until_definitive(&request, Some(&key())).await?.body.id;
         let scenario = Scenario::of_sale(self.n);
         let order = if matches!(scenario, Scenario::PriceChange) {
             terms.price.amount = 5_000;
             let edit = ReplaceListing { id: ticket, body: terms };
-            tokio::join!(create_order(&self.buyer, ticket), self.seller.send(&edit)).0?
+            tokio::join!(create_order(&self.buyer, ticket, quantity), self.seller.send(&edit)).0?
         } else {
-            create_order(&self.buyer, ticket).await?
+            create_order(&self.buyer, ticket, quantity).await?
         };
+        if blocks.iter().sum::<u8>() > quantity {
+            // The other user buys as many seats at the same time.
+            let (outcome, others) =
+                tokio::join!(self.end(ticket, order, scenario, quantity), self.buy_as_other(ticket, quantity));
+            others?;
+            return outcome;
+        }
+        self.end(ticket, order, scenario, quantity).await
+    }
+
+    async fn buy_as_other(&self, ticket: TicketId, quantity: u8) -> Result<&'static str> {
+        let order = create_order(&self.other, ticket, quantity).await?;
+        pay(&self.other, order, "pm_card_visa").await?;
+        outcome(&self.other, order).await
+    }
+
+    /// Does with the buyer's order what happens in this scenario; returns its outcome.
+    async fn end(&self, ticket: TicketId, order: OrderId, scenario: Scenario, quantity: u8) -> Result<&'static str> {
         match scenario {
             Scenario::Payment | Scenario::PriceChange => _ = pay(&self.buyer, order, "pm_card_visa").await?,
             Scenario::DeclinedCard => {
@@ -163,9 +188,7 @@ impl Sale {
             }
             Scenario::Cancellation => {
                 self.cancel(order).await?;
-                let order = create_order(&self.other, ticket).await?;
-                pay(&self.other, order, "pm_card_visa").await?;
-                return outcome(&self.other, order).await;
+                return self.buy_as_other(ticket, quantity).await;
             }
             Scenario::Expiry => {}
             Scenario::ThreeDSecure => self.pay_with_3ds(order).await?,
@@ -199,9 +222,9 @@ impl Sale {
     }
 }
 
-pub(crate) async fn create_order(buyer: &UserClient, ticket: TicketId) -> Result<OrderId> {
+async fn create_order(buyer: &UserClient, ticket: TicketId, quantity: u8) -> Result<OrderId> {
     // 404: the listing has not arrived at `orders`. 409: the previous order is not closed yet.
-    let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
+    let request = CreateOrder { body: NewOrder { ticket_id: ticket, quantity: Some(quantity) } };
     let order = send_until_propagated(buyer, &request, &[404, 409]).await;
     Ok(order.with_context(|| format!("ordering {ticket}"))?.id)
 }

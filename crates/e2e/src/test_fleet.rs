@@ -10,6 +10,7 @@ use common::api::users::{NewUser, Password, SignUp};
 use common::id::UserId;
 use common::identity::Claims;
 use common::money::Money;
+use common::seats::Split;
 use common::text::Text;
 use serde_json::Value;
 use testkit::app::users::Signer;
@@ -166,7 +167,7 @@ pub(crate) fn copy_logs(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A valid listing.
+/// A valid listing of one seat without a name, so that a seller may list several.
 #[expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "the time and the currency are valid")]
 pub fn listing(title: &str, price: i64) -> NewListing {
     NewListing {
@@ -180,7 +181,17 @@ pub fn listing(title: &str, price: i64) -> NewListing {
         category: None,
         section: None,
         row: None,
-        seat: Text::non_blank("7"),
+        seat: None,
+        seats: None,
+        quantity: None,
+        split: None,
         description: None,
     }
+}
+
+/// A listing with this many adjacent seats, which are numbered and sold in blocks of these sizes.
+pub fn with_seats(listing: NewListing, blocks: &[u8]) -> NewListing {
+    let count: u8 = blocks.iter().sum();
+    let seats = (1..=count).map(|number| Text::new(&number.to_string())).collect();
+    NewListing { seat: None, seats: Some(seats), split: Some(Split::Sizes(blocks.to_vec())), ..listing }
 }

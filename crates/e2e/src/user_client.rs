@@ -215,7 +215,12 @@ impl UserClient {
 
     /// Orders a ticket; repeats the request while the listing has not arrived at `orders`.
     pub async fn create_order(&self, ticket: TicketId) -> Result<Order, Error> {
-        let (began, request) = (Instant::now(), CreateOrder { body: NewOrder { ticket_id: ticket } });
+        self.create_order_of(ticket, None).await
+    }
+
+    /// Like [`UserClient::create_order`], for this number of seats.
+    pub async fn create_order_of(&self, ticket: TicketId, quantity: Option<u8>) -> Result<Order, Error> {
+        let (began, request) = (Instant::now(), CreateOrder { body: NewOrder { ticket_id: ticket, quantity } });
         loop {
             match self.send(&request).await {
                 Err(error) if error.status() == Some(404) && began.elapsed() < TIMEOUT => {

@@ -147,13 +147,16 @@ pub(crate) fn listing(title: &str, venue: &str, starts_at: &str, cents: i64) -> 
         section: None,
         row: None,
         seat: None,
+        seats: None,
+        quantity: None,
+        split: None,
         description: None,
     })
 }
 
 /// Creates the request that orders a ticket.
 pub(crate) fn order(ticket_id: TicketId) -> CreateOrder {
-    CreateOrder { body: NewOrder { ticket_id } }
+    CreateOrder { body: NewOrder { ticket_id, quantity: None } }
 }
 
 /// Creates the request that pays for an order.

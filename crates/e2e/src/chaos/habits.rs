@@ -1,13 +1,14 @@
 //! What real visitors do but the load generator does not: they use pages and the API at once, open two tabs, reload,
 //! return to forgotten tabs and answer 3-D Secure late.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use common::api::orders::{CreateOrder, NewOrder, ReadOrder};
 use common::api::payments::{CreatePayment, NewPayment};
 use common::api::tickets::{CreateListing, NewListing, ReplaceListing, WithdrawListing};
 use common::api::users::{Credentials, NewUser, Password, SignIn, SignUp};
+use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use common::id::{OrderId, TicketId};
 use common::text::Text;
@@ -15,10 +16,11 @@ use fakestripe::control::ChallengeResult;
 use tokio::time::{sleep, timeout};
 
 use super::HOLD;
+use super::pages::{open, submit, ticket_page};
 use crate::fakestripe_client::FakestripeClient;
 use crate::load::{self, ignore_problem, key, outcome, pay};
-use crate::test_fleet::{PASSWORD, listing};
-use crate::user_client::{Page, TimedOut, UserClient};
+use crate::test_fleet::{PASSWORD, listing, with_seats};
+use crate::user_client::{Page, UserClient};
 
 const CARD: &str = "pm_card_visa";
 const CARD_WITH_CHALLENGE: &str = "pm_card_authenticationRequired";
@@ -26,8 +28,6 @@ const CARD_WITH_CHALLENGE: &str = "pm_card_authenticationRequired";
 const PRICE_NOTICE: &str = "price=new";
 /// The outcome of an order whose ticket is sold.
 const COMPLETED: &str = "completed";
-/// For how long a visitor retries a failing page or form.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Something that a visitor must never see.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,8 @@ pub(super) struct Violation(String);
 pub(super) enum Habit {
     /// Two buyers try to hold one ticket at once, one by its page and one by the API.
     TwoBuyers,
+    /// Two buyers hold different numbers of seats of one listing at once, while its seller withdraws what is left.
+    SharedListing,
     /// A buyer holds a ticket in two tabs at once, and pays in both.
     TwoTabs,
     /// A buyer reloads while holding a ticket, and again while paying.
@@ -62,8 +64,9 @@ pub(super) enum Habit {
 }
 
 impl Habit {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::TwoBuyers,
+        Self::SharedListing,
         Self::TwoTabs,
         Self::Reload,
         Self::LateChallenge,
@@ -79,6 +82,7 @@ impl Habit {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::TwoBuyers => "two buyers",
+            Self::SharedListing => "shared listing",
             Self::TwoTabs => "two tabs",
             Self::Reload => "reload",
             Self::LateChallenge => "late 3-D Secure",
@@ -117,10 +121,16 @@ impl Journey {
     async fn sell(&self, habit: Habit, impatience: Duration) -> Result<&'static str> {
         let ticket = match habit {
             Habit::DoubleClick => self.list_twice().await?,
-            _ => self.list().await?,
+            Habit::SharedListing => self.list(with_seats(terms(1_000), &[2, 2, 2, 2])).await?,
+            // These need no page, which would ask for the number of seats.
+            Habit::LateChallenge | Habit::UnfinishedChallenge | Habit::DashboardCancellation => {
+                self.list(NewListing { quantity: Some(3), ..terms(1_000) }).await?
+            }
+            _ => self.list(terms(1_000)).await?,
         };
         let order = match habit {
             Habit::TwoBuyers => return self.compete(ticket).await,
+            Habit::SharedListing => return self.share(ticket).await,
             Habit::TwoTabs => self.hold_in_two_tabs(ticket).await?,
             Habit::Reload => self.hold_and_reload(ticket, impatience).await?,
             Habit::EditInBetween => self.hold_while_the_price_changes(ticket).await?,
@@ -130,7 +140,7 @@ impl Journey {
             | Habit::UnfinishedChallenge
             | Habit::DashboardCancellation
             | Habit::DoubleClick
-            | Habit::NewAccount => hold(&self.buyer, ticket).await?,
+            | Habit::NewAccount => hold(&self.buyer, ticket, None).await?,
         };
         let Some(order) = order else { return Ok("not held") };
         match habit {
@@ -159,8 +169,8 @@ impl Journey {
         outcome(&self.buyer, order).await
     }
 
-    async fn list(&self) -> Result<TicketId> {
-        let request = CreateListing { body: terms(1_000) };
+    async fn list(&self, body: NewListing) -> Result<TicketId> {
+        let request = CreateListing { body };
         Ok(self.seller.send_until_definitive(&request, Some(&key())).await?.body.id)
     }
 
@@ -177,7 +187,7 @@ impl Journey {
 
     async fn compete(&self, ticket: TicketId) -> Result<&'static str> {
         let by_page = async { submit_hold(&self.other, ticket, &open(&self.other, &ticket_page(ticket)).await?).await };
-        let (one, two) = tokio::join!(hold(&self.buyer, ticket), by_page);
+        let (one, two) = tokio::join!(hold(&self.buyer, ticket, None), by_page);
         let mut outcomes = Vec::new();
         for (buyer, order) in [(&self.buyer, one?), (&self.other, two?)] {
             let Some(order) = order else { continue };
@@ -190,6 +200,34 @@ impl Journey {
             [_, two] if *two == COMPLETED => Ok(*two),
             [one, ..] => Ok(*one),
         }
+    }
+
+    /// The buyer wants two seats, the other one four, of eight in pairs. Whoever gets seats pays for all of them.
+    async fn share(&self, ticket: TicketId) -> Result<&'static str> {
+        let withdrawal = WithdrawListing { id: ticket };
+        let (one, two, withdrawn) = tokio::join!(
+            hold(&self.buyer, ticket, Some(2)),
+            hold(&self.other, ticket, Some(4)),
+            self.seller.send_until_definitive(&withdrawal, None)
+        );
+        ignore_problem(withdrawn)?;
+        let (mut outcomes, mut sold) = (Vec::new(), Vec::new());
+        for (buyer, order, quantity) in [(&self.buyer, one?, 2), (&self.other, two?, 4)] {
+            let Some(order) = order else { continue };
+            pay(buyer, order, CARD).await?;
+            outcomes.push(outcome(buyer, order).await?);
+            let order = buyer.wait_for_order_end(order).await?;
+            if order.slots.len() != quantity {
+                bail!(Violation(format!("order {} has the seats {:?} instead of {quantity}", order.id, order.slots)));
+            }
+            if order.status == OrderStatus::Completed {
+                sold.extend(order.slots);
+            }
+        }
+        if (1..sold.len()).any(|n| sold[n..].contains(&sold[n - 1])) {
+            bail!(Violation(format!("two buyers have bought the same seat of {ticket}: {sold:?}")));
+        }
+        Ok(outcomes.into_iter().min_by_key(|outcome| *outcome != COMPLETED).unwrap_or("not held"))
     }
 
     async fn hold_in_two_tabs(&self, ticket: TicketId) -> Result<Option<OrderId>> {
@@ -278,7 +316,7 @@ impl Journey {
         }
         match submit_hold(&self.buyer, ticket, &page).await? {
             Some(order) => Ok(Some(order)),
-            None => hold(&self.buyer, ticket).await,
+            None => hold(&self.buyer, ticket, None).await,
         }
     }
 
@@ -311,13 +349,9 @@ async fn sign_up(visitor: &UserClient) -> Result<UserClient> {
     Ok(client)
 }
 
-fn ticket_page(ticket: TicketId) -> String {
-    format!("/tickets/{ticket}")
-}
-
-/// Holds a ticket by the API; `None` if it can't be held. Fails if the listing does not reach `orders` in time.
-async fn hold(buyer: &UserClient, ticket: TicketId) -> Result<Option<OrderId>> {
-    let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
+/// Holds seats by the API; `None` if they can't be held. Fails if the listing does not reach `orders` in time.
+async fn hold(buyer: &UserClient, ticket: TicketId, quantity: Option<u8>) -> Result<Option<OrderId>> {
+    let request = CreateOrder { body: NewOrder { ticket_id: ticket, quantity } };
     // 404: the listing has not reached `orders` yet.
     match load::send_until_propagated(buyer, &request, &[404]).await {
         Ok(order) => Ok(Some(order.id)),
@@ -344,37 +378,4 @@ async fn submit_hold(buyer: &UserClient, ticket: TicketId, page: &Page) -> Resul
         )));
     }
     Ok(Some(id))
-}
-
-/// Opens a page, retrying until it returns 200.
-async fn open(client: &UserClient, path: &str) -> Result<Page> {
-    visit_until(client, path, None, |status| status == 200).await
-}
-
-/// Submits a form, retrying after 404, 429 and 5xx.
-async fn submit(client: &UserClient, path: &str, fields: &[(&str, &str)]) -> Result<Page> {
-    visit_until(client, path, Some(fields), |status| status < 500 && status != 404 && status != 429).await
-}
-
-async fn visit_until(
-    client: &UserClient,
-    path: &str,
-    form: Option<&[(&str, &str)]>,
-    is_accepted: fn(u16) -> bool,
-) -> Result<Page> {
-    let began = Instant::now();
-    loop {
-        let last = match client.visit(path, form).await {
-            Ok(page) if is_accepted(page.status) => return Ok(page),
-            Ok(page) => format!("{} {}", page.path, page.status),
-            Err(error) => error.to_string(),
-        };
-        if began.elapsed() > PATIENCE {
-            // The form's target can't be opened. `extent` opens the ticket's page instead, to see whether it works
-            // again.
-            let (path, expected) = (path.strip_suffix("/hold").unwrap_or(path).to_owned(), "shown".to_owned());
-            bail!(TimedOut { client: client.clone(), path, expected, last });
-        }
-        sleep(Duration::from_millis(250)).await;
-    }
 }

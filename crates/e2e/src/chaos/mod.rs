@@ -1,7 +1,7 @@
 //! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
 //!
-//! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `habits` and [`visitors`]
-//! (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether the run tested
+//! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `pages`, `habits` and
+//! [`visitors`] (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether the run tested
 //! enough), `audit` (`ticketctl audit`), [`timeline`], [`report`].
 //!
 //! # Why
@@ -15,6 +15,7 @@ mod extent;
 mod faults;
 mod habits;
 mod logs;
+mod pages;
 pub mod plan;
 pub mod report;
 pub mod timeline;

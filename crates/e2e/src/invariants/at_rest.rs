@@ -1,4 +1,4 @@
-//! Checks that a fleet has come to rest: every order, payment and timer has ended, and no listing is reserved.
+//! Checks that a fleet has come to rest: every order, payment and timer has ended, and no seat is reserved.
 //!
 //! # Why
 //! The other checks compare entities with each other. They do not find an order, a payment and a listing that wait for
@@ -8,6 +8,7 @@ use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use ticketctl::audit::entity::Entity;
+use ticketctl::audit::seats::seats;
 
 use super::databases::Databases;
 use super::names::AT_REST;
@@ -20,7 +21,7 @@ pub(super) fn check(databases: &Databases, violations: &mut Vec<String>) {
             violations.push(format!("{AT_REST}: {collection} {} is still {}", entity.id, entity.status_name()));
         }
     };
-    report("tickets", |ticket| ticket.status().is_some_and(|status: TicketStatus| status != TicketStatus::Reserved));
+    report("tickets", |ticket| seats(ticket).all(|seat| seat.status != Some(TicketStatus::Reserved)));
     report("orders", |order| order.status().is_some_and(OrderStatus::is_final));
     report("payments", |payment| payment.status().is_some_and(PaymentStatus::is_final));
     report("timers", |timer| timer.status_name() != "pending");
@@ -36,7 +37,8 @@ mod tests {
     use super::*;
 
     fn entity(id: &str, status: &str) -> Entity {
-        serde_json::from_value(json!({ "_id": id, "version": 1, "state": { "status": { "name": status } } })).unwrap()
+        let state = json!({ "status": { "name": status }, "seats": [{ "status": "sold" }, { "status": status }] });
+        serde_json::from_value(json!({ "_id": id, "version": 1, "state": state })).unwrap()
     }
 
     #[test]

@@ -12,7 +12,7 @@ use mongodb::bson::Document;
 use mongodb::{Client, Database};
 use ticketctl::audit::entity::{Entity, EntityKind, REPLICATED_ENTITIES, TIMERS, text};
 use ticketctl::audit::finding::Finding;
-use ticketctl::audit::{checks, money, replicas, sales, shows};
+use ticketctl::audit::{checks, holds, money, replicas, seats, shows};
 
 /// If more holds than this expire in the same second, their orders may be cancelled later than others.
 const BURST_SIZE: usize = 1_000;
@@ -67,17 +67,17 @@ impl Databases {
         let open_orders = orders.iter().filter(|order| order.status() != Some(OrderStatus::Cancelled));
         let open_orders = by_key(open_orders, |order| text(&order.state["ticket"]["id"]));
         for (id, ticket, open_orders) in joined(self.owned("tickets"), &open_orders) {
-            sales::check_ticket(id, ticket, open_orders, &mut found);
+            seats::check_ticket(id, ticket, open_orders, &mut found);
         }
         let mut expiring: BTreeMap<i64, usize> = BTreeMap::new();
-        for expires in orders.iter().filter_map(sales::expiry) {
+        for expires in orders.iter().filter_map(holds::expiry) {
             *expiring.entry(expires.as_seconds()).or_default() += 1;
         }
         for order in orders {
-            let count = sales::expiry(order).and_then(|expires| expiring.get(&expires.as_seconds()));
+            let count = holds::expiry(order).and_then(|expires| expiring.get(&expires.as_seconds()));
             let is_burst = count.is_some_and(|count| *count > BURST_SIZE);
-            let grace = if is_burst { sales::EXPIRY_GRACE_BURST } else { sales::EXPIRY_GRACE };
-            sales::check_hold(order, self.now, grace, &mut found);
+            let grace = if is_burst { holds::EXPIRY_GRACE_BURST } else { holds::EXPIRY_GRACE };
+            holds::check_hold(order, self.now, grace, &mut found);
         }
         let payments = by_key(payments.iter(), |payment| text(&payment.state["orderId"]));
         for (id, order, payments) in joined(orders, &payments) {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use ticketctl::audit::entity::text;
 use ticketctl::audit::history::price;
 
-use super::fleet_data::FleetData;
+use super::fleet_data::{FleetData, subject_and_version};
 use super::names::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};
 
 /// Checks that no payment was captured unless it had won its order, even if the charge was refunded later.
@@ -31,31 +31,90 @@ fn check_captures(data: &FleetData, violations: &mut Vec<String>) {
 pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
     check_captures(data, violations);
     let tickets = data.histories("ticket");
-    let mut sales: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    check_seats(data, &tickets, violations);
+    let mut sales: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
     for (id, states) in data.histories("order") {
         let ticket = states.values().next().map(|state| text(&state["ticket"]["id"])).unwrap_or_default();
         for state in states.values() {
             match text(&state["status"]).parse() {
                 Ok(OrderStatus::AwaitingPayment) => {
-                    // The listing at the time when it was reserved for this order.
-                    let mut reserved =
-                        tickets.get(ticket).into_iter().flat_map(BTreeMap::values).filter(|state| {
-                            state["orderId"] == id && state["status"] == TicketStatus::Reserved.as_ref()
-                        });
-                    if reserved.next().is_none_or(|reserved| price(reserved) != price(state)) {
-                        violations.push(format!("{TERMS}: order {id} was confirmed at an outdated price"));
+                    // The listing at the time when its seats were reserved for this order.
+                    let mut listings = tickets.get(ticket).into_iter().flat_map(BTreeMap::values);
+                    let reserved = listings.find(|listing| !seats_of(listing, id).is_empty());
+                    let agrees = |listing: &Value| {
+                        price(&listing["price"]) == price(&state["unitPrice"])
+                            && seats_of(listing, id) == seats_in(state)
+                    };
+                    if reserved.is_none_or(|listing| !agrees(listing)) {
+                        violations
+                            .push(format!("{TERMS}: order {id} was confirmed at an outdated price or for other seats"));
                     }
                 }
                 Ok(OrderStatus::Completed) => {
-                    sales.entry(ticket).or_default().insert(id);
+                    for (slot, _) in seats_in(state) {
+                        sales.entry((ticket, slot.to_string())).or_default().insert(id);
+                    }
                 }
                 _ => {}
             }
         }
     }
-    for (ticket, orders) in sales.iter().filter(|(_, orders)| orders.len() > 1) {
-        violations.push(format!("{SOLD_ONCE}: ticket {ticket} was sold to {orders:?}"));
+    for ((ticket, slot), orders) in sales.iter().filter(|(_, orders)| orders.len() > 1) {
+        violations.push(format!("{SOLD_ONCE}: seat {slot} of ticket {ticket} was sold to {orders:?}"));
     }
+}
+
+/// The slots and names of the seats that a listing reserves for an order.
+fn seats_of<'a>(listing: &'a Value, order: &str) -> Vec<(Value, &'a Value)> {
+    let seats = listing["seats"].as_array().into_iter().flatten().enumerate();
+    let is_reserved = |seat: &Value| seat["status"] == TicketStatus::Reserved.as_ref() && seat["orderId"] == order;
+    seats.filter(|(_, seat)| is_reserved(seat)).map(|(slot, seat)| (Value::from(slot), &seat["name"])).collect()
+}
+
+/// The slots and names of the seats of an order.
+fn seats_in(order: &Value) -> Vec<(Value, &Value)> {
+    let slots = order["slots"].as_array().into_iter().flatten().cloned();
+    slots.zip(order["seats"].as_array().into_iter().flatten()).collect()
+}
+
+/// Checks every change of a seat: one that is sold or withdrawn stays so, one that is held stays with its order until
+/// that has ended, and a listing that is withdrawn reserves nothing.
+fn check_seats(data: &FleetData, tickets: &BTreeMap<&str, BTreeMap<u64, &Value>>, violations: &mut Vec<String>) {
+    let is_raised = |event: &&Value| event["raised"] == true;
+    let raised: BTreeSet<_> = data.published("ticket").iter().filter(is_raised).map(subject_and_version).collect();
+    for (id, states) in tickets {
+        for (version, state) in states.iter().filter(|(version, _)| !raised.contains(&(*id, **version))) {
+            let Some(before) = version.checked_sub(1).and_then(|before| states.get(&before)) else { continue };
+            for (seat, change) in wrong_changes(&before["seats"], &state["seats"]) {
+                violations.push(format!("{TRANSITIONS}: seat {seat} of ticket {id} {change} at version {version}"));
+            }
+        }
+    }
+}
+
+/// The seats that changed as no seat may, each with its slot and a description of the change.
+fn wrong_changes(before: &Value, after: &Value) -> Vec<(usize, String)> {
+    use TicketStatus::{Available, Reserved, Sold, Withdrawn};
+    let empty = Vec::new();
+    let (before, after) = (before.as_array().unwrap_or(&empty), after.as_array().unwrap_or(&empty));
+    let status = |seat: &Value| text(&seat["status"]).parse::<TicketStatus>().ok();
+    let are_free = |seats: &[Value]| seats.iter().all(|seat| status(seat) == Some(Available));
+    // A seller may list other seats as long as no order has any.
+    if before.len() != after.len() && !(are_free(before) && are_free(after)) {
+        return vec![(before.len().min(after.len()), "appeared or disappeared".to_owned())];
+    }
+    let may_follow = |(one, other): (&Value, &Value)| {
+        let same_order = one["orderId"] == other["orderId"];
+        match (status(one), status(other)) {
+            (Some(Available), Some(Available | Reserved | Withdrawn)) => true,
+            (Some(Reserved), Some(Reserved | Sold)) | (Some(Sold), Some(Sold)) => same_order,
+            (Some(Reserved), Some(Available | Withdrawn)) | (Some(Withdrawn), Some(Withdrawn)) => true,
+            _ => false,
+        }
+    };
+    let pairs = before.iter().zip(after).enumerate().filter(|(_, pair)| !may_follow(*pair));
+    let describe = |seat: &Value| format!("{} {}", text(&seat["status"]), text(&seat["orderId"]));
+    pairs.map(|(slot, (one, other))| (slot, format!("changed from {} to {}", describe(one), describe(other)))).collect()
 }
 
 /// Checks that no unpaid hold expired early, or more than `max_delay` late. The timestamps are the stream's, since the
@@ -86,5 +145,35 @@ pub(super) fn check_expiry_delay(data: &FleetData, max_delay: Duration, violatio
         if ended < expires {
             violations.push(format!("{HOLD_EXPIRY}: order {id} ended {:?} early", expires.since(ended)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn seats_change_as_their_orders_do() {
+        let seat = |status: &str, order: Option<&str>| json!({ "status": status, "orderId": order });
+        let (free, withdrawn) = (seat("available", None), seat("withdrawn", None));
+        let (held, sold, other) = (seat("reserved", Some("o")), seat("sold", Some("o")), seat("reserved", Some("p")));
+        let changes = |before: &[&Value], after: &[&Value]| {
+            wrong_changes(&json!(before), &json!(after)).into_iter().map(|(slot, _)| slot).collect::<Vec<_>>()
+        };
+        for (before, after) in
+            [(&free, &held), (&held, &sold), (&held, &free), (&held, &withdrawn), (&free, &withdrawn)]
+        {
+            assert_eq!(changes(&[&free, before], &[&free, after]), Vec::<usize>::new(), "{before} {after}");
+            assert_eq!(changes(&[before], &[before]), Vec::<usize>::new(), "{before}");
+        }
+        for (before, after) in
+            [(&sold, &free), (&held, &other), (&withdrawn, &free), (&withdrawn, &held), (&free, &sold), (&sold, &other)]
+        {
+            assert_eq!(changes(&[&free, before], &[&free, after]), [1], "{before} {after}");
+        }
+        assert_eq!(changes(&[&free], &[&free, &free]), Vec::<usize>::new(), "the seller has changed the seats");
+        assert_eq!(changes(&[&held, &free], &[&held]), [1]);
     }
 }

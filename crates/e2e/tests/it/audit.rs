@@ -126,7 +126,8 @@ async fn each_corruption_is_reported_with_its_ids() {
     }
 
     // A change of an owned entity also makes its replicas differ from it.
-    let available = doc! { "$set": { "state.status": { "name": "available" } } };
+    let seat = doc! { "name": null, "status": "available", "orderId": null };
+    let available = doc! { "$set": { "state.status": { "name": "available" }, "state.seats": [seat] } };
     let expected = [
         found(TICKET_STATUS, "tickets", &[ticket, order]),
         found(REPLICAS, "orders", &[ticket]),
@@ -193,8 +194,8 @@ async fn dropped_unique_index_is_reported() {
     assert_eq!(unique, BTreeSet::from(declared), "the audit knows every unique index");
 
     let orders = sold.client.database("orders").collection::<Document>("orders");
-    orders.drop_index("open_ticket_v1").await.unwrap();
-    assert_eq!(audit(&sold.operator).await, [found(UNIQUE_INDEXES, "orders", &["open_ticket_v1"])]);
+    orders.drop_index("open_seats_v1").await.unwrap();
+    assert_eq!(audit(&sold.operator).await, [found(UNIQUE_INDEXES, "orders", &["open_seats_v1"])]);
     let mut second = orders.find_one(doc! { "_id": &sold.order }).await.unwrap().unwrap();
     let id = OrderId::new().to_string();
     second.insert("_id", &id);
@@ -203,7 +204,7 @@ async fn dropped_unique_index_is_reported() {
     orders.insert_one(second).await.unwrap();
     let replicas = ["payments", "tickets", "web"].map(|database| found(REPLICAS, database, &[&id]));
     let expected = [
-        found(UNIQUE_INDEXES, "orders", &["open_ticket_v1"]),
+        found(UNIQUE_INDEXES, "orders", &["open_seats_v1"]),
         found(HELD_ONCE, "orders", &[&sold.ticket, &sold.order, &id]),
         found(SOLD_ONCE, "orders", &[&sold.ticket, &sold.order, &id]),
         found(PAID_ONCE, "orders", &[&id]),

@@ -56,7 +56,7 @@ async fn staff_cancels_a_show_and_gives_back_what_was_paid() {
 
     let ended = olu.wait_for_order(unpaid.id, OrderStatus::Cancelled).await.unwrap();
     assert_eq!(ended.cancel_reason, Some(CancelReason::ShowCancelled));
-    let again = CreateOrder { body: NewOrder { ticket_id: held } };
+    let again = CreateOrder { body: NewOrder { ticket_id: held, quantity: None } };
     assert_eq!(problem(&olu, &again).await, "show-cancelled");
     eventually("the order to be listed", async || !to_refund(&staff).await.is_empty()).await;
     let listed = to_refund(&staff).await;

@@ -7,48 +7,51 @@ use common::api::tickets::ReplaceListing;
 use common::events::order::OrderStatus;
 use e2e::exchange::status;
 use e2e::invariants;
-use e2e::test_fleet::{TestFleet, listing};
+use e2e::test_fleet::{TestFleet, listing, with_seats};
 use futures::future::join_all;
 use futures::{StreamExt, stream};
 
 const BUYERS_PER_TICKET: usize = 200;
 const TICKETS: usize = 50;
 const CONCURRENT_TICKETS: usize = 2;
+/// The blocks of a listing, and how many seats each of its buyers orders.
+const LAYOUTS: [(&[u8], u8); 5] = [(&[1], 1), (&[4], 4), (&[1], 1), (&[2, 2, 2], 2), (&[1, 1, 1, 1, 1, 1, 1, 1], 1)];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_200_concurrent_buyers_gets_each_of_50_tickets() {
+async fn each_seat_of_50_listings_goes_to_one_of_200_concurrent_buyers() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let seller = fleet.token_user().unwrap();
     let buyers: Vec<_> = (0..BUYERS_PER_TICKET).map(|_| fleet.token_user().unwrap()).collect();
     let tickets = join_all((0..TICKETS).map(|n| {
-        let (seller, listing) = (&seller, listing(&format!("Night {n}"), 1_000));
-        async move { seller.create_listing(listing).await.unwrap() }
+        let (seller, (blocks, quantity)) = (&seller, LAYOUTS[n % LAYOUTS.len()]);
+        let listing = with_seats(listing(&format!("Night {n}"), 1_000), blocks);
+        async move { (seller.create_listing(listing).await.unwrap(), blocks, quantity) }
     }))
     .await;
     // Waits until `orders` has every listing; before that, some buyers would get 404.
-    for ticket in &tickets {
+    for (ticket, ..) in &tickets {
         let order = buyers[0].create_order(*ticket).await.unwrap();
         assert_eq!(buyers[0].send(&CancelOrder { id: order.id }).await.unwrap().status, 200);
     }
     let all = stream::iter(tickets)
-        .map(|ticket| {
+        .map(|(ticket, blocks, quantity)| {
             let buyers = &buyers;
             async move {
-                let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
+                let request = CreateOrder { body: NewOrder { ticket_id: ticket, quantity: Some(quantity) } };
                 let responses = join_all(buyers.iter().map(|buyer| buyer.send(&request))).await;
                 let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
                 for response in responses {
                     *statuses.entry(status(response).unwrap()).or_default() += 1;
                 }
-                statuses
+                (statuses, usize::from(blocks.iter().sum::<u8>() / quantity))
             }
         })
         .buffer_unordered(CONCURRENT_TICKETS)
         .collect::<Vec<_>>()
         .await;
     assert_eq!(all.len(), TICKETS);
-    for statuses in all {
-        assert_eq!(statuses, BTreeMap::from([(201, 1), (409, BUYERS_PER_TICKET - 1)]));
+    for (statuses, orders) in all {
+        assert_eq!(statuses, BTreeMap::from([(201, orders), (409, BUYERS_PER_TICKET - orders)]));
     }
     invariants::assert_eventually(&fleet).await.unwrap();
 }

@@ -52,7 +52,8 @@ async fn users_behind_one_address_are_not_limited_but_one_account_is() {
     let ticket = seller.create_listing(listing("Carmen", 4_500)).await.unwrap();
     let first = buyers[0].create_order(ticket).await.unwrap();
     assert_eq!(buyers[0].send(&CancelOrder { id: first.id }).await.unwrap().status, 200);
-    let (read, order) = (ReadListing { id: ticket }, CreateOrder { body: NewOrder { ticket_id: ticket } });
+    let (read, order) =
+        (ReadListing { id: ticket }, CreateOrder { body: NewOrder { ticket_id: ticket, quantity: None } });
     let responses = join_all(buyers.iter().map(async |buyer| {
         let mut statuses = Vec::new();
         for _ in 0..20 {

@@ -150,14 +150,19 @@ impl DocumentTemplate {
 
 fn replace_ids(document: &mut Document, ids: &[(&String, &String)]) {
     for (_, value) in document.iter_mut() {
-        match value {
-            Bson::String(text) => {
-                if let Some((_, other)) = ids.iter().find(|(one, _)| *one == text) {
-                    text.clone_from(other);
-                }
+        replace_id(value, ids);
+    }
+}
+
+fn replace_id(value: &mut Bson, ids: &[(&String, &String)]) {
+    match value {
+        Bson::String(text) => {
+            if let Some((_, other)) = ids.iter().find(|(one, _)| *one == text) {
+                text.clone_from(other);
             }
-            Bson::Document(inner) => replace_ids(inner, ids),
-            _ => {}
         }
+        Bson::Document(inner) => replace_ids(inner, ids),
+        Bson::Array(items) => items.iter_mut().for_each(|item| replace_id(item, ids)),
+        _ => {}
     }
 }

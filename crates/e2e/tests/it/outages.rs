@@ -103,7 +103,7 @@ async fn nats_outage_only_grows_the_outbox() {
         let edit = ReplaceListing { id, body: listing(&format!("Day {n}"), 3_000) };
         assert_eq!(newcomer.send(&edit).await.unwrap().status, 200);
     }
-    let created = buyer.send(&CreateOrder { body: NewOrder { ticket_id: known } }).await.unwrap();
+    let created = buyer.send(&CreateOrder { body: NewOrder { ticket_id: known, quantity: None } }).await.unwrap();
     assert_eq!(created.status, 201, "{created:?}");
     assert_eq!(buyer.send(&CancelOrder { id: created.body.id }).await.unwrap().status, 200);
     // The metrics show the events that wait in the outboxes.

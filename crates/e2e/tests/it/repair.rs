@@ -158,11 +158,12 @@ async fn databases_of_different_moments_are_repaired() {
     invariants::assert_eventually(&shop.fleet).await.unwrap();
     let nothing: RepairReport = shop.operator.report(&["audit", "--repair", "--wait", "0"]).await;
     assert!(nothing.commands.is_empty() && nothing.after.is_none(), "{nothing:?}");
+    let release = ["release", &older.ticket.to_string(), &older.order.to_string()];
     for (arguments, reason) in [
-        (["void", &older.payment.to_string()], "which is completed and needs it"),
-        (["release", &older.ticket.to_string()], "is sold, not reserved"),
+        (&["void", &older.payment.to_string()][..], "which is completed and needs it"),
+        (&release[..], "has no seat that is reserved for order"),
     ] {
-        shop.operator.run_rejected(&arguments, reason).await;
+        shop.operator.run_rejected(arguments, reason).await;
     }
     shop.operator.run_rejected(&["raise", "orders", &older.order.to_string()], "orders is not behind").await;
 
@@ -205,7 +206,7 @@ async fn listing_and_payment_of_a_cancelled_order_are_freed() {
     shop.seller.wait_for_ticket(ticket, TicketStatus::Reserved).await.unwrap();
     shop.buyer.wait_for_payment(payment, PaymentStatus::Authorized).await.unwrap();
     // The services do not act on the operator's request alone: they don't know yet that the order has ended.
-    let release = shop.operator.run(&["release", &ticket.to_string(), "--yes"]).await;
+    let release = shop.operator.run(&["release", &ticket.to_string(), &order.to_string(), "--yes"]).await;
     assert!(release.code == Some(1) && release.stderr.contains("has not ended"), "{release:?}");
     let void = shop.operator.run(&["void", &payment.to_string(), "--yes"]).await;
     assert!(void.code == Some(1) && void.stderr.contains("not closed for this payment"), "{void:?}");
