@@ -1,8 +1,8 @@
 //! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
 //!
 //! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `pages`, `habits` and
-//! [`visitors`] (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether the run tested
-//! enough), `audit` (`ticketctl audit`), [`timeline`], [`report`].
+//! [`visitors`] (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether the run
+//! tested enough), `audit` (`ticketctl audit`), [`timeline`], [`report`].
 //!
 //! # Why
 //! The tests in `tests/it/faults.rs` and `failover.rs` inject one fault at a time. Here faults overlap, in combinations

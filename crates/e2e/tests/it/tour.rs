@@ -16,9 +16,13 @@ async fn readme_tour_buys_a_ticket() {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    for expected in
-        ["\"displayName\":\"Ada\"", "Your bank declined the card", "\"status\":\"authorized\"", "\"status\":\"sold\""]
-    {
+    for expected in [
+        "\"displayName\":\"Ada\"",
+        "Your bank declined the card",
+        "\"status\":\"authorized\"",
+        "\"status\":\"sold\"",
+        "\"slot\":1",
+    ] {
         assert!(text.contains(expected), "{expected} is not in {text}");
     }
     invariants::assert_eventually(&fleet).await.unwrap();

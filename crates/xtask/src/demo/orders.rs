@@ -42,7 +42,7 @@ const SCENARIOS: [OrderScenario; 14] = [
     OrderScenario::Held,
 ];
 
-/// Orders every fourth ticket, by the buyers in turn, and withdraws the last one.
+/// Orders the smallest number of seats of every fourth listing, by the buyers in turn, and withdraws the last one.
 pub(super) async fn create(sessions: &[Session], tickets: &[CreatedListing]) -> Result<()> {
     let buyers = sessions.get(SELLERS..).context("there are no buyers")?;
     for ((scenario, ticket), buyer) in SCENARIOS.iter().zip(tickets.iter().step_by(4)).zip(buyers.iter().cycle()) {
