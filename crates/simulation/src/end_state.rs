@@ -43,17 +43,19 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
     }
     let name = |id: &Value| names.get(text(id)).cloned().unwrap_or_default();
     for ticket in sorted(data, "tickets") {
-        let (status, price) = (&ticket.state["status"], &ticket.state["listing"]["price"]["amount"]);
+        let (status, price) = (&ticket.state["status"]["name"], &ticket.state["listing"]["price"]["amount"]);
         let refusals = ticket.state["refusals"].as_array().map_or(0, Vec::len);
-        let (title, holder) = (&names[ticket.id.as_str()], name(&status["orderId"]));
-        lines.push(format!("{title} at {price} is {} {holder}, {refusals} refusals", status["name"]));
+        let seats = ticket.state["seats"].as_array().into_iter().flatten();
+        let seats: Vec<_> = seats.map(|seat| format!("{} {}", text(&seat["status"]), name(&seat["orderId"]))).collect();
+        let title = &names[ticket.id.as_str()];
+        lines.push(format!("{title} at {price} is {status}, {seats:?}, {refusals} refusals"));
         lines.push(format!("{title} is shown as {:?}", shown_availability(fleet, &ticket.id).await));
     }
     for order in sorted(data, "orders") {
         let (name, price, status) =
             (&names[order.id.as_str()], &order.state["price"]["amount"], &order.state["status"]);
-        let refusal = &status["refusal"]["reason"];
-        lines.push(format!("{name} at {price}: {} {} {refusal}", status["name"], status["reason"]));
+        let (refusal, slots) = (&status["refusal"]["reason"], &order.state["slots"]);
+        lines.push(format!("{name} of {slots} at {price}: {} {} {refusal}", status["name"], status["reason"]));
     }
     for timer in sorted(data, "timers") {
         lines.push(format!("timer of {}: {}", names[timer.id.as_str()], timer.state["status"]["name"]));

@@ -12,9 +12,9 @@ use e2e::invariants::names::{ACKNOWLEDGED, HOLD_EXPIRY};
 use serde_json::Value;
 use ticketctl::audit::entity::{Entity, EntityKind, REPLICATED_ENTITIES};
 
+use crate::context::SimContext;
 use crate::fleet::SimulatedFleet;
 use crate::network::Network;
-use crate::users::SimContext;
 
 /// Reads the state at the end of a schedule.
 pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<FleetData> {

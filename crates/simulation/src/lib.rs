@@ -6,7 +6,7 @@
 //! are what users do meanwhile. A deterministic scenario must reach the same final state as its reference run, which is
 //! in order and without faults; every scenario must keep the invariants.
 //!
-//! In reading order: [`fleet`], `network`, `task`, `users`, [`scenarios`], `schedule`, `end_state`, `invariants`,
+//! In reading order: [`fleet`], `network`, `task`, `context`, `users`, [`scenarios`], `schedule`, `end_state`, `invariants`,
 //! [`runner`].
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +20,7 @@
 
 mod card_network;
 mod clock;
+mod context;
 mod end_state;
 pub mod fleet;
 mod invariants;

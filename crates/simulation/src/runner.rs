@@ -21,11 +21,12 @@ use testkit::app::request::Request;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use crate::context::{Layout, PARTS, SimContext, WHOLE};
 use crate::fleet::SimulatedFleet;
 use crate::network::Network;
 use crate::scenarios::Scenario;
 use crate::schedule::Schedule;
-use crate::users::{SimContext, SimUser, UserSession, Users};
+use crate::users::{SimUser, UserSession, Users};
 use crate::{end_state, invariants};
 
 /// Number of fleets that run schedules concurrently in one test.
@@ -48,8 +49,8 @@ struct Shared {
     campaign: Campaign,
     seeds: Vec<u64>,
     next: AtomicUsize,
-    /// The final state of each scenario's reference run.
-    reference: Mutex<BTreeMap<&'static str, Vec<String>>>,
+    /// The final state of the reference run of each scenario with each layout.
+    reference: Mutex<BTreeMap<(&'static str, Layout), Vec<String>>>,
 }
 
 /// Runs a campaign; with `SIMULATION_SEED`, only that seed.
@@ -84,7 +85,7 @@ pub async fn run(campaign: Campaign) {
 pub async fn run_reference(scenario: &Scenario) -> Result<SimulatedFleet, String> {
     let fleet = SimulatedFleet::new().await.map_err(|error| format!("{error:#}"))?;
     let mut runner = Runner::new(fleet).await;
-    runner.run(scenario, None).await?;
+    runner.run(scenario, WHOLE[0], None).await?;
     Ok(runner.fleet)
 }
 
@@ -95,13 +96,16 @@ async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
     let mut runner = Runner::new(fleet).await;
     while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
         // A different seed from the schedule's, so that the scenario does not determine the faults.
-        let scenario = campaign.scenarios.choose(&mut StdRng::seed_from_u64(!seed)).unwrap();
-        let expected = match reference.lock().await.entry(scenario.name) {
+        let mut choices = StdRng::seed_from_u64(!seed);
+        let scenario = campaign.scenarios.choose(&mut choices).unwrap();
+        let layouts = if campaign.deterministic { &WHOLE[..] } else { &PARTS };
+        let layout = *layouts.choose(&mut choices).unwrap();
+        let expected = match reference.lock().await.entry((scenario.name, layout)) {
             _ if !campaign.deterministic => None,
             Entry::Occupied(known) => Some(known.get().clone()),
-            Entry::Vacant(unknown) => Some(unknown.insert(runner.run(scenario, None).await?).clone()),
+            Entry::Vacant(unknown) => Some(unknown.insert(runner.run(scenario, layout, None).await?).clone()),
         };
-        let reached = runner.run(scenario, Some(*seed)).await?;
+        let reached = runner.run(scenario, layout, Some(*seed)).await?;
         if let Some(expected) = expected
             && expected != reached
         {
@@ -109,7 +113,7 @@ async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
             let instead: Vec<_> = reached.iter().filter(|line| !expected.contains(line)).collect();
             let (name, trace) = (scenario.name, runner.trace.join("\n"));
             return Err(format!(
-                "seed {seed}, {name}: the final state differs from the reference run\n{trace}\nmissing {missing:#?}\n\
+                "seed {seed}, {name}, {layout:?}: the final state differs from the reference run\n{trace}\nmissing {missing:#?}\n\
                  instead {instead:#?}"
             ));
         }
@@ -138,11 +142,12 @@ impl Runner {
     }
 
     /// Runs a scenario; without a seed, as the reference run. Returns the final state, or the failure.
-    async fn run(&mut self, scenario: &Scenario, seed: Option<u64>) -> Result<Vec<String>, String> {
+    async fn run(&mut self, scenario: &Scenario, layout: Layout, seed: Option<u64>) -> Result<Vec<String>, String> {
         let mut network = std::mem::take(&mut self.network);
         network.reset_except("user");
         self.fleet.clear().await.map_err(|error| error.to_string())?;
-        let context = SimContext::new(self.fleet.clock.clone(), Arc::clone(&self.fleet.card_network));
+        let (clock, card_network) = (self.fleet.clock.clone(), Arc::clone(&self.fleet.card_network));
+        let context = SimContext::new(clock, card_network, layout, seed.unwrap_or_default());
         let sessions = self.sessions.clone();
         let [seller, ann, ben, cleo] = sessions.map(|session| SimUser { session, context: Arc::clone(&context) });
         let session = UserSession { id: UserId::new(), cookie: self.fleet.staff_cookie.clone() };
@@ -165,7 +170,7 @@ impl Runner {
             Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".to_owned()),
         };
         let seed = seed.map_or_else(|| "the reference run".to_owned(), |seed| format!("seed {seed}"));
-        Err(format!("{seed}, {}:\n{}\n{failure}", scenario.name, self.trace.join("\n")))
+        Err(format!("{seed}, {}, {layout:?}:\n{}\n{failure}", scenario.name, self.trace.join("\n")))
     }
 }
 

@@ -1,13 +1,11 @@
 //! Simulated users, who call the real routes: they wait for the state that they need, and repeat requests whose
 //! response was lost.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use common::api::orders::{CancelOrder, CreateOrder, NewOrder, Order, ReadOrder};
 use common::api::payments::{CreatePayment, NewPayment, Payment, ReadPayment, RefreshPayment};
 use common::api::shows::{CancelShow, MergeShow, ReplaceShow, ShowCancellation, ShowMerge, ShowUpdate};
@@ -19,86 +17,14 @@ use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::events::ticket::TicketStatus;
 use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
+use common::seats::Split;
 use common::text::Text;
 use e2e::invariants::names::MONOTONIC_READS;
 use e2e::test_fleet::listing;
-use serde_json::Value;
 use testkit::app::request::Response;
 use tokio::sync::oneshot;
 
-use crate::card_network::CardNetwork;
-use crate::clock::ManualClock;
-
-#[derive(Clone)]
-pub(crate) struct Request {
-    pub(crate) service: &'static str,
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    /// The session cookie.
-    pub(crate) cookie: String,
-    pub(crate) body: Option<Value>,
-    /// The `Idempotency-Key`.
-    pub(crate) key: Option<String>,
-}
-
-/// A request that waits to be scheduled.
-pub(crate) struct PendingRequest {
-    pub(crate) request: Request,
-    /// Receives the response, or `None` if the connection broke.
-    pub(crate) reply: oneshot::Sender<Option<Response>>,
-}
-
-/// State that the users and the scheduler share during one schedule.
-pub(crate) struct SimContext {
-    pub(crate) clock: ManualClock,
-    pub(crate) card_network: Arc<CardNetwork>,
-    pub(crate) pending_requests: Mutex<Vec<PendingRequest>>,
-    /// Users who wait before they poll again.
-    pub(crate) paused_users: Mutex<Vec<oneshot::Sender<()>>>,
-    /// Entity and service: the entity's events are withheld from the service.
-    pub(crate) partitions: Mutex<Vec<(&'static str, &'static str)>>,
-    /// The entity type and the body of each 2xx response.
-    pub(crate) acknowledged: Mutex<Vec<(&'static str, Value)>>,
-    /// The newest version that was read, by path.
-    last_read_versions: Mutex<HashMap<String, u64>>,
-    keys: AtomicU32,
-}
-
-impl SimContext {
-    pub(crate) fn new(clock: ManualClock, card_network: Arc<CardNetwork>) -> Arc<Self> {
-        Arc::new(Self {
-            clock,
-            card_network,
-            pending_requests: Mutex::default(),
-            paused_users: Mutex::default(),
-            partitions: Mutex::default(),
-            acknowledged: Mutex::default(),
-            last_read_versions: Mutex::default(),
-            keys: AtomicU32::new(1),
-        })
-    }
-
-    /// Withholds an entity's events from a service.
-    pub(crate) fn partition(&self, entity: &'static str, service: &'static str) {
-        self.partitions.lock().unwrap().push((entity, service));
-    }
-
-    pub(crate) fn heal_partitions(&self) {
-        self.partitions.lock().unwrap().clear();
-    }
-
-    /// Waits until the scheduler wakes this user.
-    pub(crate) async fn pause(&self) {
-        let (wake, woken) = oneshot::channel();
-        self.paused_users.lock().unwrap().push(wake);
-        // The sender is dropped only together with the whole scenario.
-        woken.await.ok();
-    }
-
-    fn key(&self) -> String {
-        format!("key-{}", self.keys.fetch_add(1, Ordering::SeqCst))
-    }
-}
+use crate::context::{PendingRequest, Request, SimContext};
 
 /// A user's id and session, which outlive a schedule.
 #[derive(Clone)]
@@ -261,16 +187,48 @@ impl SimUser {
         self.wait_for(&ReadPayment { id }, |payment| (payment.status == status, payment.status.is_final())).await
     }
 
-    /// Lists a ticket; the price is in cents.
+    /// Creates a listing with the seats of this schedule; the price of a seat is in cents.
     pub(crate) async fn list_ticket(&self, title: &str, price: i64) -> Result<TicketId> {
-        let request = CreateListing { body: listing(title, price) };
-        Ok(self.request_ok(&request, Some(&self.context.key())).await?.id)
+        self.list(self.context.listing(title, price, None)).await
     }
 
-    /// Changes the price; returns whether the edit was accepted.
-    pub(crate) async fn edit_price(&self, id: TicketId, title: &str, price: i64) -> Result<bool> {
-        let edit = ReplaceListing { id, body: listing(title, price) };
-        self.request_unless_late(&edit, &ReadListing { id }, |listing| listing.price.amount == price).await
+    /// Like [`SimUser::list_ticket`], with seats in these blocks.
+    pub(crate) async fn list_blocks(&self, title: &str, price: i64, blocks: &[u8]) -> Result<TicketId> {
+        self.list(self.context.listing(title, price, Some(blocks))).await
+    }
+
+    async fn list(&self, body: NewListing) -> Result<TicketId> {
+        let request = CreateListing { body };
+        let id = self.request_ok(&request, Some(&self.context.key())).await?.id;
+        self.context.listings.lock().unwrap().insert(id, request.body);
+        Ok(id)
+    }
+
+    /// Changes the price of a seat; returns whether the edit was accepted.
+    pub(crate) async fn edit_price(&self, id: TicketId, price: i64) -> Result<bool> {
+        self.edit(id, |listing| listing.price.amount = price, |listing| listing.price.amount == price).await
+    }
+
+    /// Changes the blocks of as many seats; returns whether the edit was accepted.
+    pub(crate) async fn edit_blocks(&self, id: TicketId, blocks: &[u8]) -> Result<bool> {
+        let change = |listing: &mut NewListing| listing.split = Some(Split::Sizes(blocks.to_vec()));
+        self.edit(id, change, |listing| listing.blocks.sizes() == blocks).await
+    }
+
+    async fn edit(
+        &self,
+        id: TicketId,
+        change: impl FnOnce(&mut NewListing),
+        is_done: impl Fn(Listing) -> bool,
+    ) -> Result<bool> {
+        let mut body = self.context.listings.lock().unwrap()[&id].clone();
+        change(&mut body);
+        let edit = ReplaceListing { id, body };
+        let is_accepted = self.request_unless_late(&edit, &ReadListing { id }, is_done).await?;
+        if is_accepted {
+            self.context.listings.lock().unwrap().insert(id, edit.body);
+        }
+        Ok(is_accepted)
     }
 
     /// Withdraws the listing; returns whether that was possible.
@@ -309,18 +267,28 @@ impl SimUser {
         }
     }
 
-    /// Orders a ticket once its listing has arrived at `orders`; the inner error is a conflict.
+    /// Orders as many seats as the schedule draws, once the listing has arrived at `orders`; the inner error is a
+    /// conflict.
     pub(crate) async fn try_order(&self, ticket: TicketId) -> Result<Result<OrderId, ApiError>> {
-        let request = CreateOrder { body: NewOrder { ticket_id: ticket } };
+        self.try_order_of(ticket, self.context.quantity(ticket)).await
+    }
+
+    async fn try_order_of(&self, ticket_id: TicketId, quantity: Option<u8>) -> Result<Result<OrderId, ApiError>> {
+        let request = CreateOrder { body: NewOrder { ticket_id, quantity } };
         match self.request_until_found(&request).await? {
             Err(failed) if failed.status() != 409 => Err(failed).context("ordering"),
             result => Ok(result.map(|(_, order)| order.id)),
         }
     }
 
-    /// Orders a ticket that must be available.
+    /// Like [`SimUser::try_order`], of a listing that must be available.
     pub(crate) async fn order(&self, ticket: TicketId) -> Result<OrderId> {
         self.try_order(ticket).await?.context("ordering")
+    }
+
+    /// Like [`SimUser::order`], for this number of seats.
+    pub(crate) async fn order_seats(&self, ticket: TicketId, quantity: u8) -> Result<OrderId> {
+        self.try_order_of(ticket, Some(quantity)).await?.context("ordering")
     }
 
     /// Cancels an order; returns whether that was possible.

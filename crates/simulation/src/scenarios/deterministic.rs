@@ -6,12 +6,13 @@ use common::api::orders::Order;
 use common::events::order::{CancelReason, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::events::ticket::{RefusalReason, TicketStatus};
-use common::id::TicketId;
+use common::id::{OrderId, TicketId};
 use futures::try_join;
 
 use super::{confirmed_order, list_and_order, scenarios};
+use crate::context::SimContext;
 use crate::fleet::ORDER_TTL;
-use crate::users::{CARD_3DS, CARD_DECLINED, CARD_OK, SimContext, SimUser, Users};
+use crate::users::{CARD_3DS, CARD_DECLINED, CARD_OK, SimUser, Users};
 
 scenarios! {
     bought,
@@ -29,6 +30,12 @@ scenarios! {
     edited_after_release,
     two_tickets_with_three_buyers,
     repeated_orders_and_cancellations,
+    pairs_of_one_listing,
+    different_numbers_of_seats,
+    rest_withdrawn_then_bought,
+    rest_withdrawn_then_released,
+    price_edited_while_seats_are_held,
+    some_seats_expire,
 }
 
 async fn buy(buyer: &SimUser, ticket: TicketId) -> Result<()> {
@@ -129,7 +136,7 @@ async fn list_behind_partition(seller: &SimUser, ann: &SimUser, context: &SimCon
 /// Ann orders at the outdated price in the replica of `orders` and is refused; Ben buys at the current price.
 async fn edited_then_refused(Users { seller, ann, ben, context, .. }: Users) -> Result<()> {
     let ticket = list_behind_partition(&seller, &ann, &context).await?;
-    ensure!(seller.edit_price(ticket, "Jazz", 6_000).await?, "an available listing can be edited");
+    ensure!(seller.edit_price(ticket, 6_000).await?, "an available listing can be edited");
     let order = ann.order(ticket).await?;
     context.heal_partitions();
     let order = ann.wait_for_order(order, OrderStatus::Cancelled).await?;
@@ -158,10 +165,10 @@ async fn withdrawn_after_release(Users { seller, ann, .. }: Users) -> Result<()>
 
 async fn edited_after_release(Users { seller, ann, .. }: Users) -> Result<()> {
     let (ticket, order) = list_and_order(&seller, &ann).await?;
-    ensure!(!seller.edit_price(ticket, "Jazz", 6_000).await?, "a reserved listing cannot be edited");
+    ensure!(!seller.edit_price(ticket, 6_000).await?, "a reserved listing cannot be edited");
     ensure!(ann.cancel(order).await?, "an unpaid order can be cancelled");
     seller.wait_for_ticket(ticket, TicketStatus::Available).await?;
-    ensure!(seller.edit_price(ticket, "Jazz", 7_000).await?, "an available listing can be edited");
+    ensure!(seller.edit_price(ticket, 7_000).await?, "an available listing can be edited");
     Ok(())
 }
 
@@ -184,4 +191,74 @@ async fn repeated_orders_and_cancellations(Users { seller, ann, ben, cleo, .. }:
         ensure!(buyer.cancel(order).await?, "an unpaid order can be cancelled");
     }
     buy(&ben, ticket).await
+}
+
+/// Orders this number of seats and waits until the order is confirmed.
+async fn confirmed_order_of(buyer: &SimUser, ticket: TicketId, quantity: u8) -> Result<OrderId> {
+    let order = buyer.order_seats(ticket, quantity).await?;
+    buyer.wait_for_order(order, OrderStatus::AwaitingPayment).await?;
+    Ok(order)
+}
+
+async fn pay(buyer: &SimUser, order: OrderId) -> Result<()> {
+    buyer.pay_expecting(order, CARD_OK, 201).await?;
+    buyer.wait_for_order(order, OrderStatus::Completed).await?;
+    Ok(())
+}
+
+async fn pairs_of_one_listing(Users { seller, ann, ben, .. }: Users) -> Result<()> {
+    let ticket = seller.list_blocks("Jazz", 5_000, &[2, 2, 2]).await?;
+    // One after the other, so that the seats of each are the same in every schedule.
+    let one = confirmed_order_of(&ann, ticket, 2).await?;
+    let two = confirmed_order_of(&ben, ticket, 2).await?;
+    try_join!(pay(&ann, one), pay(&ben, two))?;
+    Ok(())
+}
+
+async fn different_numbers_of_seats(Users { seller, ann, ben, cleo, .. }: Users) -> Result<()> {
+    let ticket = seller.list_blocks("Jazz", 5_000, &[1, 1, 1, 1]).await?;
+    let one = ann.order_seats(ticket, 1).await?;
+    let two = ben.order_seats(ticket, 3).await?;
+    ensure!(ben.cancel(two).await?, "an unpaid order can be cancelled");
+    let three = cleo.order_seats(ticket, 2).await?;
+    try_join!(pay(&ann, one), pay(&cleo, three))?;
+    Ok(())
+}
+
+async fn rest_withdrawn_then_bought(Users { seller, ann, .. }: Users) -> Result<()> {
+    let ticket = seller.list_blocks("Jazz", 5_000, &[2, 3]).await?;
+    let order = confirmed_order_of(&ann, ticket, 3).await?;
+    ensure!(seller.withdraw(ticket).await?, "free seats can be withdrawn");
+    pay(&ann, order).await
+}
+
+async fn rest_withdrawn_then_released(Users { seller, ann, .. }: Users) -> Result<()> {
+    let ticket = seller.list_blocks("Jazz", 5_000, &[2, 2]).await?;
+    let order = confirmed_order_of(&ann, ticket, 2).await?;
+    ensure!(seller.withdraw(ticket).await?, "free seats can be withdrawn");
+    ensure!(ann.cancel(order).await?, "an unpaid order can be cancelled");
+    Ok(())
+}
+
+async fn price_edited_while_seats_are_held(Users { seller, ann, .. }: Users) -> Result<()> {
+    let ticket = seller.list_blocks("Jazz", 5_000, &[1, 1, 1]).await?;
+    let order = confirmed_order_of(&ann, ticket, 2).await?;
+    ensure!(seller.edit_price(ticket, 6_000).await?, "the price of free seats can be changed");
+    ensure!(!seller.edit_blocks(ticket, &[1, 2]).await?, "the terms of held seats can't be changed");
+    let order = ann.wait_for_order(order, OrderStatus::AwaitingPayment).await?;
+    ensure!(order.price.amount == 10_000, "{order:?}");
+    pay(&ann, order.id).await
+}
+
+async fn some_seats_expire(Users { seller, ann, ben, cleo, context, .. }: Users) -> Result<()> {
+    let ticket = seller.list_blocks("Jazz", 5_000, &[2, 2, 2]).await?;
+    let paid = confirmed_order_of(&ann, ticket, 2).await?;
+    pay(&ann, paid).await?;
+    let unpaid = confirmed_order_of(&ben, ticket, 4).await?;
+    context.clock.advance(ORDER_TTL);
+    ben.wait_for_order(unpaid, OrderStatus::Cancelled).await?;
+    let order = confirmed_order_of(&cleo, ticket, 4).await?;
+    pay(&cleo, order).await?;
+    cleo.wait_for_ticket(ticket, TicketStatus::Sold).await?;
+    Ok(())
 }

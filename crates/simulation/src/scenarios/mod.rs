@@ -27,13 +27,13 @@ macro_rules! scenarios {
 }
 use scenarios;
 
-/// Lists a ticket and orders it.
+/// Lists a ticket and orders seats of it.
 async fn list_and_order(seller: &SimUser, buyer: &SimUser) -> Result<(TicketId, OrderId)> {
     let ticket = seller.list_ticket("Jazz", 5_000).await?;
     Ok((ticket, confirmed_order(buyer, ticket).await?))
 }
 
-/// Orders a ticket and waits until the order is confirmed.
+/// Orders seats and waits until the order is confirmed.
 async fn confirmed_order(buyer: &SimUser, ticket: TicketId) -> Result<OrderId> {
     let order = buyer.order(ticket).await?;
     buyer.wait_for_order(order, OrderStatus::AwaitingPayment).await?;

@@ -27,6 +27,9 @@ scenarios! {
     show_moves_during_orders,
     opposite_merges_race_listings,
     show_cancelled_during_orders,
+    withdrawal_of_the_rest_races_its_orders,
+    blocks_change_during_orders,
+    seats_expire_one_after_another,
 }
 
 async fn order_and_pay(buyer: &SimUser, ticket: TicketId, card: &str) -> Result<()> {
@@ -75,7 +78,7 @@ async fn edit_races_order(users: Users) -> Result<()> {
 
 async fn edit_prices(users: &Users, ticket: TicketId, prices: &[i64]) -> Result<()> {
     for price in prices {
-        users.seller.edit_price(ticket, "Jazz", *price).await?;
+        users.seller.edit_price(ticket, *price).await?;
     }
     Ok(())
 }
@@ -194,5 +197,42 @@ async fn show_cancelled_during_orders(users: Users) -> Result<()> {
     let show = users.seller.show_of(ticket).await?;
     let cancellation = users.staff.cancel_show(show);
     try_join!(cancellation, order_repeatedly(&users.ann, ticket), order_and_pay(&users.ben, ticket, CARD_OK))?;
+    Ok(())
+}
+
+/// Ann holds seats while the seller withdraws the others, which Ben and Cleo want.
+async fn withdrawal_of_the_rest_races_its_orders(users: Users) -> Result<()> {
+    let (ticket, order) = list_and_order(&users.seller, &users.ann).await?;
+    let ann = async { try_join!(users.ann.pay(order, CARD_3DS), users.ann.cancel(order)) };
+    let (ben, cleo) = (order_and_pay(&users.ben, ticket, CARD_OK), order_repeatedly(&users.cleo, ticket));
+    try_join!(users.seller.withdraw(ticket), ann, ben, cleo)?;
+    Ok(())
+}
+
+async fn blocks_change_during_orders(users: Users) -> Result<()> {
+    let ticket = users.seller.list_blocks("Jazz", 5_000, &[2, 2]).await?;
+    let edits = async {
+        for blocks in [&[1, 3][..], &[4], &[1, 1, 1, 1]] {
+            users.seller.edit_blocks(ticket, blocks).await?;
+        }
+        anyhow::Ok(())
+    };
+    try_join!(edits, order_repeatedly(&users.ann, ticket), order_repeatedly(&users.ben, ticket))?;
+    Ok(())
+}
+
+/// Three buyers hold seats, and time passes while they pay.
+async fn seats_expire_one_after_another(users: Users) -> Result<()> {
+    let ticket = users.seller.list_blocks("Jazz", 5_000, &[2, 2, 2, 2]).await?;
+    let time = async {
+        for _ in 0..3 {
+            users.context.pause().await;
+            users.context.clock.advance(ORDER_TTL / 2);
+        }
+        anyhow::Ok(())
+    };
+    let [ann, ben, cleo] =
+        [&users.ann, &users.ben, &users.cleo].map(|buyer| async move { order_repeatedly(buyer, ticket).await });
+    try_join!(time, ann, ben, cleo)?;
     Ok(())
 }

@@ -22,10 +22,10 @@ use testkit::app::request::Response;
 use tokio::sync::oneshot;
 
 use self::fault_profile::FaultProfile;
+use crate::context::SimContext;
 use crate::fleet::{MAX_ANNOUNCE_INTERVAL, ORDER_TTL, SERVICES, SimulatedFleet};
 use crate::network::{Message, Network};
 use crate::task::SteppedTask;
-use crate::users::SimContext;
 
 /// A scenario that has not ended after this many actions is stuck.
 const MAX_ACTIONS: u32 = 20_000;

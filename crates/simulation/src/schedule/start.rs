@@ -13,10 +13,10 @@ use sha2::Sha256;
 use testkit::app::request::Request as HttpRequest;
 
 use super::{RunningTask, Schedule, TaskKind, TaskOutput};
+use crate::context::PendingRequest;
 use crate::fleet::{SERVICES, WEBHOOK_SECRET};
 use crate::network::{Message, short_id};
 use crate::task::SteppedTask;
-use crate::users::PendingRequest;
 
 impl Schedule<'_> {
     /// Starts every background job except the announcers.

@@ -54,7 +54,7 @@ async fn unique_indexes_begin_with_the_shard_key() {
         let indexes = stored.iter().flat_map(|(_, indexes)| indexes);
         unique += indexes.filter(|index| index.options.as_ref().is_some_and(|it| it.unique == Some(true))).count();
     }
-    assert_eq!(unique, 3, "the unique indexes of orders and payments");
+    assert_eq!(unique, 4, "the unique indexes of orders and payments");
     fleet.end().await;
 }
 
