@@ -6,8 +6,8 @@
 //! are what users do meanwhile. A deterministic scenario must reach the same final state as its reference run, which is
 //! in order and without faults; every scenario must keep the invariants.
 //!
-//! In reading order: [`fleet`], `network`, `task`, `context`, `users`, [`scenarios`], `schedule`, `end_state`, `invariants`,
-//! [`runner`].
+//! In reading order: [`fleet`], `network`, `task`, `context`, `users`, [`scenarios`], `schedule`, `end_state`,
+//! `invariants`, [`runner`].
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -98,7 +98,7 @@ async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
         // A different seed from the schedule's, so that the scenario does not determine the faults.
         let mut choices = StdRng::seed_from_u64(!seed);
         let scenario = campaign.scenarios.choose(&mut choices).unwrap();
-        let layouts = if campaign.deterministic { &WHOLE[..] } else { &PARTS };
+        let layouts = if campaign.deterministic { &WHOLE[..] } else { &PARTS[..] };
         let layout = *layouts.choose(&mut choices).unwrap();
         let expected = match reference.lock().await.entry((scenario.name, layout)) {
             _ if !campaign.deterministic => None,
@@ -113,8 +113,8 @@ async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
             let instead: Vec<_> = reached.iter().filter(|line| !expected.contains(line)).collect();
             let (name, trace) = (scenario.name, runner.trace.join("\n"));
             return Err(format!(
-                "seed {seed}, {name}, {layout:?}: the final state differs from the reference run\n{trace}\nmissing {missing:#?}\n\
-                 instead {instead:#?}"
+                "seed {seed}, {name}, {layout:?}: the final state differs from the reference run\n{trace}\n\
+                 missing {missing:#?}\ninstead {instead:#?}"
             ));
         }
     }

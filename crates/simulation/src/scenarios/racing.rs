@@ -231,8 +231,7 @@ async fn seats_expire_one_after_another(users: Users) -> Result<()> {
         }
         anyhow::Ok(())
     };
-    let [ann, ben, cleo] =
-        [&users.ann, &users.ben, &users.cleo].map(|buyer| async move { order_repeatedly(buyer, ticket).await });
+    let [ann, ben, cleo] = [&users.ann, &users.ben, &users.cleo].map(|buyer| order_repeatedly(buyer, ticket));
     try_join!(time, ann, ben, cleo)?;
     Ok(())
 }
