@@ -12,7 +12,7 @@ use ticketctl::audit::entity::text;
 use ticketctl::audit::history::price;
 
 use super::fleet_data::{FleetData, subject_and_version};
-use super::names::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TRANSITIONS};
+use super::names::{HOLD_EXPIRY, SOLD_ONCE, TERMS, TICKET_STATUS, TRANSITIONS};
 
 /// Checks that no payment was captured unless it had won its order, even if the charge was refunded later.
 fn check_captures(data: &FleetData, violations: &mut Vec<String>) {
@@ -32,6 +32,7 @@ pub(super) fn check(data: &FleetData, violations: &mut Vec<String>) {
     check_captures(data, violations);
     let tickets = data.histories("ticket");
     check_seats(data, &tickets, violations);
+    check_whole_orders(data, &tickets, violations);
     let mut sales: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
     for (id, states) in data.histories("order") {
         let ticket = states.values().next().map(|state| text(&state["ticket"]["id"])).unwrap_or_default();
@@ -87,6 +88,28 @@ fn check_seats(data: &FleetData, tickets: &BTreeMap<&str, BTreeMap<u64, &Value>>
             let Some(before) = version.checked_sub(1).and_then(|before| states.get(&before)) else { continue };
             for (seat, change) in wrong_changes(&before["seats"], &state["seats"]) {
                 violations.push(format!("{TRANSITIONS}: seat {seat} of ticket {id} {change} at version {version}"));
+            }
+        }
+    }
+}
+
+/// Checks that an order has all of its seats or none in every version of its listing.
+fn check_whole_orders(data: &FleetData, tickets: &BTreeMap<&str, BTreeMap<u64, &Value>>, violations: &mut Vec<String>) {
+    let orders = data.histories("order");
+    for (id, states) in tickets {
+        for (version, state) in states {
+            let mut slots: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+            for (slot, seat) in state["seats"].as_array().into_iter().flatten().enumerate() {
+                slots.entry(text(&seat["orderId"])).or_default().push(Value::from(slot));
+            }
+            for (order, slots) in slots {
+                let named = orders.get(order).and_then(|states| states.values().next()).map(|order| &order["slots"]);
+                if named.is_some_and(|named| named.as_array() != Some(&slots)) {
+                    violations.push(format!(
+                        "{TICKET_STATUS}: ticket {id} has the seats {slots:?} for order {order} at version {version}, \
+                         which is not all of them"
+                    ));
+                }
             }
         }
     }

@@ -4,8 +4,10 @@ use ticketctl::audit::names::{self, Invariant};
 
 /// Every unique index that the services declare exists.
 pub const UNIQUE_INDEXES: Invariant = names::UNIQUE_INDEXES;
-/// A ticket is sold at most once.
+/// A seat is sold at most once.
 pub const SOLD_ONCE: Invariant = names::SOLD_ONCE;
+/// Each seat's status agrees with its order's, and an order has all of its seats or none.
+pub const TICKET_STATUS: Invariant = names::TICKET_STATUS;
 /// An unpaid hold expires on time.
 pub const HOLD_EXPIRY: Invariant = names::HOLD_EXPIRY;
 /// An acknowledged version exists as it was returned, and a rejected request has no effect.

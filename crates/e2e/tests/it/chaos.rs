@@ -39,9 +39,9 @@ async fn a_dropped_unique_index_is_found() {
         let orders = client.database("orders").collection::<Document>("orders");
         let indexes: Vec<IndexModel> = orders.list_indexes().await?.try_collect().await?;
         let name_of = |index: &IndexModel| index.options.as_ref().and_then(|options| options.name.clone());
-        let dropped = indexes.into_iter().find(|index| name_of(index).as_deref() == Some("open_ticket_v1"));
+        let dropped = indexes.into_iter().find(|index| name_of(index).as_deref() == Some("open_seats_v1"));
         let mut index = dropped.context("there is no such index")?;
-        orders.drop_index("open_ticket_v1").await?;
+        orders.drop_index("open_seats_v1").await?;
         index.options.as_mut().context("an index without options")?.unique = None;
         orders.create_index(index).await?;
         Ok(())
