@@ -98,13 +98,14 @@ fn check_whole_orders(data: &FleetData, tickets: &BTreeMap<&str, BTreeMap<u64, &
     let orders = data.histories("order");
     for (id, states) in tickets {
         for (version, state) in states {
-            let mut slots: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-            for (slot, seat) in state["seats"].as_array().into_iter().flatten().enumerate() {
-                slots.entry(text(&seat["orderId"])).or_default().push(Value::from(slot));
+            let mut slots: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+            for (slot, seat) in (0..).zip(state["seats"].as_array().into_iter().flatten()) {
+                slots.entry(text(&seat["orderId"])).or_default().push(slot);
             }
             for (order, slots) in slots {
-                let named = orders.get(order).and_then(|states| states.values().next()).map(|order| &order["slots"]);
-                if named.is_some_and(|named| named.as_array() != Some(&slots)) {
+                let Some(named) = orders.get(order).and_then(|states| states.values().next()) else { continue };
+                let named = named["slots"].as_array().into_iter().flatten().filter_map(Value::as_u64);
+                if !named.eq(slots.iter().copied()) {
                     violations.push(format!(
                         "{TICKET_STATUS}: ticket {id} has the seats {slots:?} for order {order} at version {version}, \
                          which is not all of them"
