@@ -219,7 +219,7 @@ impl Streams {
             }
             let (order, ticket) = (event.subject, text(&event.data["ticket"]["id"]));
             let text =
-                format!("order {order} was confirmed, but not its seats of ticket {ticket} reserved at its price");
+                format!("order {order} was confirmed, but its seats of ticket {ticket} were not reserved at its price");
             let finding = Finding::new(TERMS, "orders", [order.as_str(), ticket], text);
             self.unreserved.insert(order, finding);
         }
