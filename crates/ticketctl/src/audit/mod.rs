@@ -3,12 +3,12 @@
 //!
 //! In reading order: [`names`] (the invariants), [`remedy`] (commands that repair violations), [`finding`] (a violation
 //! as it is reported), [`entity`] (the stored documents), [`seats`] (a seat is sold at most once, an order has all of
-//! its seats or none), [`holds`] (every hold ends), [`money`] (no charge without a ticket, no ticket without a charge), [`shows`] (listings follow their shows),
-//! [`replicas`] (replicas equal their owners' entities), [`history`] (every version has one event, statuses change only
-//! as allowed), [`indexes`] (unique indexes exist), `malformed` (documents that can't be checked), `join` (merge joins of
-//! sorted reads), `streams` (NATS), `provider` (intents at the payment provider), `sources` (the open sources, and reads
-//! of the databases), `outside` (the checks of the streams and the provider), [`checks`] (the list of all checks, and
-//! those of the databases), `periodic` (`--every`).
+//! its seats or none), [`holds`] (every hold ends), [`money`] (no charge without a ticket, no ticket without a charge),
+//! [`shows`] (listings follow their shows), [`replicas`] (replicas equal their owners' entities), [`history`] (every
+//! version has one event, statuses change only as allowed), [`indexes`] (unique indexes exist), `malformed` (documents
+//! that can't be checked), `join` (merge joins of sorted reads), `streams` (NATS), `provider` (intents at the payment
+//! provider), `sources` (the open sources, and reads of the databases), `outside` (the checks of the streams and the
+//! provider), [`checks`] (the list of all checks, and those of the databases), `periodic` (`--every`).
 //!
 //! # Why
 //! The sources are read one after the other while they change, and the databases from a secondary if there is one. So
