@@ -138,10 +138,7 @@ pub fn is_collision(error: &StoreError) -> bool {
 }
 
 /// Like [`open_orders`], seeing what the last insert of the session collided with.
-pub async fn open_orders_since(
-    orders: &mut CausalStore<'_, Order>,
-    ticket: TicketId,
-) -> Result<Vec<Versioned<Order>>> {
+pub async fn open_orders_since(orders: &mut CausalStore<'_, Order>, ticket: TicketId) -> Result<Vec<Versioned<Order>>> {
     orders.find_in(&OPEN_SEATS, ticket).await
 }
 
