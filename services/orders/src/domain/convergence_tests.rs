@@ -13,7 +13,9 @@ use common::id::{OrderId, PaymentId};
 use common::timestamp::Timestamp;
 use proptest::prelude::*;
 
-use super::fixtures::{order, order_of, payment, refusing, reserved, reserved_seats, show, start, ticket, ticket_of, usd};
+use super::fixtures::{
+    order, order_of, payment, refusing, reserved, reserved_seats, show, start, ticket, ticket_of, usd,
+};
 use super::order::{Order, Status};
 use super::reconcile::{
     changed_start, is_moved_by, next, payment_can_move, payments_missed_decision, ticket_can_move, tickets_missed_end,
