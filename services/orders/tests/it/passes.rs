@@ -108,9 +108,7 @@ async fn each_seat_has_its_own_pass() {
     let ticket = add_listing(&app, ticket).await;
     let order = complete_order(&app, &buyer, &ticket).await;
     assert_eq!(get_pass(&app, &buyer, &order).await.expect(409).problem(), "several-passes");
-    let list = async |user: &User| {
-        app.request("GET", &format!("{}/passes", path(&order))).as_user(user).send().await
-    };
+    let list = async |user: &User| app.request("GET", &format!("{}/passes", path(&order))).as_user(user).send().await;
     list(&app.signer.user()).await.expect(404);
     let answer = list(&buyer).await.expect(200).json();
     let (items, jwks) = (answer["items"].as_array().unwrap(), jwks(&app).await);

@@ -1,7 +1,5 @@
 //! Listings of several seats: choice of seats, races for them, refusals, and the reservation of each order's own seats.
 
-use std::collections::BTreeSet;
-
 use common::events::ticket::{TicketChange, TicketStatus};
 use common::seats::Slot;
 use serde_json::json;
@@ -18,7 +16,9 @@ async fn every_block_is_sold_once_to_concurrent_buyers() {
     let app = app().await;
     let other = app.start_second_instance(orders::build).await;
     // The blocks, the number of seats that each of twenty buyers wants, and how many get them.
-    for (blocks, quantity, winners) in [(&[2, 2, 2][..], 2, 3), (&[2, 2, 2], 2, 3), (&[1; 6], 1, 6), (&[6], 6, 1)] {
+    for (blocks, quantity, winners) in
+        [(&[2, 2, 2][..], 2, 3), (&[2, 2, 2][..], 2, 3), (&[1; 6][..], 1, 6), (&[6][..], 6, 1)]
+    {
         let ticket = add_listing(&app, listing_of(&app, blocks)).await;
         let mut requests = JoinSet::new();
         for n in 0..20 {
@@ -149,6 +149,4 @@ async fn each_order_is_confirmed_when_all_its_seats_are_reserved() {
     cancelled.show_cancelled = true;
     TestEvent::ticket(&app, TicketChange::Updated, 3, cancelled).handle(&app).await.unwrap();
     expect(["cancelled"; 3]).await;
-    let ids: BTreeSet<_> = app.events("orders").await.into_iter().map(|event| event.subject).collect();
-    assert_eq!(ids.len(), 3);
 }
