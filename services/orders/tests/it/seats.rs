@@ -93,6 +93,17 @@ async fn buyer_has_one_hold_of_a_listing_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn order_of_a_whole_listing_does_not_look_at_others() {
+    let app = app().await;
+    for (blocks, looks) in [(&[1][..], false), (&[4][..], false), (&[2, 2][..], true)] {
+        let (buyer, ticket) = (app.signer.user(), add_listing(&app, listing_of(&app, blocks)).await);
+        let reads = app.profile_reads(async { drop(place(&app, &buyer, &ticket).await) }).await;
+        let looked = reads.iter().any(|read| read.collection == "orders" && read.plan.contains("state.slots"));
+        assert_eq!(looked, looks, "{blocks:?}: {reads:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn repeated_key_gets_the_same_seats() {
     let app = app().await;
     let other = app.start_second_instance(orders::build).await;
