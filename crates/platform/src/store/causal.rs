@@ -50,6 +50,7 @@ impl<A: Aggregate> CausalStore<'_, A> {
         let options = FindOptions::builder().projection(versioned_fields()).hint(Hint::Name(index.name.to_owned()));
         let typed = self.store.collection().clone_with_type::<Versioned<A>>();
         let mut found = typed.find(filter).with_options(options.build()).session(&mut self.session).await?;
-        Ok(found.stream(&mut self.session).try_collect().await?)
+        let found: Vec<Versioned<A>> = found.stream(&mut self.session).try_collect().await?;
+        Ok(found)
     }
 }

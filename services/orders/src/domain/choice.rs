@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn default_is_the_whole_of_one_block_and_else_the_smallest_take() {
-        for (sizes, expected) in [(&[1][..], 1), (&[4][..], 4), (&[2, 2, 2][..], 2), (&[3, 2][..], 2), (&[1; 3][..], 1)] {
+        for (sizes, expected) in [(&[1][..], 1), (&[4][..], 4), (&[2, 2, 2][..], 2), (&[3, 2][..], 2), (&[1; 3][..], 1)]
+        {
             assert_eq!(default_quantity(&blocks(sizes)), expected, "{sizes:?}");
         }
     }

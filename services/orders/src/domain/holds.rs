@@ -55,8 +55,10 @@ impl From<HoldError> for Error {
     fn from(error: HoldError) -> Self {
         match error {
             HoldError::TooMany(orders) => {
-                let detail =
-                    format!("You have {} unpaid orders. Pay for one or cancel one before you place another.", orders.len());
+                let detail = format!(
+                    "You have {} unpaid orders. Pay for one or cancel one before you place another.",
+                    orders.len()
+                );
                 Self::Conflict(Rejection::new("too-many-holds", detail).with_blocking_orders(orders))
             }
             HoldError::TooOften(wait) => {

@@ -2,6 +2,7 @@
 
 use common::events::ticket::{TicketChange, TicketStatus};
 use common::seats::Slot;
+use mongodb::bson::{Document, doc};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -101,6 +102,26 @@ async fn order_of_a_whole_listing_does_not_look_at_others() {
         let looked = reads.iter().any(|read| read.collection == "orders" && read.plan.contains("state.slots"));
         assert_eq!(looked, looks, "{blocks:?}: {reads:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn look_after_a_collision_sees_what_the_insert_met() {
+    let app = app().await;
+    let ticket = add_listing(&app, listing_of(&app, &[2, 2])).await;
+    place_quantity(&app, &app.signer.user(), &ticket, 2).await;
+    app.wait_until_idle().await;
+    app.profile_reads(async {
+        let refused = post_quantity(&app, &app.signer.user(), &ticket, 4).await.expect(409);
+        assert_eq!(refused.problem(), "no-seats");
+    })
+    .await;
+    let look = doc! {
+        "command.find": "orders",
+        "command.readConcern.level": "majority",
+        "command.readConcern.afterClusterTime": { "$exists": true },
+    };
+    let profile = app.context.database.collection::<Document>("system.profile");
+    assert!(profile.find_one(look).await.unwrap().is_some(), "a majority read after the time of the insert");
 }
 
 #[tokio::test(flavor = "multi_thread")]
