@@ -33,6 +33,12 @@ pub struct JwkSet {
 impl SigningKeys {
     /// Reads concatenated PEM blocks with PKCS#8. The error has the number of the invalid key, and nothing of its text.
     pub fn read(pems: &str) -> anyhow::Result<Self> {
+        Self::read_with_short_ids(pems, usize::MAX)
+    }
+
+    /// Like [`SigningKeys::read`], with only the first `chars` characters of the thumbprints as the ids of the keys, for
+    /// tokens that must be short. Keys with the same id are reported as one that occurs twice.
+    pub fn read_with_short_ids(pems: &str, chars: usize) -> anyhow::Result<Self> {
         let mut pems = pems.split(BEGIN);
         if pems.next().is_some_and(|before| !before.trim().is_empty()) {
             bail!("must begin with {BEGIN}");
@@ -42,7 +48,7 @@ impl SigningKeys {
         for (number, pem) in (1..).zip(pems) {
             let key = EncodingKey::from_ed_pem(format!("{BEGIN}{pem}").as_bytes());
             let (key, jwk) = key
-                .and_then(|key| public_key(&key).map(|jwk| (key, jwk)))
+                .and_then(|key| public_key(&key, chars).map(|jwk| (key, jwk)))
                 .with_context(|| format!("key {number} is not an Ed25519 private key in PKCS#8"))?;
             let kid = jwk.common.key_id.clone();
             if set.keys.iter().any(|known| known.common.key_id == kid) {
@@ -74,10 +80,10 @@ impl SigningKeys {
     }
 }
 
-/// The public key, with its RFC 7638 thumbprint as its id.
-fn public_key(key: &EncodingKey) -> jsonwebtoken::errors::Result<Jwk> {
+/// The public key, with the first `chars` characters of its RFC 7638 thumbprint as its id.
+fn public_key(key: &EncodingKey, chars: usize) -> jsonwebtoken::errors::Result<Jwk> {
     let mut jwk = Jwk::from_encoding_key(key, Algorithm::EdDSA)?;
-    jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256)?);
+    jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256)?.chars().take(chars).collect());
     jwk.common.public_key_use = Some(PublicKeyUse::Signature);
     Ok(jwk)
 }
@@ -107,6 +113,15 @@ mod tests {
             "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
         }] });
         assert_eq!(jwks, expected);
+    }
+
+    #[test]
+    fn short_key_id_is_the_beginning_of_the_thumbprint() {
+        let keys = SigningKeys::read_with_short_ids(RFC_8037, 6).unwrap();
+        let jwks: serde_json::Value = serde_json::from_str(keys.jwks()).unwrap();
+        let token = keys.sign("pass", &serde_json::json!({})).unwrap();
+        assert_eq!(jwks["keys"][0]["kid"], "kPrK_q");
+        assert_eq!(jsonwebtoken::decode_header(&token).unwrap().kid.as_deref(), Some("kPrK_q"));
     }
 
     #[test]

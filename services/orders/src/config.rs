@@ -16,10 +16,10 @@ pub struct Config {
     /// Concatenated Ed25519 private keys, PKCS#8 in PEM: the first signs passes, all are published in the JWK set.
     #[arg(long, env = "PASS_PRIVATE_KEYS", hide_env_values = true, value_parser = secret)]
     pub pass_private_keys: SecretString,
-    /// How long an unpaid order holds its ticket, such as 15m or 6s.
+    /// How long an unpaid order holds its seats, such as 15m or 6s.
     #[arg(long, env = "ORDER_TTL", default_value = "15m", value_parser = duration)]
     pub order_ttl: Duration,
-    /// Maximum number of tickets that one buyer holds at once without having paid.
+    /// Maximum number of unpaid orders that one buyer has at once, of however many seats.
     #[arg(long, env = "HOLDS_PER_BUYER", default_value = "5")]
     pub holds_per_buyer: NonZeroUsize,
     /// Maximum number of holds of one listing that one buyer cancels or lets expire within an hour.

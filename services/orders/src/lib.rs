@@ -1,4 +1,4 @@
-//! The orders service: places orders and thereby decides which buyer holds which ticket.
+//! The orders service: places orders and thereby decides which buyer holds which seats.
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|

@@ -6,35 +6,30 @@
 //! while the old key is in the set. Every request returns the same text nevertheless: a completed order never
 //! changes, and Ed25519 signatures are deterministic.
 
-use std::sync::Arc;
-
 use axum::response::Response;
 use common::error::Error;
 use platform::keys::SigningKeys;
 
 use crate::domain::order::Order;
-use crate::domain::pass::{KIND, Pass};
+use crate::domain::pass::{KEY_ID_CHARS, KIND, passes_of};
 
 /// Signs passes; cheap to clone.
 #[derive(Clone)]
-pub struct PassSigner {
-    keys: SigningKeys,
-    issuer: Arc<str>,
-}
+pub struct PassSigner(SigningKeys);
 
 impl PassSigner {
-    /// Reads concatenated PEM keys, of which the first signs. `issuer` is the marketplace's public address.
-    pub fn read(pems: &str, issuer: &str) -> anyhow::Result<Self> {
-        Ok(Self { keys: SigningKeys::read(pems)?, issuer: issuer.into() })
+    /// Reads concatenated PEM keys, of which the first signs. Their ids are short, so that a pass fits a small QR code.
+    pub fn read(pems: &str) -> anyhow::Result<Self> {
+        Ok(Self(SigningKeys::read_with_short_ids(pems, KEY_ID_CHARS)?))
     }
 
     /// The response with the public keys.
     pub fn serve_keys(&self) -> Response {
-        self.keys.serve()
+        self.0.serve()
     }
 
-    /// The pass of a completed order, as a compact JWS.
-    pub fn sign(&self, order: &Order) -> Result<String, Error> {
-        self.keys.sign(KIND, &Pass::of(order, &self.issuer)?)
+    /// The passes of a completed order by slot, each as a compact JWS.
+    pub fn sign(&self, order: &Order) -> Result<Vec<String>, Error> {
+        passes_of(order)?.iter().map(|pass| self.0.sign(KIND, pass)).collect()
     }
 }

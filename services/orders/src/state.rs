@@ -49,7 +49,7 @@ pub struct AppState {
 impl AppState {
     /// The state of one instance.
     pub fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
-        let pass_signer = PassSigner::read(config.pass_private_keys.expose_secret(), &context.config.public_url);
+        let pass_signer = PassSigner::read(config.pass_private_keys.expose_secret());
         Ok(Self {
             orders: context.store(),
             claims: context.claims(),

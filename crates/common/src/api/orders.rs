@@ -19,7 +19,7 @@ endpoints! { Orders;
     /// Create an order, which holds seats of a listing until it is paid or expires.
     CreateOrder { body: NewOrder } = POST "/api/orders" -> Order,
         403 "own-ticket", 404 "not-found", 409 "ticket-withdrawn", 409 "ticket-begun", 409 "show-cancelled",
-        409 "ticket-taken", 409 "held-already", 409 "no-seats", 409 "too-many-holds";
+        409 "ticket-taken", 409 "held-already", 409 "no-seats", 409 "seats-taken", 409 "too-many-holds";
     /// List your orders.
     ListOrders { query: PageQuery } = GET "/api/orders" -> Page<Order>;
     /// Read one of your orders.

@@ -59,7 +59,17 @@ pub struct PartialIndex<S: 'static> {
 impl<S: AsRef<str>> PartialIndex<S> {
     /// The definition, for creating the index.
     pub fn model(&self) -> IndexModel {
-        model(self.name, doc! { self.field: 1 }, Some(self.unique), Some(self.filter()))
+        self.compound_model(&[])
+    }
+
+    /// Like [`PartialIndex::model`], with further fields after the first. If one of them is an array, each of its values
+    /// is indexed, and a unique index rejects a document that shares one with another document.
+    pub fn compound_model(&self, further: &[&str]) -> IndexModel {
+        let mut keys = doc! { self.field: 1 };
+        for field in further {
+            keys.insert(*field, 1);
+        }
+        model(self.name, keys, Some(self.unique), Some(self.filter()))
     }
 
     /// Matches the indexed documents.

@@ -9,6 +9,7 @@
 pub(crate) mod batched;
 pub mod batcher;
 pub mod bulk;
+pub mod causal;
 pub mod claims;
 pub mod error;
 pub mod index;
@@ -131,17 +132,23 @@ impl<A: Aggregate> Store<A> {
         state: A,
         event: Option<OutboxEvent>,
     ) -> Result<Versioned<A>, StoreError> {
-        let id = state.id();
-        let outbox = event.iter().map(bson).collect::<Result<Vec<_>, _>>()?;
-        let mut document = doc! { "_id": &id, "version": as_i64(version), "state": bson(&state)?, "outbox": outbox };
-        if let Some(announce) = self.first_announcement(&state)? {
-            document.insert("announce", announce);
-        }
+        let document = self.new_document(version, &state, event.as_ref())?;
         self.documents.insert(document).await?;
         if let Some(event) = event {
-            self.relay.enqueue(A::COLLECTION, id, event, None);
+            self.relay.enqueue(A::COLLECTION, state.id(), event, None);
         }
         Ok(Versioned { version, state })
+    }
+
+    /// The document of an aggregate that is inserted at this version.
+    fn new_document(&self, version: u64, state: &A, event: Option<&OutboxEvent>) -> Result<Document, StoreError> {
+        let outbox = event.into_iter().map(bson).collect::<Result<Vec<_>, _>>()?;
+        let mut document =
+            doc! { "_id": state.id(), "version": as_i64(version), "state": bson(state)?, "outbox": outbox };
+        if let Some(announce) = self.first_announcement(state)? {
+            document.insert("announce", announce);
+        }
+        Ok(document)
     }
 
     /// Like [`Store::save`], without an event. Only for timers, like [`Store::insert_without_event`].

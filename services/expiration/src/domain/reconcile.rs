@@ -70,6 +70,7 @@ mod tests {
     use common::events::ticket::TicketTerms;
     use common::id::{OrderId, ShowId, TicketId, UserId};
     use common::money::Money;
+    use common::seats::Blocks;
     use proptest::prelude::*;
 
     use super::*;
@@ -96,7 +97,7 @@ mod tests {
             time_zone: "UTC".to_owned(),
             section: None,
             row: None,
-            seat: None,
+            blocks: Blocks::one_seat(),
         };
         OrderState {
             id: OrderId::new(),
@@ -107,6 +108,9 @@ mod tests {
             payment_id: None,
             ticket,
             show_id: ShowId::new(),
+            slots: vec![0],
+            seats: vec![None],
+            unit_price: Money { amount: 100, currency: "USD".parse().unwrap() },
             price: Money { amount: 100, currency: "USD".parse().unwrap() },
             expires_at,
             created_at: at(0),

@@ -8,6 +8,7 @@ use common::events::order::{OrderChange, OrderState, OrderStatus};
 use common::events::ticket::TicketTerms;
 use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
+use common::seats::Blocks;
 use common::timestamp::Timestamp;
 use expiration::domain::timer::{Status, Timer};
 use testkit::app::{TestApp, eventually};
@@ -40,7 +41,7 @@ pub(crate) fn order(app: &TestApp, hold: Duration) -> OrderState {
         time_zone: "UTC".to_owned(),
         section: None,
         row: None,
-        seat: None,
+        blocks: Blocks::one_seat(),
     };
     OrderState {
         id: OrderId::new(),
@@ -51,6 +52,9 @@ pub(crate) fn order(app: &TestApp, hold: Duration) -> OrderState {
         payment_id: None,
         ticket,
         show_id: ShowId::new(),
+        slots: vec![0],
+        seats: vec![None],
+        unit_price: Money { amount: 12_550, currency: "USD".parse().unwrap() },
         price: Money { amount: 12_550, currency: "USD".parse().unwrap() },
         expires_at: now.plus(hold),
         created_at: now,

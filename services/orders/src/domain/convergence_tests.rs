@@ -8,15 +8,17 @@ use common::aggregate::Aggregate;
 use common::events::order::{CancelReason, OrderChange};
 use common::events::payment::{PaymentState, PaymentStatus, Refunded};
 use common::events::show::{ShowState, ShowStatus};
-use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, TicketState};
+use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, TicketState, TicketStatus};
 use common::id::{OrderId, PaymentId};
 use common::timestamp::Timestamp;
 use proptest::prelude::*;
 
-use super::fixtures::{order, payment, refusing, reserved, show, start, ticket, usd};
+use super::fixtures::{
+    order, order_of, payment, refusing, reserved, reserved_seats, show, start, ticket, ticket_of, usd,
+};
 use super::order::{Order, Status};
 use super::reconcile::{
-    changed_start, next, payment_can_move, payments_missed_decision, ticket_can_move, tickets_missed_end,
+    changed_start, is_moved_by, next, payment_can_move, payments_missed_decision, ticket_can_move, tickets_missed_end,
 };
 
 const STATUSES: [PaymentStatus; 7] = [
@@ -138,7 +140,7 @@ impl Model {
         let known = |id: PaymentId| self.payments.get(&id).map(|payment| (payment.status, payment.amount.clone()));
         match (&self.order.status, &order.status) {
             (Status::Created, Status::AwaitingPayment) => {
-                assert_eq!(self.ticket.as_ref().unwrap().order_id, Some(order.id));
+                assert!(self.ticket.as_ref().unwrap().has_seats_for(order.id, &order.slots));
             }
             (Status::AwaitingPayment, Status::Authorized { payment_id }) => {
                 let (status, amount) = known(*payment_id).unwrap();
@@ -222,6 +224,61 @@ proptest! {
             model.reconcile();
         }
         prop_assert_eq!(&model.order.status, &Status::Completed { payment_id: id });
+    }
+}
+
+/// What the listing shows of one of its orders.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    None,
+    FirstSeat,
+    AllSeats,
+    Refusal,
+}
+
+proptest! {
+    /// Each order of a listing is confirmed once all of its own seats are held for it, and by no other listing state,
+    /// whatever the listing's status is and whatever it shows of the other orders.
+    #[test]
+    fn orders_of_one_listing_are_confirmed_by_their_own_seats(
+        steps in prop::collection::vec((prop::array::uniform3(0..4_usize), any::<bool>()), 1..8),
+    ) {
+        let free = ticket_of(&[2, 2, 2]);
+        let mut orders = [0, 2, 4].map(|slot| order_of(&free, &[slot, slot + 1]));
+        for (answers, is_withdrawn) in steps {
+            let answers = answers.map(|n| [Answer::None, Answer::FirstSeat, Answer::AllSeats, Answer::Refusal][n]);
+            let mut ticket = free.clone();
+            for (order, answer) in orders.iter().zip(answers) {
+                match answer {
+                    Answer::None => {}
+                    Answer::FirstSeat => ticket = reserved_seats(&ticket, order.id, &order.slots[..1]),
+                    Answer::AllSeats => ticket = reserved_seats(&ticket, order.id, &order.slots),
+                    Answer::Refusal => ticket.refusals.extend(refusing(&free, order.id).refusals),
+                }
+            }
+            if is_withdrawn {
+                ticket.status = TicketStatus::Withdrawn;
+            }
+            for (order, answer) in orders.iter_mut().zip(answers) {
+                let transition = next(order, Some(&ticket), std::iter::empty(), start());
+                // Event handlers skip a listing that can't move any order, and an order that it can't move.
+                let is_handled = ticket_can_move(&ticket) && is_moved_by(order, &ticket);
+                prop_assert!(is_handled || transition.is_none());
+                let expected = match (&order.status, answer) {
+                    (Status::Created, Answer::AllSeats) => Some(OrderChange::Confirmed),
+                    (Status::Created, Answer::Refusal) => Some(OrderChange::Cancelled),
+                    _ => None,
+                };
+                let changed = transition.map(|transition| transition.expect("`next` returns only valid transitions"));
+                prop_assert_eq!(changed.as_ref().map(|(_, change)| *change), expected);
+                if let Some((next, _)) = changed {
+                    *order = next;
+                }
+                // The listing waits for an order that has ended if it holds any seat for it or has refused it.
+                let missed = tickets_missed_end(order, &ticket);
+                prop_assert_eq!(missed, order.is_settled() && !matches!(answer, Answer::None));
+            }
+        }
     }
 }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::show::{ShowState, ShowStatus};
-use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, TicketState, TicketStatus, TicketTerms};
+use common::events::ticket::{Refusal, RefusalReason, RefusedOrder, Seat, TicketState, TicketStatus, TicketTerms};
 use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
+use common::seats::Slot;
 use common::timestamp::Timestamp;
 
 use super::order::Order;
 
-/// How long an order holds its ticket.
+/// How long an order holds its seats.
 pub(super) const HOLD: Duration = Duration::from_secs(900);
 
 /// The time at which all fixtures are created.
@@ -24,8 +25,14 @@ pub(super) fn usd(amount: i64) -> Money {
     Money { amount, currency: "USD".parse().unwrap() }
 }
 
-/// A listing that is for sale.
+/// A listing of one seat that is for sale.
 pub(super) fn ticket() -> TicketState {
+    ticket_of(&[1])
+}
+
+/// A listing of these blocks that is for sale. Its seats have the numbers from 14 on.
+pub(super) fn ticket_of(blocks: &[u8]) -> TicketState {
+    let seat = |number| Seat { name: Some(number), status: TicketStatus::Available, order_id: None };
     TicketState {
         terms: TicketTerms {
             id: TicketId::new(),
@@ -36,7 +43,7 @@ pub(super) fn ticket() -> TicketState {
             time_zone: "UTC".to_owned(),
             section: None,
             row: None,
-            seat: Some("14".to_owned()),
+            blocks: blocks.to_vec().try_into().unwrap(),
         },
         show_id: ShowId::new(),
         show_cancelled: false,
@@ -47,7 +54,7 @@ pub(super) fn ticket() -> TicketState {
         category: None,
         description: None,
         status: TicketStatus::Available,
-        order_id: None,
+        seats: (14..).take(usize::from(blocks.iter().sum::<u8>())).map(|n: u32| seat(n.to_string())).collect(),
         refusals: Vec::new(),
         created_at: start(),
         updated_at: start(),
@@ -79,9 +86,22 @@ pub(super) fn refusal() -> Refusal {
     Refusal { reason: RefusalReason::PriceChanged, price: Some(usd(20_000)) }
 }
 
-/// Returns the listing as reserved for an order.
+/// Returns the listing with all seats reserved for an order.
 pub(super) fn reserved(ticket: &TicketState, order: OrderId) -> TicketState {
-    TicketState { status: TicketStatus::Reserved, order_id: Some(order), ..ticket.clone() }
+    reserved_seats(ticket, order, &ticket.terms.blocks.slots())
+}
+
+/// Returns the listing with these seats reserved for an order.
+pub(super) fn reserved_seats(ticket: &TicketState, order: OrderId, slots: &[Slot]) -> TicketState {
+    let mut ticket = ticket.clone();
+    for slot in slots {
+        let seat = ticket.seats.get_mut(usize::from(*slot)).unwrap();
+        (seat.status, seat.order_id) = (TicketStatus::Reserved, Some(order));
+    }
+    if ticket.status == TicketStatus::Available && ticket.free_slots().is_empty() {
+        ticket.status = TicketStatus::Reserved;
+    }
+    ticket
 }
 
 /// Returns the listing with a refusal of an order.
@@ -90,9 +110,14 @@ pub(super) fn refusing(ticket: &TicketState, order: OrderId) -> TicketState {
     TicketState { refusals, ..ticket.clone() }
 }
 
-/// An order that was just placed.
+/// An order of the whole listing that was just placed.
 pub(super) fn order(ticket: &TicketState) -> Order {
-    Order::place(OrderId::new(), UserId::new(), ticket, HOLD, start()).unwrap().0
+    order_of(ticket, &ticket.terms.blocks.slots())
+}
+
+/// An order of these slots that was just placed.
+pub(super) fn order_of(ticket: &TicketState, slots: &[Slot]) -> Order {
+    Order::place(OrderId::new(), UserId::new(), ticket, slots.to_vec(), HOLD, start()).unwrap().0
 }
 
 /// A payment of the order's price.

@@ -1,5 +1,5 @@
-//! Limits on how many tickets a buyer holds at once and how often a buyer holds the same listing, so that no buyer
-//! blocks tickets without buying.
+//! Limits on how many unpaid orders a buyer has at once, of however many seats, and how often a buyer holds seats of the
+//! same listing, so that no buyer blocks seats without buying.
 //!
 //! # Why
 //! A unique index can't count across shards, so the number of holds is checked after the insert. Each request reads its
@@ -40,7 +40,7 @@ pub fn decide_hold(hold: OrderId, others: &[OrderId], limit: usize) -> HoldDecis
     }
 }
 
-/// Why a buyer may not hold a ticket.
+/// Why a buyer may not hold seats.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HoldError {
     /// The buyer has reached the limit with these orders.
@@ -55,8 +55,10 @@ impl From<HoldError> for Error {
     fn from(error: HoldError) -> Self {
         match error {
             HoldError::TooMany(orders) => {
-                let detail =
-                    format!("You hold {} tickets. Pay for one or release one before you hold another.", orders.len());
+                let detail = format!(
+                    "You have {} unpaid orders. Pay for one or cancel one before you place another.",
+                    orders.len()
+                );
                 Self::Conflict(Rejection::new("too-many-holds", detail).with_blocking_orders(orders))
             }
             HoldError::TooOften(wait) => {

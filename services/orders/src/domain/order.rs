@@ -5,9 +5,10 @@ use std::time::Duration;
 use common::aggregate::{Aggregate, ShardKey};
 use common::error::{Error, Rejection};
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
-use common::events::ticket::{Refusal, TicketState, TicketStatus, TicketTerms};
+use common::events::ticket::{Refusal, TicketTerms};
 use common::id::{OrderId, PaymentId, ShowId, UserId};
 use common::money::Money;
+use common::seats::Slot;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Status {
-    /// Holds the ticket and waits until `tickets` reserves the listing.
+    /// Holds the seats and waits until `tickets` reserves them.
     Created,
     /// Confirmed by `tickets`; can be paid.
     AwaitingPayment,
@@ -53,7 +54,14 @@ pub struct Order {
     pub ticket: TicketTerms,
     /// The listing's show when the order was placed; it may have been merged into another one since.
     pub show_id: ShowId,
-    /// The listing's price when the order was placed.
+    /// The slots of the listing that the order takes, ascending; never empty. The unique index over them decides who
+    /// holds a seat.
+    pub slots: Vec<Slot>,
+    /// The names of these seats when the order was placed.
+    pub seats: Vec<Option<String>>,
+    /// The price of a seat when the order was placed.
+    pub unit_price: Money,
+    /// The price of all seats of the order, fixed when it was placed.
     pub price: Money,
     /// The status.
     pub status: Status,
@@ -64,6 +72,9 @@ pub struct Order {
     /// When the order last changed.
     pub updated_at: Timestamp,
 }
+
+/// How long a buyer should wait after others took the seats of every attempt.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Why an order can't be placed or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,18 +91,27 @@ pub enum OrderError {
     /// The ticket's event has started.
     #[error("the event has started")]
     EventBegun,
-    /// An order of another buyer holds the ticket.
-    #[error("another order holds the ticket")]
+    /// Orders of other buyers hold all seats of the listing.
+    #[error("other orders hold all seats")]
     TicketTaken,
-    /// An order of the same buyer holds the ticket.
-    #[error("the buyer holds the ticket already")]
+    /// An unpaid order of the same buyer holds seats of the listing, or the buyer has all that are taken.
+    #[error("the buyer holds seats of the listing already")]
     AlreadyHeld,
+    /// In every attempt, another order took the chosen seats first.
+    #[error("other orders took the chosen seats first")]
+    SeatsTaken,
+    /// The price of the seats together is out of range.
+    #[error("the price of all seats is out of range")]
+    PriceOutOfRange,
     /// The order's status does not allow the transition.
     #[error("the order is {0:?}")]
     InvalidStatus(OrderStatus),
     /// There is no pass before the order is completed.
     #[error("the order is not completed")]
     NotCompleted,
+    /// The order has several passes, one for each seat.
+    #[error("the order has several passes")]
+    SeveralPasses,
     /// The hold has not ended yet; the time until then.
     #[error("the hold ends in {0:?}")]
     NotDue(Duration),
@@ -115,7 +135,12 @@ impl From<OrderError> for Error {
                 "ticket-taken",
                 "Someone else got this ticket first. It may become available again if they don't pay in time.",
             ),
-            OrderError::AlreadyHeld => ("ticket-held", "You already have this ticket; see your orders."),
+            OrderError::AlreadyHeld => ("held-already", "You already have seats of this listing; see your orders."),
+            OrderError::SeatsTaken => {
+                let detail = "Others were faster at each seat that was still free. Try again.";
+                return Self::Conflict(Rejection::new("seats-taken", detail).retry_after(TRY_AGAIN_AFTER));
+            }
+            OrderError::PriceOutOfRange => ("price-out-of-range", "So many seats can't be charged together."),
             OrderError::InvalidStatus(status) => match status {
                 OrderStatus::Created => ("order-unconfirmed", "The order is not confirmed yet. Try again in a moment."),
                 OrderStatus::AwaitingPayment => ("order-unpaid", "The order has not been paid yet."),
@@ -125,7 +150,8 @@ impl From<OrderError> for Error {
                 OrderStatus::Completed => ("order-completed", "The order is paid and can no longer be changed."),
                 OrderStatus::Cancelled => ("order-closed", "The order is already cancelled."),
             },
-            OrderError::NotCompleted => ("order-not-completed", "The pass is available once the order is paid."),
+            OrderError::NotCompleted => ("order-not-completed", "Passes are available once the order is paid."),
+            OrderError::SeveralPasses => ("several-passes", "This order has a pass for each seat; get all of them."),
             OrderError::NotDue(_) => ("order-not-due", "The hold has not ended yet."),
             OrderError::OtherPayment => ("other-payment", "Another payment has authorised the order."),
         };
@@ -137,44 +163,13 @@ impl From<OrderError> for Error {
 pub type Transition = Result<(Order, OrderChange), OrderError>;
 
 impl Order {
-    /// Places an order on the listing's present terms, which holds the ticket until `now` + `hold`.
-    ///
-    /// A listing that is reserved or sold is accepted. Only the orders decide who holds a ticket, and `tickets` may
-    /// not have released the listing yet after the previous order was cancelled.
-    pub fn place(id: OrderId, buyer_id: UserId, ticket: &TicketState, hold: Duration, now: Timestamp) -> Transition {
-        if ticket.seller_id == buyer_id {
-            return Err(OrderError::OwnTicket);
-        }
-        if ticket.status == TicketStatus::Withdrawn {
-            return Err(OrderError::TicketWithdrawn);
-        }
-        if ticket.show_cancelled {
-            return Err(OrderError::ShowCancelled);
-        }
-        if now >= ticket.terms.starts_at {
-            return Err(OrderError::EventBegun);
-        }
-        let order = Self {
-            id,
-            buyer_id,
-            ticket: ticket.terms.clone(),
-            show_id: ticket.show_id,
-            price: ticket.price.clone(),
-            status: Status::Created,
-            expires_at: now.plus(hold),
-            created_at: now,
-            updated_at: now,
-        };
-        Ok((order, OrderChange::Created))
-    }
-
-    /// The order as it was when it was placed. Terms, show, price and the hold's end never change.
+    /// The order as it was when it was placed. Terms, show, seats, price and the hold's end never change.
     #[must_use]
     pub fn as_placed(&self) -> Self {
         Self { status: Status::Created, updated_at: self.created_at, ..self.clone() }
     }
 
-    /// `tickets` has reserved the listing for the order.
+    /// `tickets` has reserved all seats of the order for it.
     pub fn confirm(self, now: Timestamp) -> Transition {
         self.ensure_status_in(&[OrderStatus::Created])?;
         Ok(self.with_status(Status::AwaitingPayment, OrderChange::Confirmed, now))
@@ -287,7 +282,7 @@ impl Order {
 impl Aggregate for Order {
     type Payload = OrderState;
     const COLLECTION: &'static str = "orders";
-    /// All orders of a ticket are on one shard, so that one unique index decides who holds it.
+    /// All orders of a listing are on one shard, so that one unique index decides who holds its seats.
     const SHARD_KEY: ShardKey = ShardKey("state.ticket.id");
 
     fn id(&self) -> String {
@@ -304,6 +299,9 @@ impl Aggregate for Order {
             payment_id: self.payment_id(),
             ticket: self.ticket.clone(),
             show_id: self.show_id,
+            slots: self.slots.clone(),
+            seats: self.seats.clone(),
+            unit_price: self.unit_price.clone(),
             price: self.price.clone(),
             expires_at: self.expires_at,
             created_at: self.created_at,
@@ -321,8 +319,11 @@ impl Aggregate for Order {
         }
     }
 
-    /// `None` if the payload lacks what its status requires.
+    /// `None` if the payload lacks what its status requires, or has no slots: such an order would collide with no other.
     fn from_payload(payload: OrderState) -> Option<Self> {
+        if payload.slots.is_empty() {
+            return None;
+        }
         let status = match payload.status {
             OrderStatus::Created => Status::Created,
             OrderStatus::AwaitingPayment => Status::AwaitingPayment,
@@ -335,6 +336,9 @@ impl Aggregate for Order {
             buyer_id: payload.buyer_id,
             ticket: payload.ticket,
             show_id: payload.show_id,
+            slots: payload.slots,
+            seats: payload.seats,
+            unit_price: payload.unit_price,
             price: payload.price,
             status,
             expires_at: payload.expires_at,
@@ -346,7 +350,9 @@ impl Aggregate for Order {
     fn contradicts(&self, replicated: &Self) -> bool {
         // A replica lacks the fields of the terms that its service's release did not know.
         let has_same_ticket = replicated.ticket.agree_with(&self.ticket) && self.show_id == replicated.show_id;
-        self.buyer_id != replicated.buyer_id || self.price != replicated.price || !has_same_ticket
+        let has_same_seats = self.slots == replicated.slots && self.seats == replicated.seats;
+        let has_same_price = self.price == replicated.price && self.unit_price == replicated.unit_price;
+        self.buyer_id != replicated.buyer_id || !has_same_ticket || !has_same_seats || !has_same_price
     }
 
     fn is_changed_since(&self, replicated: &Self) -> bool {

@@ -3,7 +3,7 @@
 use common::aggregate::Aggregate;
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::show::{ShowState, ShowStatus};
-use common::events::ticket::{RefusalReason, TicketState, TicketStatus};
+use common::events::ticket::{RefusalReason, TicketState};
 use common::id::OrderId;
 use common::timestamp::Timestamp;
 
@@ -53,7 +53,8 @@ pub fn next<'a>(
 
 /// The transition of an order that waits for its listing.
 fn confirm_or_cancel(order: &Order, ticket: &TicketState, now: Timestamp) -> Option<Transition> {
-    if reserved_for(ticket) == Some(order.id) {
+    // Whatever the listing's status says: a withdrawn one keeps the seats that were held before.
+    if ticket.has_seats_for(order.id, &order.slots) {
         return Some(order.clone().confirm(now));
     }
     let refused = ticket.refusals.iter().find(|refused| refused.order_id == order.id)?;
@@ -71,11 +72,6 @@ pub fn changed_start(order: &Order, show: &ShowState) -> Option<Timestamp> {
     (is_changed && show.status != ShowStatus::Cancelled).then_some(show.starts_at)
 }
 
-/// The order that the listing is reserved for.
-fn reserved_for(ticket: &TicketState) -> Option<OrderId> {
-    ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved)
-}
-
 /// Whether the payment is for exactly the order's price, and is authorised, or captured and not refunded in full.
 fn can_win(payment: &PaymentState, order: &Order) -> bool {
     matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::Captured)
@@ -84,10 +80,16 @@ fn can_win(payment: &PaymentState, order: &Order) -> bool {
         && !payment.is_refunded()
 }
 
-/// Whether this listing can lead to a transition of any order: only one that is reserved, has refusals or is for a
+/// Whether this listing can lead to a transition of any order: only one that has reserved seats or refusals or is for a
 /// cancelled show can.
 pub fn ticket_can_move(ticket: &TicketState) -> bool {
-    ticket.status == TicketStatus::Reserved || !ticket.refusals.is_empty() || ticket.show_cancelled
+    !ticket.holders().is_empty() || !ticket.refusals.is_empty() || ticket.show_cancelled
+}
+
+/// Whether a listing can lead to a transition of this order: it confirms or refuses only what is created, and a cancelled
+/// show ends what is unpaid.
+pub fn is_moved_by(order: &Order, ticket: &TicketState) -> bool {
+    matches!(order.status, Status::Created) || (ticket.show_cancelled && order.is_unpaid())
 }
 
 /// Whether this payment can lead to a transition of any order: not while the provider or the buyer has yet to answer.
@@ -95,9 +97,9 @@ pub fn payment_can_move(payment: &PaymentState) -> bool {
     !matches!(payment.status, PaymentStatus::Authorizing | PaymentStatus::RequiresAction)
 }
 
-/// The orders whose end the listing waits for: the one that it is reserved for, and those that it refused.
+/// The orders whose end the listing waits for: those that its seats are reserved for, and those that it refused.
 pub fn pending_order_ids(ticket: &TicketState) -> impl Iterator<Item = OrderId> {
-    reserved_for(ticket).into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))
+    ticket.holders().into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))
 }
 
 /// Whether `tickets` has missed the event of this order's end.

@@ -10,7 +10,7 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
 
-use super::fixtures::{HOLD, order, refusal, start, ticket};
+use super::fixtures::{HOLD, order, order_of, refusal, start, ticket, ticket_of, usd};
 use super::order::{Order, OrderError, Status, Transition};
 
 type Command = (&'static str, fn(Order, PaymentId, Timestamp) -> Transition);
@@ -97,12 +97,16 @@ fn hold_does_not_expire_early() {
 
 #[test]
 fn conditions_of_placing_an_order() {
-    let place = |buyer, ticket: &TicketState, now| Order::place(OrderId::new(), buyer, ticket, HOLD, now);
+    let place = |buyer, ticket: &TicketState, now| Order::place(OrderId::new(), buyer, ticket, vec![0], HOLD, now);
     let (ticket, buyer) = (ticket(), UserId::new());
     let (order, change) = place(buyer, &ticket, start()).unwrap();
     assert_eq!(change, OrderChange::Created);
     assert_eq!((&order.ticket, &order.price, order.buyer_id), (&ticket.terms, &ticket.price, buyer));
     assert_eq!(order.show_id, ticket.show_id);
+    assert_eq!((&order.slots, &order.seats), (&vec![0], &vec![Some("14".to_owned())]));
+    let pair = order_of(&ticket_of(&[2, 2]), &[2, 3]);
+    assert_eq!(pair.seats, [Some("16".to_owned()), Some("17".to_owned())]);
+    assert_eq!((pair.unit_price, pair.price), (usd(12_550), usd(25_100)), "the price is that of all its seats");
     assert_eq!((order.expires_at, order.created_at), (start().plus(HOLD), start()));
 
     assert_eq!(place(ticket.seller_id, &ticket, start()), Err(OrderError::OwnTicket));
@@ -111,7 +115,7 @@ fn conditions_of_placing_an_order() {
     assert!(place(buyer, &ticket, starts_at.minus(Duration::from_millis(1))).is_ok());
     for (status, expected) in [
         (TicketStatus::Withdrawn, Err(OrderError::TicketWithdrawn)),
-        // Only the orders decide who holds the ticket.
+        // Only the orders decide who holds a seat.
         (TicketStatus::Reserved, Ok(())),
         (TicketStatus::Sold, Ok(())),
     ] {
@@ -149,12 +153,15 @@ fn own_ticket_is_forbidden_and_other_errors_are_conflicts() {
         OrderError::EventBegun,
         OrderError::TicketTaken,
         OrderError::AlreadyHeld,
+        OrderError::SeatsTaken,
+        OrderError::PriceOutOfRange,
         OrderError::InvalidStatus(OrderStatus::Created),
         OrderError::InvalidStatus(OrderStatus::AwaitingPayment),
         OrderError::InvalidStatus(OrderStatus::Authorized),
         OrderError::InvalidStatus(OrderStatus::Completed),
         OrderError::InvalidStatus(OrderStatus::Cancelled),
         OrderError::NotCompleted,
+        OrderError::SeveralPasses,
         OrderError::NotDue(HOLD),
         OrderError::OtherPayment,
     ];
@@ -166,7 +173,7 @@ fn own_ticket_is_forbidden_and_other_errors_are_conflicts() {
 #[test]
 fn payload_contains_the_whole_order() {
     let payment_id = PaymentId::new();
-    let base = order(&ticket());
+    let base = order_of(&ticket_of(&[2, 1]), &[0, 1]);
     for (status, change) in [
         (Status::Created, OrderChange::Created),
         (Status::AwaitingPayment, OrderChange::Confirmed),
@@ -181,6 +188,8 @@ fn payload_contains_the_whole_order() {
     }
     let incomplete = OrderState { status: OrderStatus::Completed, payment_id: None, ..base.payload() };
     assert_eq!(Order::from_payload(incomplete), None);
+    // Without slots an order would collide with no other.
+    assert_eq!(Order::from_payload(OrderState { slots: Vec::new(), ..base.payload() }), None);
 }
 
 #[test]
@@ -188,9 +197,12 @@ fn state_from_replicas_must_be_of_the_same_purchase_and_not_older() {
     let base = order(&ticket());
     let completed = Order { status: Status::Completed { payment_id: PaymentId::new() }, ..base.clone() };
     assert!(!base.contradicts(&completed) && !base.is_changed_since(&completed));
-    let edits: [fn(&mut Order); 5] = [
+    let edits: [fn(&mut Order); 8] = [
         |order| order.buyer_id = UserId::new(),
         |order| order.price.amount += 1,
+        |order| order.unit_price.amount += 1,
+        |order| order.slots = vec![1],
+        |order| order.seats = vec![None],
         |order| order.show_id = ShowId::new(),
         |order| order.ticket.id = TicketId::new(),
         |order| order.ticket.row = Some("another".to_owned()),

@@ -1,7 +1,6 @@
-//! A listing changed: the order that waits for a reservation is confirmed, or cancelled if the listing refused it. An
-//! unpaid order is cancelled if the show is.
+//! A listing changed: the orders that wait for a reservation are confirmed, or cancelled if the listing refused them.
+//! Unpaid orders are cancelled if the show is.
 
-use common::aggregate::Aggregate;
 use common::events::ticket::TicketState;
 use platform::reconcile::Current;
 use platform::stream::subscription::{Applied, Delivery, Failure};
@@ -17,7 +16,10 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<TicketState>) -> 
         return Ok(stored.applied);
     }
     let ticket = &delivery.event.data;
-    if let Some(order) = store::find_holder(&state.orders, ticket.terms.id).await?.filter(|order| !order.is_settled()) {
+    for order in store::open_orders(&state.orders, ticket.terms.id).await? {
+        if !reconcile::is_moved_by(&order, &stored.entity) {
+            continue;
+        }
         let (id, mut own) = (order.id, Current::from(order));
         loop {
             let seen = Seen { ticket: Some(stored.entity.clone()), ..Seen::default() };

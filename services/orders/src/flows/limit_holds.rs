@@ -29,7 +29,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// After this long, a request has responded or has failed without a response.
 const MAX_REQUEST_DURATION: Duration = Duration::from_secs(60);
 
-/// Checks the limits before this buyer tries to hold this ticket. Returns the limit that is reached, if any.
+/// Checks the limits before this buyer tries to hold seats of this listing. Returns the limit that is reached, if any.
 pub async fn check_limits(state: &AppState, buyer: UserId, ticket: TicketId) -> Result<Option<HoldError>, Error> {
     let now = state.clock.now();
     let limit = state.config.holds_per_listing.get();
@@ -94,7 +94,7 @@ async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Erro
         }
         Ok(None) => Err(Error::NotFound),
         Err(None) => {
-            // Cancelled in the meantime, by the buyer or because the ticket was gone: the request had no effect.
+            // Cancelled in the meantime, by the buyer or because the seats were refused: the request had no effect.
             let order = state.orders.get(id).await?.ok_or(Error::NotFound)?;
             Ok(order.status_name() == OrderStatus::Cancelled)
         }

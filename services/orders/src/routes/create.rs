@@ -1,4 +1,4 @@
-//! POST /api/orders: a buyer places an order, which holds the ticket.
+//! POST /api/orders: a buyer places an order, which holds seats of a listing.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,23 +7,24 @@ use common::aggregate::Versioned;
 use common::api::Endpoint as _;
 use common::api::orders::{NewOrder, Order as OrderView, ReadOrder};
 use common::error::Error;
-use common::id::{OrderId, UserId};
+use common::id::OrderId;
 use common::identity::CurrentUser;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
 use platform::reconcile::Current;
 use platform::store::claims;
-use platform::store::error::StoreError;
 
 use super::view;
+use crate::domain::choice::default_quantity;
 use crate::domain::order::{Order, OrderError};
+use crate::flows::hold_seats::{Held, HoldRequest, hold_seats};
 use crate::flows::limit_holds::{check_limits, keep_or_withdraw, may_replay};
 use crate::flows::reconcile_order::{Seen, reconcile_order};
 use crate::state::AppState;
 use crate::store;
 
-/// Hold a ticket.
+/// Hold seats of a listing.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = NewOrder,
     security(("session" = []), ("sessionOverHttp" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
@@ -45,44 +46,33 @@ pub(super) async fn create(
     }
     let body = body?;
     let ticket = state.tickets.get(body.ticket_id).await?.ok_or(Error::NotFound)?;
-    let (id, now) = (OrderId::new(), state.clock.now());
-    let (order, change) = Order::place(id, user.id, &ticket, state.config.order_ttl, now)?;
+    let now = state.clock.now();
+    Order::ensure_orderable(user.id, &ticket, now)?;
     if let Some(error) = check_limits(&state, user.id, body.ticket_id).await? {
-        // A buyer who already holds this ticket gets the more helpful `AlreadyHeld`.
-        let already_held = store::is_holder(&state.orders, body.ticket_id, user.id).await?;
+        // A buyer who already holds seats of this listing gets the more helpful `AlreadyHeld`.
+        let open = store::open_orders(&state.orders, body.ticket_id).await?;
+        let already_held = open.iter().any(|order| order.buyer_id == user.id && order.is_unpaid());
         return Err(if already_held { OrderError::AlreadyHeld.into() } else { error.into() });
     }
-    let claim = state.claims.claim(user.id, key.as_ref(), id, (), now).await?;
+    let claim = state.claims.claim(user.id, key.as_ref(), OrderId::new(), (), now).await?;
     // The claim is the record of the idempotency key, whose repeats get the same id. The hold begins now even if the
     // claim is older: an earlier request with the same key may have failed to insert the order, for example because the
-    // ticket was taken.
-    let order = match state.orders.insert(Order { id: claim.entity_id, ..order }, change).await {
-        Ok(order) => order,
-        Err(error @ StoreError::Duplicate(_)) => {
-            // A repeat violates the unique index on `_id` and the one on the ticket's holder; MongoDB reports either.
-            let Some(earlier) = state.orders.get(claim.entity_id).await? else {
-                return Err(insert_error(&state, error, &body, user.id).await?);
-            };
+    // seats were taken.
+    let quantity = body.quantity.map_or_else(|| default_quantity(&ticket.terms.blocks), usize::from);
+    let request = HoldRequest { id: claim.entity_id, buyer: user.id, ticket: &ticket, quantity, now };
+    let order = match hold_seats(&state, &request).await? {
+        Held::New(order) => order,
+        Held::Earlier(earlier) => {
             if may_replay(&state, &earlier, &claim).await? {
                 return Ok(created(&earlier));
             }
             // The concurrent request has just withdrawn its hold, because it exceeded the buyer's limit.
             return Err(claims::in_flight());
         }
-        Err(error) => return Err(error.into()),
     };
     keep_or_withdraw(&state, &order, &claim).await?;
     reconcile_order(&state, order.id, Current::from(order.clone()), Seen::default()).await?;
     Ok(created(&order))
-}
-
-/// Returns the error for an order that violates a unique index.
-async fn insert_error(state: &AppState, error: StoreError, body: &NewOrder, buyer: UserId) -> Result<Error, Error> {
-    if !error.is_duplicate_of(store::TICKET_HOLDER.name) {
-        return Ok(error.into());
-    }
-    let already_held = store::is_holder(&state.orders, body.ticket_id, buyer).await?;
-    Ok(if already_held { OrderError::AlreadyHeld } else { OrderError::TicketTaken }.into())
 }
 
 /// The response to the request that placed the order. It shows the order as it was then, even if it has changed since.

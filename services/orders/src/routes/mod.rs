@@ -4,7 +4,7 @@ mod cancel;
 mod create;
 mod jwks;
 mod list;
-mod pass;
+mod passes;
 mod read;
 mod to_refund;
 mod view;
@@ -28,7 +28,8 @@ pub fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(create::create, list::list))
         .routes(routes!(read::read, cancel::cancel))
-        .routes(routes!(pass::pass))
+        .routes(routes!(passes::pass))
+        .routes(routes!(passes::passes))
         .routes(routes!(to_refund::to_refund))
         .routes(routes!(jwks::jwks));
     openapi::mount(routes, "Orders", "/api/orders/openapi.json", common::api::orders::ROUTES)

@@ -2,6 +2,7 @@
 
 use common::aggregate::Versioned;
 use common::api;
+use common::api::orders::OrderedTicket;
 use common::events::show::ShowState;
 
 use crate::domain::order::Order;
@@ -21,9 +22,18 @@ pub(super) fn order(order: Versioned<Order>, show: Option<&ShowState>) -> api::o
         show_status: show.map(|show| show.status),
         current_starts_at: show.and_then(|show| changed_start(&order, show)),
         price: order.price,
-        ticket: order.ticket,
+        unit_price: order.unit_price,
+        quantity: u8::try_from(order.slots.len()).unwrap_or(u8::MAX),
+        ticket: OrderedTicket { terms: order.ticket, seat: only_name(&order.seats) },
+        seats: order.seats,
+        slots: order.slots,
         buyer_id: order.buyer_id,
         created_at: order.created_at,
         updated_at: order.updated_at,
     }
+}
+
+/// The name of the seat, if there is only one.
+fn only_name(seats: &[Option<String>]) -> Option<String> {
+    if let [name] = seats { name.clone() } else { None }
 }

@@ -16,6 +16,7 @@ use futures::future::try_join_all;
 use mongodb::IndexModel;
 use mongodb::bson::doc;
 use platform::store::Store;
+use platform::store::causal::CausalStore;
 use platform::store::error::StoreError;
 use platform::store::index::{self, PartialIndex, any_of};
 use platform::store::page::PageRequest;
@@ -25,12 +26,22 @@ use crate::domain::order::{Order, Status, UNPAID};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// The unique index that decides which order holds a ticket: at most one that is not cancelled.
-pub static TICKET_HOLDER: PartialIndex<OrderStatus> = PartialIndex {
-    name: "open_ticket_v1",
+/// The unique index that decides which order holds a seat: no slot of a listing is in two orders that are not cancelled.
+/// Its second field is the array of slots; MongoDB compares each of them with those of other documents.
+pub static OPEN_SEATS: PartialIndex<OrderStatus> = PartialIndex {
+    name: "open_seats_v1",
     field: "state.ticket.id",
     status: "state.status.name",
     among: &[OrderStatus::Created, OrderStatus::AwaitingPayment, OrderStatus::Authorized, OrderStatus::Completed],
+    unique: true,
+};
+
+/// The unique index that allows a buyer one unpaid order of a listing, so that a second click makes no second hold.
+pub static ONE_HOLD: PartialIndex<OrderStatus> = PartialIndex {
+    name: "one_hold_v1",
+    field: "state.ticket.id",
+    status: "state.status.name",
+    among: &UNPAID,
     unique: true,
 };
 
@@ -57,7 +68,7 @@ const COMPLETED_BY_SHOW: &str = "show_completed_v1";
 /// Maximum number of orders of a show that are read at once.
 const SHOW_BATCH: i64 = 100;
 
-/// The index of the holds of a ticket that were cancelled by their buyers or expired.
+/// The index of the holds of a listing that were cancelled by their buyers or expired.
 const ABANDONED: &str = "ended_v1";
 const ABANDON_REASONS: [CancelReason; 2] = [CancelReason::Buyer, CancelReason::Expired];
 
@@ -67,7 +78,8 @@ pub fn order_indexes() -> Vec<IndexModel> {
     let completed = doc! { "state.status.name": OrderStatus::Completed.as_ref() };
     let abandoned_keys = doc! { "state.ticket.id": 1, "state.buyerId": 1, "state.updatedAt": -1 };
     vec![
-        TICKET_HOLDER.model(),
+        OPEN_SEATS.compound_model(&["state.slots"]),
+        ONE_HOLD.compound_model(&["state.buyerId"]),
         UNPAID_BY_BUYER.model(),
         index::partial(COMPLETED_BY_SHOW, doc! { "state.showId": 1, "_id": 1 }, completed),
         index::partial(ABANDONED, abandoned_keys, doc! { "state.status.reason": any_of(&ABANDON_REASONS) }),
@@ -115,9 +127,19 @@ pub async fn relevant_payments(
     }
 }
 
-/// The order that holds a ticket, if there is one.
-pub async fn find_holder(orders: &Store<Order>, ticket: TicketId) -> Result<Option<Versioned<Order>>> {
-    Ok(orders.find_in(&TICKET_HOLDER, ticket).await?.into_iter().next())
+/// The orders that occupy seats of a listing: at most as many as it has seats.
+pub async fn open_orders(orders: &Store<Order>, ticket: TicketId) -> Result<Vec<Versioned<Order>>> {
+    orders.find_in(&OPEN_SEATS, ticket).await
+}
+
+/// Whether an order that could not be inserted collided with another one of the listing.
+pub fn is_collision(error: &StoreError) -> bool {
+    error.is_duplicate_of(OPEN_SEATS.name) || error.is_duplicate_of(ONE_HOLD.name)
+}
+
+/// Like [`open_orders`], seeing what the last insert of the session collided with.
+pub async fn open_orders_since(orders: &mut CausalStore<'_, Order>, ticket: TicketId) -> Result<Vec<Versioned<Order>>> {
+    orders.find_in(&OPEN_SEATS, ticket).await
 }
 
 /// The buyer's order with this id.
@@ -130,7 +152,7 @@ pub async fn unpaid_order_ids(orders: &Store<Order>, buyer: UserId) -> Result<Ve
     Ok(orders.find_in(&UNPAID_BY_BUYER, buyer).await?.into_iter().map(|order| order.id).collect())
 }
 
-/// When the buyer's holds of a ticket were cancelled by the buyer or expired: the latest `limit` times after `since`,
+/// When the buyer's holds of a listing were cancelled by the buyer or expired: the latest `limit` times after `since`,
 /// latest first.
 pub async fn abandoned_since(
     orders: &Store<Order>,
@@ -148,11 +170,6 @@ pub async fn abandoned_since(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found = orders.find_by_index(ABANDONED, filter, doc! { "state.updatedAt": -1 }, limit).await?;
     Ok(found.into_iter().map(|order| order.updated_at).collect())
-}
-
-/// Whether this buyer holds or has bought the ticket.
-pub async fn is_holder(orders: &Store<Order>, ticket: TicketId, buyer: UserId) -> Result<bool> {
-    Ok(find_holder(orders, ticket).await?.is_some_and(|order| order.buyer_id == buyer))
 }
 
 /// The show with this id, or the one that it was merged into, however many merges there are. `None` while the event of

@@ -150,8 +150,7 @@ async fn listing_event_confirms_the_order_that_holds_the_ticket() {
     app.request("DELETE", &crate::support::path(&old)).as_user(&first).send().await.expect(200);
     let new = place(&app, &second, &ticket).await;
     // `tickets` received both orders: it refuses the old one and reserves the listing for the new one.
-    let mut state = crate::support::with_refusal(&ticket, id_of(&old));
-    (state.status, state.order_id) = (TicketStatus::Reserved, Some(id_of(&new)));
+    let state = reserved(&crate::support::with_refusal(&ticket, id_of(&old)), id_of(&new));
     TestEvent::ticket(&app, TicketChange::Reserved, 2, state).handle(&app).await.unwrap();
     assert_eq!(read(&app, &second, &new).await["status"], "awaitingPayment");
     assert_eq!(changes(&app, &old).await, expected_changes(&["created", "cancelled"]));

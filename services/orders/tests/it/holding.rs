@@ -84,7 +84,7 @@ async fn limit_ends_when_a_hold_is_paid_or_cancelled() {
     assert_eq!(rejected.problem(), "too-many-holds");
     let named: Vec<_> = orders.iter().map(|order| order["id"].clone()).collect();
     assert_eq!(rejected.json()["orders"], json!(named));
-    assert_eq!(post(&app, &buyer, &tickets[0]).await.expect(409).problem(), "ticket-held");
+    assert_eq!(post(&app, &buyer, &tickets[0]).await.expect(409).problem(), "held-already");
     app.wait_until_idle().await;
     assert_eq!(app.events("orders").await.len(), 5, "a rejected request has no effect");
     place(&app, &app.signer.user(), &tickets[5]).await;
@@ -152,7 +152,7 @@ async fn repeat_of_a_withdrawn_hold_is_a_new_request() {
             409 => {
                 let problem = answer.problem();
                 assert!(
-                    ["too-many-holds", "in-flight", "ticket-held", "ticket-taken"].contains(&problem.as_str()),
+                    ["too-many-holds", "in-flight", "held-already", "ticket-taken"].contains(&problem.as_str()),
                     "{problem}"
                 );
             }

@@ -16,5 +16,6 @@ mod placing;
 mod query_cost;
 mod reading;
 mod scenarios;
+mod seats;
 mod shows;
 mod support;

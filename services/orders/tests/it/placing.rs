@@ -36,10 +36,14 @@ async fn order_has_the_terms_of_its_listing() {
             "refusal": null,
             "expiresAt": created.plus(Duration::from_secs(90)),
             "price": { "amount": 12_550, "currency": "USD" },
+            "unitPrice": { "amount": 12_550, "currency": "USD" },
+            "quantity": 1,
+            "seats": ["14"],
+            "slots": [0],
             "ticket": {
                 "id": ticket.terms.id, "title": "Nina Simone Tribute", "venue": "Town Hall", "city": "New York",
                 "startsAt": ticket.terms.starts_at, "timeZone": "America/New_York",
-                "section": null, "row": null, "seat": "14",
+                "section": null, "row": null, "blocks": [1], "seat": "14",
             },
             "showId": ticket.show_id,
             "buyerId": buyer.id,
@@ -93,7 +97,7 @@ async fn each_error_has_its_code() {
 
     place(&app, &buyer, &ticket).await;
     assert_eq!(post(&app, &app.signer.user(), &ticket).await.expect(409).problem(), "ticket-taken");
-    assert_eq!(post(&app, &buyer, &ticket).await.expect(409).problem(), "ticket-held");
+    assert_eq!(post(&app, &buyer, &ticket).await.expect(409).problem(), "held-already");
     app.wait_until_idle().await;
     assert_eq!(app.events("orders").await.len(), 1, "a rejected request has no effect");
 }
@@ -109,6 +113,8 @@ async fn validation_errors_name_the_field() {
         (json!({ "ticketId": null }), "ticketId"),
         (json!({ "ticketId": id.as_uuid().simple().to_string() }), "ticketId"),
         (json!({ "ticketId": id, "price": 1 }), "price"),
+        (json!({ "ticketId": id, "quantity": 0 }), "quantity"),
+        (json!({ "ticketId": id, "quantity": 9 }), "quantity"),
         (json!([]), ""),
     ];
     for (body, field) in bodies {

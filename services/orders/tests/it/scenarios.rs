@@ -70,7 +70,9 @@ impl TestEvent {
         match self.clone() {
             Self::Ticket(mut event) => {
                 event.entityversion -= 1;
-                event.data.order_id = None;
+                for seat in &mut event.data.seats {
+                    (seat.status, seat.order_id) = (common::events::ticket::TicketStatus::Available, None);
+                }
                 event.data.refusals.clear();
                 event.data.show_cancelled = false;
                 event.data.status = common::events::ticket::TicketStatus::Available;

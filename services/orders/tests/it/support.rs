@@ -6,10 +6,11 @@ use common::clock::Clock;
 use common::events::payment::{PaymentChange, PaymentState, PaymentStatus};
 use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{
-    Refusal, RefusalReason, RefusedOrder, TicketChange, TicketState, TicketStatus, TicketTerms,
+    Refusal, RefusalReason, RefusedOrder, Seat, TicketChange, TicketState, TicketStatus, TicketTerms,
 };
 use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
+use common::seats::Slot;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 use testkit::app::request::Response;
@@ -30,9 +31,15 @@ pub(crate) fn usd(amount: i64) -> Money {
     Money { amount, currency: "USD".parse().unwrap() }
 }
 
-/// A listing as `tickets` would publish it.
+/// A listing of one seat as `tickets` would publish it.
 pub(crate) fn listing(app: &TestApp) -> TicketState {
+    listing_of(app, &[1])
+}
+
+/// A listing of these blocks. Its seats have the numbers from 14 on.
+pub(crate) fn listing_of(app: &TestApp, blocks: &[u8]) -> TicketState {
     let now = app.clock.now();
+    let seat = |number: u32| Seat { name: Some(number.to_string()), status: TicketStatus::Available, order_id: None };
     TicketState {
         terms: TicketTerms {
             id: TicketId::new(),
@@ -43,7 +50,7 @@ pub(crate) fn listing(app: &TestApp) -> TicketState {
             time_zone: "America/New_York".to_owned(),
             section: None,
             row: None,
-            seat: Some("14".to_owned()),
+            blocks: blocks.to_vec().try_into().unwrap(),
         },
         show_id: ShowId::new(),
         show_cancelled: false,
@@ -54,7 +61,7 @@ pub(crate) fn listing(app: &TestApp) -> TicketState {
         category: None,
         description: None,
         status: TicketStatus::Available,
-        order_id: None,
+        seats: (14..).take(blocks.iter().copied().map(usize::from).sum()).map(seat).collect(),
         refusals: Vec::new(),
         created_at: now,
         updated_at: now,
@@ -72,8 +79,27 @@ pub(crate) async fn add_listing(app: &TestApp, ticket: TicketState) -> TicketSta
     ticket
 }
 
+/// The listing with all seats reserved for an order.
 pub(crate) fn reserved(ticket: &TicketState, order: OrderId) -> TicketState {
-    TicketState { status: TicketStatus::Reserved, order_id: Some(order), ..ticket.clone() }
+    reserved_seats(ticket, order, &ticket.terms.blocks.slots())
+}
+
+/// The listing with these seats reserved for an order.
+pub(crate) fn reserved_seats(ticket: &TicketState, order: OrderId, slots: &[Slot]) -> TicketState {
+    let mut ticket = ticket.clone();
+    for slot in slots {
+        let seat = &mut ticket.seats[usize::from(*slot)];
+        (seat.status, seat.order_id) = (TicketStatus::Reserved, Some(order));
+    }
+    if ticket.status == TicketStatus::Available && ticket.free_slots().is_empty() {
+        ticket.status = TicketStatus::Reserved;
+    }
+    ticket
+}
+
+/// The slots of an order.
+pub(crate) fn slots_of(order: &Value) -> Vec<Slot> {
+    serde_json::from_value(order["slots"].clone()).unwrap()
 }
 
 pub(crate) fn with_refusal(ticket: &TicketState, order: OrderId) -> TicketState {
@@ -145,6 +171,16 @@ pub(crate) async fn place(app: &TestApp, buyer: &User, ticket: &TicketState) -> 
     post(app, buyer, ticket).await.expect(201).json()
 }
 
+pub(crate) async fn post_quantity(app: &TestApp, buyer: &User, ticket: &TicketState, quantity: u8) -> Response {
+    let body = json!({ "ticketId": ticket.terms.id, "quantity": quantity });
+    app.request("POST", "/api/orders").as_user(buyer).json(&body).send().await
+}
+
+/// Places an order of this number of seats; returns the response's body.
+pub(crate) async fn place_quantity(app: &TestApp, buyer: &User, ticket: &TicketState, quantity: u8) -> Value {
+    post_quantity(app, buyer, ticket, quantity).await.expect(201).json()
+}
+
 pub(crate) fn id_of(order: &Value) -> OrderId {
     serde_json::from_value(order["id"].clone()).unwrap()
 }
@@ -153,9 +189,10 @@ pub(crate) fn path(order: &Value) -> String {
     format!("/api/orders/{}", order["id"].as_str().unwrap())
 }
 
-/// `tickets` reserves the listing for the order.
+/// `tickets` reserves the seats of the order for it, as the first change of the listing.
 pub(crate) async fn confirm(app: &TestApp, ticket: &TicketState, order: &Value) {
-    let event = app.event(TicketChange::Reserved, ticket.terms.id, 1, reserved(ticket, id_of(order)));
+    let reserved = reserved_seats(ticket, id_of(order), &slots_of(order));
+    let event = app.event(TicketChange::Reserved, ticket.terms.id, 1, reserved);
     app.handle(&event).await.unwrap();
 }
 

@@ -7,6 +7,7 @@ use common::events::payment::{PaymentChange, PaymentStatus};
 use common::events::ticket::TicketTerms;
 use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
+use common::seats::Blocks;
 use common::timestamp::Timestamp;
 use proptest::prelude::*;
 
@@ -46,9 +47,12 @@ fn order() -> OrderState {
             time_zone: "UTC".into(),
             section: None,
             row: None,
-            seat: None,
+            blocks: Blocks::one_seat(),
         },
         show_id: ShowId::new(),
+        slots: vec![0],
+        seats: vec![None],
+        unit_price: usd(500),
         price: usd(500),
         expires_at: now(),
         created_at: now(),

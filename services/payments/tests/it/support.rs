@@ -8,6 +8,8 @@ use common::events::envelope::Envelope;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::events::ticket::TicketTerms;
 use common::id::{OrderId, PaymentId, ShowId, TicketId};
+use common::money::Money;
+use common::seats::Blocks;
 use payments::domain::payment::Payment;
 use payments::providers::stripe;
 use payments::state::AppState;
@@ -75,8 +77,9 @@ impl Shop {
             time_zone: "UTC".into(),
             section: None,
             row: None,
-            seat: None,
+            blocks: Blocks::one_seat(),
         };
+        let price: Money = serde_json::from_value(json!({ "amount": 12_550, "currency": "USD" })).unwrap();
         OrderState {
             id: OrderId::new(),
             buyer_id: buyer.id,
@@ -86,7 +89,10 @@ impl Shop {
             payment_id: None,
             ticket,
             show_id: ShowId::new(),
-            price: serde_json::from_value(json!({ "amount": 12_550, "currency": "USD" })).unwrap(),
+            slots: vec![0],
+            seats: vec![None],
+            unit_price: price.clone(),
+            price,
             expires_at: now.plus(Duration::from_secs(900)),
             created_at: now,
             updated_at: now,

@@ -1,0 +1,98 @@
+//! Stores an order that holds free seats of a listing.
+//!
+//! # Why
+//! The unique indexes decide, so an order of the whole listing is inserted without a look at the others, and a listing of
+//! one block costs one insert. Any other order takes seats that were free a moment ago. If it collides, it looks again in
+//! the session of its insert, so that it sees what it collided with, and takes others. There are as many attempts as
+//! blocks: each collision can be another buyer's success, and no more buyers than blocks can succeed.
+
+use common::aggregate::{ChangeOf, Versioned};
+use common::error::Error;
+use common::events::ticket::TicketState;
+use common::id::{OrderId, UserId};
+use common::timestamp::Timestamp;
+use platform::store::causal::CausalStore;
+use platform::store::error::StoreError;
+
+use crate::domain::choice::{Wish, choose, random_for};
+use crate::domain::order::{Order, OrderError};
+use crate::state::AppState;
+use crate::store;
+
+/// A request for seats of a listing.
+#[derive(Debug)]
+pub struct HoldRequest<'a> {
+    /// The id of the order; that of an earlier request with the same idempotency key, if there was one.
+    pub id: OrderId,
+    /// The buyer.
+    pub buyer: UserId,
+    /// The listing.
+    pub ticket: &'a TicketState,
+    /// The number of seats.
+    pub quantity: usize,
+    /// When the hold begins.
+    pub now: Timestamp,
+}
+
+/// The order that holds the seats.
+#[derive(Debug)]
+pub enum Held {
+    /// The request placed it.
+    New(Versioned<Order>),
+    /// An earlier or a concurrent request with the same idempotency key placed it.
+    Earlier(Versioned<Order>),
+}
+
+/// Holds seats for a request.
+///
+/// # Errors
+/// 409 if there is no room, if the buyer holds seats of the listing already, or if others were faster in every attempt.
+pub async fn hold_seats(state: &AppState, request: &HoldRequest<'_>) -> Result<Held, Error> {
+    let HoldRequest { id, buyer, ticket, quantity, now } = *request;
+    let (blocks, listing) = (&ticket.terms.blocks, ticket.terms.id);
+    let attempts = blocks.sizes().len();
+    // There is no second attempt for one block, so its insert may be batched with others.
+    let mut causal = if attempts > 1 { Some(state.orders.causal().await?) } else { None };
+    let wish = Wish { blocks, quantity, buyer };
+    let mut slots = blocks.slots();
+    if quantity != slots.len() {
+        let open = store::open_orders(&state.orders, listing).await?;
+        if let Some(earlier) = open.iter().find(|order| order.id == id) {
+            return Ok(Held::Earlier(earlier.clone()));
+        }
+        slots = choose(wish, open.iter().map(|order| &order.state), None)?;
+    }
+    for collisions in 1..=attempts {
+        let (order, change) = Order::place(id, buyer, ticket, slots, state.config.order_ttl, now)?;
+        let error = match insert(state, causal.as_mut(), order, change).await {
+            Ok(order) => return Ok(Held::New(order)),
+            Err(error @ StoreError::Duplicate(_)) => error,
+            Err(error) => return Err(error.into()),
+        };
+        // A repeat violates the unique index on `_id` and those on the seats and the hold; MongoDB reports any of them.
+        if let Some(earlier) = state.orders.get(id).await? {
+            return Ok(Held::Earlier(earlier));
+        }
+        if !store::is_collision(&error) {
+            return Err(error.into());
+        }
+        let open = match causal.as_mut() {
+            Some(orders) => store::open_orders_since(orders, listing).await?,
+            None => store::open_orders(&state.orders, listing).await?,
+        };
+        slots = choose(wish, open.iter().map(|order| &order.state), Some(random_for(id, collisions)))?;
+    }
+    Err(if attempts == 1 { OrderError::TicketTaken } else { OrderError::SeatsTaken }.into())
+}
+
+async fn insert(
+    state: &AppState,
+    causal: Option<&mut CausalStore<'_, Order>>,
+    order: Order,
+    change: ChangeOf<Order>,
+) -> Result<Versioned<Order>, StoreError> {
+    match causal {
+        Some(orders) => orders.insert(order, change).await,
+        None => state.orders.insert(order, change).await,
+    }
+}
