@@ -369,10 +369,10 @@ async fn submit_hold(buyer: &UserClient, ticket: TicketId, page: &Page) -> Resul
     let Some(id) = held.path.strip_prefix("/checkout/").and_then(|id| id.parse().ok()) else { return Ok(None) };
     // Just after an election an order may not be found yet; then the price is not compared.
     if let Ok(order) = buyer.send_until_definitive(&ReadOrder { id }, None).await
-        && order.body.price.to_string() != price
+        && order.body.unit_price.to_string() != price
         && held.query.as_deref() != Some(PRICE_NOTICE)
     {
-        let held_at = order.body.price;
+        let held_at = order.body.unit_price;
         bail!(Violation(format!(
             "the page showed {price}, but order {id} holds the ticket at {held_at} without a notice"
         )));
