@@ -29,14 +29,14 @@ pub struct Rejection {
     pub retry_after: Option<Duration>,
     /// The caller's own orders that caused the conflict.
     pub orders: Vec<OrderId>,
-    /// The numbers of seats that can be ordered instead; only of a listing without a free run of the requested number.
-    pub quantities: Option<Vec<usize>>,
+    /// The numbers of seats that can be ordered instead.
+    pub quantities: Vec<usize>,
 }
 
 impl Rejection {
     /// A permanent rejection: the same request never succeeds.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, orders: Vec::new(), quantities: None }
+        Self { code, detail: detail.into(), retry_after: None, orders: Vec::new(), quantities: Vec::new() }
     }
 
     /// Makes it a temporary rejection: a retry after this time may succeed.
@@ -56,7 +56,7 @@ impl Rejection {
     /// Adds the numbers of seats that can be ordered instead.
     #[must_use]
     pub fn with_quantities(mut self, quantities: Vec<usize>) -> Self {
-        self.quantities = Some(quantities);
+        self.quantities = quantities;
         self
     }
 }
@@ -283,7 +283,7 @@ impl Error {
             instance: String::new(),
             errors,
             orders: self.rejection().map(|rejection| rejection.orders.clone()).unwrap_or_default(),
-            quantities: self.rejection().and_then(|rejection| rejection.quantities.clone()),
+            quantities: self.rejection().map(|rejection| rejection.quantities.clone()).unwrap_or_default(),
         }
     }
 }
