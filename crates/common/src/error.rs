@@ -29,12 +29,14 @@ pub struct Rejection {
     pub retry_after: Option<Duration>,
     /// The caller's own orders that caused the conflict.
     pub orders: Vec<OrderId>,
+    /// The numbers of seats that can be ordered instead.
+    pub quantities: Vec<usize>,
 }
 
 impl Rejection {
     /// A permanent rejection: the same request never succeeds.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, orders: Vec::new() }
+        Self { code, detail: detail.into(), retry_after: None, orders: Vec::new(), quantities: Vec::new() }
     }
 
     /// Makes it a temporary rejection: a retry after this time may succeed.
@@ -48,6 +50,13 @@ impl Rejection {
     #[must_use]
     pub fn with_blocking_orders(mut self, orders: Vec<OrderId>) -> Self {
         self.orders = orders;
+        self
+    }
+
+    /// Adds the numbers of seats that can be ordered instead.
+    #[must_use]
+    pub fn with_quantities(mut self, quantities: Vec<usize>) -> Self {
+        self.quantities = quantities;
         self
     }
 }
@@ -274,6 +283,7 @@ impl Error {
             instance: String::new(),
             errors,
             orders: self.rejection().map(|rejection| rejection.orders.clone()).unwrap_or_default(),
+            quantities: self.rejection().map(|rejection| rejection.quantities.clone()).unwrap_or_default(),
         }
     }
 }

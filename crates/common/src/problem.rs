@@ -38,6 +38,9 @@ pub struct Problem {
     /// The caller's own orders that caused the conflict; only with the code `too-many-holds`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<OrderId>,
+    /// The numbers of seats that can be ordered together, ascending; only with the code `no-seats`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quantities: Vec<usize>,
 }
 
 impl Problem {
