@@ -28,7 +28,7 @@ pub(crate) struct ShowView {
     /// Why it was cancelled, as a sentence; empty if it was not, or if no reason is known.
     pub cancel_reason: String,
     pub has_begun: bool,
-    /// Number of listings that are for sale.
+    /// Number of seats that are for sale.
     pub free: u64,
     /// `46.00 EUR`, or `46.00 EUR or 50.00 USD`; empty if nothing is for sale.
     pub from: String,

@@ -18,10 +18,14 @@ pub(crate) struct HoldForm {
     /// The `Idempotency-Key`.
     #[validate(length(max = 255))]
     pub(super) key: String,
-    /// The price that the buyer saw, as displayed.
+    /// The price of a seat that the buyer saw, as displayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[validate(length(max = 40))]
     pub(super) price: Option<String>,
+    /// The chosen number of seats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(range(min = 1, max = 8, message = "must be a number from 1 to 8"))]
+    pub(super) quantity: Option<u8>,
 }
 
 /// Sends a guest to the sign-in form, after which the hold is made.
@@ -58,7 +62,7 @@ mod tests {
     #[test]
     fn hold_survives_the_way_through_the_forms() {
         let ticket = TicketId::new();
-        let form = HoldForm { key: "the-key".to_owned(), price: Some("125.50 USD".to_owned()) };
+        let form = HoldForm { key: "the-key".to_owned(), price: Some("125.50 USD".to_owned()), quantity: Some(2) };
         let response = sign_in_first(ticket, &form);
         let location = response.headers()[header::LOCATION].to_str().unwrap();
         let query = location.strip_prefix("/signin?").unwrap();
@@ -68,8 +72,10 @@ mod tests {
         assert_eq!(safe_redirect_path(next), next, "it is a path of this site");
         let (read, form_read) = parse(next).unwrap();
         assert_eq!((read, form_read.key, form_read.price), (ticket, form.key, form.price));
+        assert_eq!(form_read.quantity, Some(2));
         let long = format!("/tickets/{ticket}/hold?key={}", "x".repeat(256));
-        for other in ["/", "/tickets/1/hold?key=a", &format!("/tickets/{ticket}"), "//evil/hold", &long] {
+        let many = format!("/tickets/{ticket}/hold?key=a&quantity=9");
+        for other in ["/", "/tickets/1/hold?key=a", &format!("/tickets/{ticket}"), "//evil/hold", &long, &many] {
             assert!(!is_intended(other), "{other}");
         }
     }

@@ -47,7 +47,7 @@ struct LatestChange {
     at: Timestamp,
 }
 
-/// The listings of the show that are for sale in one currency.
+/// The seats that are for sale in one currency.
 #[derive(Debug, Deserialize)]
 struct CurrencyOffer {
     #[serde(rename = "_id")]
@@ -106,7 +106,7 @@ fn with_latest_change(tickets: &Collection<Document>) -> Document {
 /// between is then a reason for another look, not one that is missed.
 pub(super) fn with_offers(tickets: &Collection<Document>) -> [Document; 2] {
     let by_currency = doc! {
-        "_id": "$state.price.currency", "free": { "$sum": 1 }, "from": { "$min": "$state.price.amount" },
+        "_id": "$state.price.currency", "free": { "$sum": "$free" }, "from": { "$min": "$state.price.amount" },
     };
     let offers =
         vec![doc! { "$match": { "state.status": TicketStatus::Available.as_ref() } }, doc! { "$group": by_currency }];
