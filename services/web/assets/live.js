@@ -92,8 +92,9 @@ const apply = (message) => {
       // What was chosen and can't be had any more must be chosen anew.
       const { value } = part.querySelector(':checked') ?? {};
       const focused = part.contains(document.activeElement) && document.activeElement.id;
+      const wasEmpty = !part.firstElementChild;
       part.innerHTML = choices;
-      part.querySelectorAll('input').forEach((input) => { input.checked = input.value === value; });
+      part.querySelectorAll('input').forEach((input, n) => { input.checked = wasEmpty ? n === 0 : input.value === value; });
       if (focused) document.getElementById(focused)?.focus();
     });
     element.querySelectorAll('[data-live-agreed-price]').forEach((part) => {

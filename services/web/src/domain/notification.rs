@@ -155,7 +155,7 @@ mod tests {
     use super::*;
     use crate::domain::listing_view;
     use crate::domain::order_view::tests::{pair, sample};
-use crate::domain::seats::tests::six_seats;
+    use crate::domain::seats::tests::six_seats;
     use crate::domain::show_notice::tests::show_of;
 
     #[test]

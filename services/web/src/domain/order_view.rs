@@ -8,7 +8,7 @@ use common::timestamp::Timestamp;
 use super::listing_view::place;
 use super::moment::Moment;
 use super::order_number::OrderNumber;
-use super::seats::{place_of_seats, sum};
+use super::seats::{place_of_seats, sum, tickets};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrderView {
@@ -23,6 +23,8 @@ pub(crate) struct OrderView {
     pub seat: String,
     /// Number of seats.
     pub quantity: usize,
+    /// `ticket` or `tickets`.
+    pub tickets: &'static str,
     /// The total.
     pub price: String,
     /// `2 × 46.00 EUR = 92.00 EUR`, or the total for one seat.
@@ -64,6 +66,7 @@ impl OrderView {
             starts_at: moment(terms.starts_at),
             seat: place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names),
             quantity: order.slots.len(),
+            tickets: tickets(order.slots.len()),
             price: order.price.to_string(),
             sum: sum(order.slots.len(), &order.unit_price),
             badge: badge(order),
@@ -78,7 +81,8 @@ impl OrderView {
 /// is its current status, without a time.
 pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<TimelineEntry> {
     let is_one = order.slots.len() == 1;
-    let mut happened = vec![(order.created_at, if is_one { "You held the ticket." } else { "You held the tickets." }.to_owned())];
+    let mut happened =
+        vec![(order.created_at, if is_one { "You held the ticket." } else { "You held the tickets." }.to_owned())];
     let mut refunds = Vec::new();
     for payment in payments.iter().filter(|payment| payment.order_id == order.id) {
         // A refund is a separate entry, so the time of the charge must not be that of the refund.

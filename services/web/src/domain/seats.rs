@@ -111,7 +111,8 @@ pub(crate) fn left(ticket: &TicketState) -> String {
     }
     let (free, held, sold) = (free_slots(ticket).len(), count(ticket, TicketStatus::Reserved), sold_count(ticket));
     let quantities = quantities(ticket);
-    let together = if quantities == [1] { String::new() } else { format!(", to buy {} together", alternatives(&quantities)) };
+    let together =
+        if quantities == [1] { String::new() } else { format!(", to buy {} together", alternatives(&quantities)) };
     let parts = [
         (free > 0).then(|| format!("{free} of {all} seats left{together}")),
         (held > 0).then(|| format!("{held} held")),

@@ -145,7 +145,10 @@ pub(super) async fn fetch_passes(state: &AppState, client: &ClientContext, order
             all.map_or(EntryPass::Unavailable, EntryPass::Available)
         }
         Ok(Err(error)) => {
-            tracing::warn!(http.status = error.problem.status, "cannot fetch the passes; rendering the page without them");
+            tracing::warn!(
+                http.status = error.problem.status,
+                "cannot fetch the passes; rendering the page without them"
+            );
             EntryPass::Unavailable
         }
         Err(_) => {
@@ -255,9 +258,9 @@ pub(super) mod tests {
             &html,
             &[
                 "Your tickets</h2>",
-                "<h3 class=\"fs-5\">Seat 12 <span class=\"quiet\">1 of 2</span></h3>",
+                "<strong>Seat 12</strong> <span class=\"quiet\">1 of 2</span>",
                 "id=\"seat-1\"",
-                "Seat 13 <span class=\"quiet\">2 of 2</span>",
+                "<strong>Seat 13</strong> <span class=\"quiet\">2 of 2</span>",
                 "2 × 125.50 USD = 251.00 USD",
                 "Paid. The tickets are yours.",
                 &codes[0],

@@ -91,14 +91,19 @@ mod tests {
         }
         assert!(!html.contains("tabindex=\"0\"") && !html.contains("1 of 1"), "{html}");
         let html = page(&pair(OrderStatus::Completed), passes(&[Some("12"), None]), None);
-        for part in ["Seat 12 <span class=\"quiet\">1 of 2", "Ticket <span class=\"quiet\">2 of 2", "tabindex=\"0\""] {
+        for part in [
+            "Seat 12</strong> <span class=\"quiet\">1 of 2",
+            "Ticket</strong> <span class=\"quiet\">2 of 2",
+            "tabindex=\"0\"",
+        ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert_eq!(html.matches("role=\"img\"").count(), 2);
         assert!(!html.contains("<nav") && !html.contains("<footer"), "it fills the screen: {html}");
         let html = page(&order, EntryPass::Unavailable, None);
         assert!(html.contains("The code can't be shown right now") && !html.contains("role=\"img\""), "{html}");
-        let html = page(&order, EntryPass::NotIssued, Some(ShowNotice::Cancelled { reason: "The singer is ill.".to_owned() }));
+        let html =
+            page(&order, EntryPass::NotIssued, Some(ShowNotice::Cancelled { reason: "The singer is ill.".to_owned() }));
         assert!(html.contains("The show is cancelled.</strong> The singer is ill."), "{html}");
         assert!(!html.contains("role=\"img\"") && !html.contains("The ticket is yours"), "{html}");
     }

@@ -79,6 +79,8 @@ struct ShowPage {
     sections: Vec<Section>,
     currencies: Vec<Currency>,
     has_max: bool,
+    /// The chosen number of seats; 0 for any.
+    chosen_quantity: usize,
     /// Key of the chosen section; empty for all.
     chosen_section: String,
     max_label: String,
@@ -93,10 +95,6 @@ struct ShowPage {
 impl ShowPage {
     fn has_filters(&self) -> bool {
         self.has_max || !self.quantities.is_empty() || !self.sections.is_empty() || !self.currencies.is_empty()
-    }
-
-    fn is_wanted(&self, quantity: usize) -> bool {
-        self.params.quantity.map(usize::from) == Some(quantity)
     }
 
     fn is_chosen(&self, currency: &Currency) -> bool {
@@ -225,6 +223,7 @@ fn page(
         quantities: show_rows::quantity_choices(tickets),
         sections: show_rows::section_choices(tickets),
         currencies: if currencies.len() > 1 { currencies } else { Vec::new() },
+        chosen_quantity: filter.quantity.unwrap_or_default(),
         chosen_section: filter.section.clone().unwrap_or_default(),
         rejected,
         is_filtered: filter != RowFilter::default(),
@@ -272,11 +271,12 @@ mod tests {
         ShowPage {
             layout: Layout::new("Jazz", "About", &Viewer::Guest),
             show: ShowView::new(&found, found.show.created_at),
-            params: ShowParams { quantity: Some(4), max: "5\"0".to_owned(), ..ShowParams::default() },
+            params: ShowParams { max: "5\"0".to_owned(), ..ShowParams::default() },
             quantities: vec![2, 4],
             sections: vec![section("Stalls"), section("Balcony")],
             currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
             has_max: true,
+            chosen_quantity: 4,
             chosen_section: "balcony".to_owned(),
             max_label: "Highest price".to_owned(),
             rejected: None,
@@ -372,6 +372,10 @@ mod tests {
             (summary(1, 1, None), summary(2, 2, None)),
             ("1 ticket".to_owned(), "2 tickets, cheapest first".to_owned())
         );
-        assert_eq!((total(3, 3, 4), total(500, 500, 612), total(500, 500, 499)), (3, 612, 500), "one was sold in between");
+        assert_eq!(
+            (total(3, 3, 4), total(500, 500, 612), total(500, 500, 499)),
+            (3, 612, 500),
+            "one was sold in between"
+        );
     }
 }

@@ -10,7 +10,6 @@ use common::error::Error;
 use common::events::order::OrderState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, TicketId};
-use common::problem::Problem;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -21,7 +20,6 @@ use super::hold_intention::{self, HoldForm};
 use super::layout::{self, Layout, see_other, with_retry_after};
 use crate::client_context::ClientContext;
 use crate::domain::listing_view::{Availability, ListingView};
-use crate::domain::seats::alternatives;
 use crate::domain::show_view::ShowView;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
@@ -209,32 +207,12 @@ pub(super) async fn place_hold(
             | StatusCode::FORBIDDEN
             | StatusCode::NOT_FOUND
             | StatusCode::TOO_MANY_REQUESTS) => {
-                let notice = not_held(&error.problem, form.quantity);
+                let notice = hold_intention::why_not_held(&error.problem, form.quantity);
                 let response = show(state, viewer, id, form.quantity, status, Some(notice)).await?;
                 Ok(with_retry_after(response, error.retry_after))
             }
             _ => Err(error.into()),
         },
-    }
-}
-
-/// Why nothing is held, and what the buyer can do.
-fn not_held(problem: &Problem, quantity: Option<u8>) -> String {
-    let wanted = match quantity {
-        Some(1) => "No single seat is".to_owned(),
-        Some(quantity) => format!("No {quantity} seats together are"),
-        None => "No seats like that are".to_owned(),
-    };
-    match (problem.code(), alternatives(&problem.quantities)) {
-        ("not-found", _) => "This listing is still on its way. Try again in a moment.".to_owned(),
-        ("no-seats", others) if others.is_empty() => {
-            format!("{wanted} free any more. Watch the listing to be told when seats are free again.")
-        }
-        ("no-seats", others) => format!("{wanted} free any more. You can still buy {others}: choose again."),
-        ("held-already", _) => {
-            "You hold seats of this listing already. Pay for them or release them before you hold others.".to_owned()
-        }
-        _ => problem.detail.clone(),
     }
 }
 
@@ -333,26 +311,6 @@ mod tests {
         assert!(listing.choices[1].is_chosen, "three can't be had");
         assert!(page(&ticket, Role::Holder(OrderId::new()), None).contains("You hold seats of this listing."));
         assert!(page(&ticket, Role::Seller, None).contains("Withdraw what is left"));
-    }
-
-    #[test]
-    fn failed_hold_says_what_can_be_done() {
-        let problem = |code: &str, quantities: &[usize]| Problem {
-            kind: format!("urn:ticketing:problem:{code}"),
-            quantities: quantities.to_vec(),
-            ..Error::conflict("other", "In other words.").problem()
-        };
-        for (code, quantities, quantity, expected) in [
-            ("no-seats", &[2, 4][..], Some(3), "No 3 seats together are free any more. You can still buy 2 or 4"),
-            ("no-seats", &[], Some(1), "No single seat is free any more. Watch the listing"),
-            ("no-seats", &[2], None, "No seats like that are free any more. You can still buy 2: choose again."),
-            ("held-already", &[], Some(2), "You hold seats of this listing already."),
-            ("not-found", &[], None, "This listing is still on its way."),
-            ("ticket-taken", &[], Some(2), "In other words."),
-        ] {
-            let text = not_held(&problem(code, quantities), quantity);
-            assert!(text.starts_with(expected), "{text}");
-        }
     }
 
     #[test]
