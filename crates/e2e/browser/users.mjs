@@ -42,6 +42,11 @@ export const createListing = async (seller, more) => {
   return ticket;
 };
 
+/** Lists six seats side by side, which are sold in pairs. */
+export const createSix = (seller, more) => createListing(seller, {
+  seat: undefined, seats: ['12', '13', '14', '15', '16', '17'], split: 'pairs', ...more,
+});
+
 /** Lists this many tickets for one show, in two sections at different prices; returns them. */
 export const createShow = async (seller, count, more) => {
   const { title } = listing();
