@@ -275,8 +275,7 @@ mod tests {
     use common::clock::ShiftedClock;
 
     use super::*;
-    use crate::domain::listing_view::tests::sample;
-    use crate::domain::seats::tests::six_seats;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     fn rules() -> ListingRules {
         let currencies = ["USD", "JPY"].map(|code| code.parse().unwrap());

@@ -148,44 +148,12 @@ pub(crate) fn category_label(category: Category) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use common::events::ticket::{PriceDrop, Seat, TicketTerms};
-    use common::id::{ShowId, TicketId, UserId};
+mod tests {
+    use common::events::ticket::PriceDrop;
     use common::money::Money;
-    use common::seats::Blocks;
 
     use super::*;
-
-    /// A listing with all details, and with HTML in its texts.
-    pub(crate) fn sample() -> TicketState {
-        let money = |amount| Money { amount, currency: "USD".parse().unwrap() };
-        TicketState {
-            terms: TicketTerms {
-                id: TicketId::new(),
-                title: "Jazz & <b>Blues</b>".to_owned(),
-                venue: "Town Hall".to_owned(),
-                city: Some("New York".to_owned()),
-                starts_at: "2099-06-01T19:30:00Z".parse().unwrap(),
-                time_zone: "America/New_York".to_owned(),
-                section: Some("A".to_owned()),
-                row: Some("3".to_owned()),
-                blocks: Blocks::one_seat(),
-            },
-            show_id: ShowId::new(),
-            show_cancelled: false,
-            seller_id: UserId::new(),
-            price: money(12_550),
-            price_drop: None,
-            face_value: Some(money(9_900)),
-            category: Some(Category::Concert),
-            description: Some("Two lines,\n\"quoted\".".to_owned()),
-            status: TicketStatus::Available,
-            seats: vec![Seat { name: Some("14".to_owned()), status: TicketStatus::Available, order_id: None }],
-            refusals: Vec::new(),
-            created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
-            updated_at: "2026-01-01T00:00:00Z".parse().unwrap(),
-        }
-    }
+    use crate::domain::seats::tests::sample;
 
     #[test]
     fn availability_depends_on_status_and_start() {

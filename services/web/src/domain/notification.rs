@@ -114,8 +114,8 @@ impl Notification {
     }
 
     /// Reports a listing of a watched show, while it is for sale at a price that the watch admits: that it was added,
-    /// became cheaper, or is free again since a hold on all that was left ended at `freed`. The latest of these counts, if it happened
-    /// after the watch began.
+    /// became cheaper, or is free again since a hold on all that was left ended at `freed`. The latest of these counts,
+    /// if it happened after the watch began.
     pub(crate) fn from_watched_show(
         ticket: &TicketState,
         watch: &ShowWatch,
@@ -153,14 +153,13 @@ mod tests {
     use common::money::Money;
 
     use super::*;
-    use crate::domain::listing_view;
     use crate::domain::order_view::tests::{pair, sample};
-    use crate::domain::seats::tests::six_seats;
+    use crate::domain::seats::tests::{sample as listing, six_seats};
     use crate::domain::show_notice::tests::show_of;
 
     #[test]
     fn watcher_is_not_told_of_a_ticket_of_a_cancelled_show() {
-        let mut ticket = listing_view::tests::sample();
+        let mut ticket = listing();
         let since = ticket.created_at;
         let at = since.plus(Duration::from_secs(60));
         ticket.price_drop = Some(PriceDrop { from: ticket.price.clone(), at });
@@ -175,7 +174,7 @@ mod tests {
 
     #[test]
     fn watcher_of_a_show_is_told_the_latest_news_of_each_listing() {
-        let mut ticket = listing_view::tests::sample();
+        let mut ticket = listing();
         let time = |seconds| ticket.created_at.plus(Duration::from_secs(seconds));
         let times = [1, 2, 3, 4].map(time);
         let [drop_at, freed, later, now] = times;

@@ -203,7 +203,7 @@ pub(crate) mod tests {
     use common::money::Money;
 
     use super::*;
-    use crate::domain::listing_view::tests::sample as ticket;
+    use crate::domain::seats::tests::sample as ticket;
 
     /// An order of the first two of six seats.
     pub(crate) fn pair(status: OrderStatus) -> OrderState {

@@ -130,8 +130,8 @@ fn listed(text: &str) -> Vec<String> {
     separated(text, separators).flat_map(|part| range(part).unwrap_or_else(|| vec![part.to_owned()])).collect()
 }
 
-/// The seats of `12-15`, `A12-A15` or `12 to 15`; `None` if it is no range. Of a long one only so many that it is seen to
-/// be too long.
+/// The seats of `12-15`, `A12-A15` or `12 to 15`; `None` if it is no range. Of a long one only so many that it is seen
+/// to be too long.
 fn range(text: &str) -> Option<Vec<String>> {
     let (first, last) = ["-", "–", "—", " to "].iter().find_map(|dash| text.split_once(dash))?;
     let ((prefix, first), (last_prefix, last)) = (numbered(first.trim())?, numbered(last.trim())?);

@@ -66,7 +66,7 @@ pub(crate) fn quantities(ticket: &TicketState) -> Vec<usize> {
     ticket.terms.blocks.quantities(|slot| free.contains(&slot))
 }
 
-/// What a buyer of a listing of several seats chooses from; the lowest number is chosen. Empty for a listing of one seat.
+/// What a buyer of a listing of several seats chooses from; the lowest number is chosen. Empty for one seat.
 pub(crate) fn choices(ticket: &TicketState) -> Vec<Choice> {
     if ticket.seats.len() < 2 {
         return Vec::new();
@@ -144,10 +144,41 @@ pub(crate) fn tickets(quantity: usize) -> &'static str {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use common::events::ticket::Seat;
+    use common::events::ticket::{Category, Seat, TicketTerms};
+    use common::id::{ShowId, TicketId, UserId};
 
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+
+    /// A listing with all details, and with HTML in its texts.
+    pub(crate) fn sample() -> TicketState {
+        let money = |amount| Money { amount, currency: "USD".parse().unwrap() };
+        TicketState {
+            terms: TicketTerms {
+                id: TicketId::new(),
+                title: "Jazz & <b>Blues</b>".to_owned(),
+                venue: "Town Hall".to_owned(),
+                city: Some("New York".to_owned()),
+                starts_at: "2099-06-01T19:30:00Z".parse().unwrap(),
+                time_zone: "America/New_York".to_owned(),
+                section: Some("A".to_owned()),
+                row: Some("3".to_owned()),
+                blocks: Blocks::one_seat(),
+            },
+            show_id: ShowId::new(),
+            show_cancelled: false,
+            seller_id: UserId::new(),
+            price: money(12_550),
+            price_drop: None,
+            face_value: Some(money(9_900)),
+            category: Some(Category::Concert),
+            description: Some("Two lines,\n\"quoted\".".to_owned()),
+            status: TicketStatus::Available,
+            seats: vec![Seat { name: Some("14".to_owned()), status: TicketStatus::Available, order_id: None }],
+            refusals: Vec::new(),
+            created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+            updated_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        }
+    }
 
     /// The sample listing with six seats in these blocks.
     pub(crate) fn six_seats(sizes: &[u8]) -> TicketState {

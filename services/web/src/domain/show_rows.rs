@@ -87,8 +87,8 @@ pub(crate) fn section_choices(tickets: &[Versioned<TicketState>]) -> Vec<Section
     if sections.len() + usize::from(has_unnamed) > 1 { sections } else { Vec::new() }
 }
 
-/// The numbers of seats that a filter offers: those that an order of some listing can have; none if each listing has all
-/// of them, so that the filter could not narrow the list.
+/// The numbers of seats that a filter offers: those that an order of some listing can have; none if each listing has
+/// all of them, so that the filter could not narrow the list.
 pub(crate) fn quantity_choices(tickets: &[Versioned<TicketState>]) -> Vec<usize> {
     let offered: Vec<_> = tickets.iter().map(|ticket| quantities(ticket)).collect();
     let all: BTreeSet<usize> = offered.iter().flatten().copied().collect();
@@ -230,8 +230,7 @@ mod tests {
     use common::events::ticket::TicketStatus;
 
     use super::*;
-    use crate::domain::listing_view::tests::sample;
-    use crate::domain::seats::tests::six_seats;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     fn ticket(section: Option<&str>, amount: i64, currency: &str) -> Versioned<TicketState> {
         let mut state = sample();

@@ -144,8 +144,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::domain::listing_view::tests::sample;
-    use crate::domain::seats::tests::six_seats;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     #[test]
     fn ticket_message_contains_the_availability() {

@@ -2,8 +2,8 @@
 //! event as a calendar file.
 //!
 //! # Why
-//! The passes are fetched from the orders service on every view, because they are in no event and so in no replica. The rest
-//! of the page does not depend on that call.
+//! The passes are fetched from the orders service on every view, because they are in no event and so in no replica. The
+//! rest of the page does not depend on that call.
 
 use std::time::Duration;
 

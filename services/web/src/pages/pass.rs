@@ -1,5 +1,5 @@
-//! GET /orders/{id}/pass: the passes alone, one for each seat, to be shown at the door. Browsers keep this page, with all
-//! of them, for when there is no network.
+//! GET /orders/{id}/pass: the passes alone, one for each seat, to be shown at the door. Browsers keep this page, with
+//! all of them, for when there is no network.
 
 use askama::Template;
 use axum::extract::{Path, State};

@@ -270,8 +270,7 @@ fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::listing_view::tests::sample;
-    use crate::domain::seats::tests::six_seats;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     #[test]
     fn template_says_back_what_would_be_listed() {

@@ -130,7 +130,7 @@ pub(super) fn page(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::seats::tests::sample;
 
     #[test]
     fn template_keeps_the_fields_and_shows_their_errors() {

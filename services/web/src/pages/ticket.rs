@@ -119,7 +119,7 @@ pub(super) async fn page(
     let model = state.model.live().await?;
     let (sellers, sales, show) = tokio::try_join!(
         lists::display_names(&model.users, [ticket.seller_id]),
-        lists::sales_count(&model, ticket.seller_id),
+        offers::sales_count(&model, ticket.seller_id),
         offers::show_by_id(&model, ticket.show_id),
     )?;
     let role = match viewer.id() {
@@ -275,8 +275,7 @@ pub(super) async fn withdraw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::listing_view::tests::sample;
-    use crate::domain::seats::tests::six_seats;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     fn page(ticket: &TicketState, role: Role, hold_seconds_left: Option<u64>) -> String {
         let listing = ListingView::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);

@@ -20,7 +20,6 @@ use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
 
 use super::index;
-use super::model::Replicas;
 use crate::domain::order_number::OrderNumber;
 use crate::domain::order_view::is_unpaid;
 use crate::domain::seats::free_slots;
@@ -72,7 +71,7 @@ pub(crate) async fn display_names(
 }
 
 /// Matches the seller's listings of which seats are sold.
-fn sold_by(seller: UserId) -> Document {
+pub(super) fn sold_by(seller: UserId) -> Document {
     doc! { "state.sellerId": seller.to_string(), "sold": { "$gt": 0 } }
 }
 
@@ -83,17 +82,6 @@ pub(crate) async fn sold_tickets(
     limit: i64,
 ) -> Result<Vec<Versioned<TicketState>>, StoreError> {
     tickets.find_sorted(sold_by(seller), doc! { "state.updatedAt": -1 }, limit).await
-}
-
-/// The number of seats that a seller has sold.
-pub(crate) async fn sales_count(model: &Replicas, seller: UserId) -> Result<u64, StoreError> {
-    let total = doc! { "$group": { "_id": null, "sold": { "$sum": "$sold" } } };
-    let stages = [doc! { "$match": sold_by(seller) }, total];
-    let mut found = model.ticket_documents.aggregate(stages).await?;
-    if !found.advance().await? {
-        return Ok(0);
-    }
-    Ok(found.current().get_i64("sold").ok().and_then(|sold| u64::try_from(sold).ok()).unwrap_or_default())
 }
 
 /// One page of a seller's listings, newest first.

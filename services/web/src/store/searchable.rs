@@ -1,5 +1,5 @@
 //! Fields stored in addition to the states of shows, users and listings: the search keys of the first two, the day of a
-//! show, and the number of free and of sold seats of a listing. And the indexes of those replicas and of the one of listings.
+//! show, and the number of free and of sold seats of a listing. And the indexes of these replicas.
 //!
 //! # Why
 //! The fields are derived here rather than taken from the events, because normalisation is local to this service. A
