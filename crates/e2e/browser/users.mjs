@@ -99,7 +99,7 @@ export const createPayableOrder = async (buyer, ticket) => {
   const order = await createOrder(buyer, ticket);
   await waitForOrderStatus(buyer, order, 'awaitingPayment');
   await waitForText(buyer, `/checkout/${order.id}`, 'Release ticket');
-  await waitForText(buyer, `/tickets/${ticket.id}`, 'You hold this ticket');
+  await waitForText(buyer, `/tickets/${ticket.id}`, ticket.seats.length > 1 ? 'You hold seats' : 'You hold this ticket');
   return order;
 };
 
@@ -109,7 +109,7 @@ export const buyTicket = async (buyer, ticket) => {
   await send(buyer.api, 'POST', '/api/payments', 201, { orderId: order.id, paymentMethod: 'pm_card_visa' });
   await waitForOrderStatus(buyer, order, 'completed');
   await waitForText(buyer, `/tickets/${ticket.id}`, 'Sold');
-  await waitForText(buyer, `/checkout/${order.id}`, 'The ticket is yours');
+  await waitForText(buyer, `/checkout/${order.id}`, order.quantity > 1 ? 'The tickets are yours' : 'The ticket is yours');
   return order;
 };
 
