@@ -96,7 +96,8 @@ impl SeatFields {
         }
         if chosen == OWN_SIZES {
             let wrong = || ("sizes", format!("must be numbers that add up to {count} seats, such as 2+{}", count - 1));
-            let numbers: Result<Vec<u8>, _> = separated(sizes, &['+', ',', ';', '/', ' ']).map(str::parse).collect();
+            let numbers: Result<Vec<u8>, _> =
+                separated(sizes, &['+', ',', ';', '/', ' ']).map(str::parse::<u8>).collect();
             let split = Split::Sizes(numbers.map_err(|_| wrong())?);
             return split.blocks(count).map(|_| split).map_err(|_| wrong());
         }
