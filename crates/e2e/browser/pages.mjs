@@ -1,6 +1,6 @@
 // Every page of the shop in every visually distinct state. The screenshots and the accessibility checks use this list, so
 // a new page is added only here.
-import { buyTicket, createPayableOrder, orderAtOutdatedPrice, cancelOrder, createListing, changePriceAndWait, createShow, showPath, signUp } from './users.mjs';
+import { buyTicket, createPayableOrder, orderAtOutdatedPrice, cancelOrder, createListing, changePriceAndWait, createShow, createSix, showPath, signUp } from './users.mjs';
 import { bank, CARDS, fillSignIn, fillSignUp, pay, payButton } from './steps.mjs';
 
 /**
@@ -14,6 +14,7 @@ export const makeWorld = async () => {
     buyer,
     newcomer,
     ticket: await of('The Winter Orchard'),
+    six: await createSix(seller, { title: 'Six Voices' }),
     cheaper: await of('Glass Harbour Quartet', { category: 'concert' }),
     show: (await createShow(seller, 12))[0],
     // The longest texts that a listing may have.
@@ -29,6 +30,7 @@ export const makeWorld = async () => {
   world.secured = await createPayableOrder(buyer, await of('Letters to Amsterdam'));
   world.sold = await of('Fado by the River');
   world.completed = await buyTicket(buyer, world.sold);
+  world.pair = await buyTicket(buyer, await of('Two of Us', { seat: undefined, seats: ['12', '13'] }));
   world.letGo = await createPayableOrder(buyer, await of('A Small Republic'));
   await cancelOrder(buyer, world.letGo);
   if (process.env.NATS_PID) world.refused = await orderAtOutdatedPrice(buyer, seller, await of('Midnight Atlas'), 9_500);
@@ -68,6 +70,12 @@ export const PAGES = [
   { name: 'ticket-held-by-me', as: 'buyer', open: at((world) => `/tickets/${world.held.ticket.id}`) },
   { name: 'ticket-sold', open: at((world) => `/tickets/${world.completed.ticket.id}`) },
   { name: 'ticket-mine', as: 'seller', open: at((world) => `/tickets/${world.ticket.id}`) },
+  { name: 'ticket-seats', open: at((world) => `/tickets/${world.six.id}?quantity=4`) },
+  { name: 'ticket-seats-mine', as: 'seller', open: at((world) => `/tickets/${world.six.id}`) },
+  { name: 'show-seats', open: at((world) => showPath(world.six)) },
+  { name: 'order-seats', as: 'buyer', open: at((world) => `/orders/${world.pair.id}`) },
+  { name: 'pass-seats', as: 'buyer', open: at((world) => `/orders/${world.pair.id}/pass`) },
+  { name: 'receipt-seats', as: 'buyer', open: at((world) => `/orders/${world.pair.id}/receipt`) },
   { name: 'sign-in', open: at('/signin') },
   {
     name: 'sign-in-rejected',

@@ -42,6 +42,11 @@ export const createListing = async (seller, more) => {
   return ticket;
 };
 
+/** Lists six seats side by side, which are sold in pairs. */
+export const createSix = (seller, more) => createListing(seller, {
+  seat: undefined, seats: ['12', '13', '14', '15', '16', '17'], split: 'pairs', ...more,
+});
+
 /** Lists this many tickets for one show, in two sections at different prices; returns them. */
 export const createShow = async (seller, count, more) => {
   const { title } = listing();
@@ -94,7 +99,7 @@ export const createPayableOrder = async (buyer, ticket) => {
   const order = await createOrder(buyer, ticket);
   await waitForOrderStatus(buyer, order, 'awaitingPayment');
   await waitForText(buyer, `/checkout/${order.id}`, 'Release ticket');
-  await waitForText(buyer, `/tickets/${ticket.id}`, 'You hold this ticket');
+  await waitForText(buyer, `/tickets/${ticket.id}`, ticket.seats.length > 1 ? 'You hold seats' : 'You hold this ticket');
   return order;
 };
 
@@ -104,7 +109,7 @@ export const buyTicket = async (buyer, ticket) => {
   await send(buyer.api, 'POST', '/api/payments', 201, { orderId: order.id, paymentMethod: 'pm_card_visa' });
   await waitForOrderStatus(buyer, order, 'completed');
   await waitForText(buyer, `/tickets/${ticket.id}`, 'Sold');
-  await waitForText(buyer, `/checkout/${order.id}`, 'The ticket is yours');
+  await waitForText(buyer, `/checkout/${order.id}`, order.quantity > 1 ? 'The tickets are yours' : 'The ticket is yours');
   return order;
 };
 

@@ -70,7 +70,7 @@ const inList = ({ topic, isForSale, list, revision }) => shown(list).forEach((el
 });
 
 const apply = (message) => {
-  const { topic, version, html, isForSale, text, price, list, show } = message;
+  const { topic, version, html, isForSale, text, price, choices, list, show } = message;
   if (topic === 'me') { document.body.dispatchEvent(new CustomEvent('bell')); return; }
   if (list) inList(message);
   shown(topic).forEach((element) => {
@@ -88,6 +88,15 @@ const apply = (message) => {
     const previousPrice = element.querySelector('[data-live-price]')?.textContent;
     element.querySelectorAll('[data-live-status]').forEach((status) => { status.innerHTML = html; });
     element.querySelectorAll('[data-live-price]').forEach((part) => { part.textContent = price; });
+    element.querySelectorAll('[data-live-choices]').forEach((part) => {
+      // What was chosen and can't be had any more must be chosen anew.
+      const { value } = part.querySelector(':checked') ?? {};
+      const focused = part.contains(document.activeElement) && document.activeElement.id;
+      const wasEmpty = !part.firstElementChild;
+      part.innerHTML = choices;
+      part.querySelectorAll('input').forEach((input, n) => { input.checked = wasEmpty ? n === 0 : input.value === value; });
+      if (focused) document.getElementById(focused)?.focus();
+    });
     element.querySelectorAll('[data-live-agreed-price]').forEach((part) => {
       // A user who clicks at this moment has not seen the new price yet.
       setTimeout(() => { part.value = price; }, 1500);

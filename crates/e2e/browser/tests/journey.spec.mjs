@@ -126,7 +126,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await page.getByLabel('Category').selectOption('Concert');
   await page.getByLabel('Section').fill('Balcony');
   await page.getByLabel('Row').fill('B');
-  await page.getByLabel('Seat').fill('18');
+  await page.getByLabel('Seat numbers').fill('18');
   await page.getByLabel('Description').fill('Ravel, Shaw and a premiere.');
   await page.getByRole('button', { name: 'Preview' }).click();
 

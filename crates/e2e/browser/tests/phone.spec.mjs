@@ -2,8 +2,8 @@
 import { devices } from '@playwright/test';
 
 import { expect, test } from '../fixture.mjs';
-import { createListing, createPayableOrder, createShow, showPath, unique } from '../users.mjs';
-import { CARDS, card, pay, payButton, row } from '../steps.mjs';
+import { createListing, createPayableOrder, createShow, createSix, showPath, unique } from '../users.mjs';
+import { CARDS, card, live, liveShow, pay, payButton, row } from '../steps.mjs';
 
 test.use(devices['Pixel 7']);
 
@@ -31,6 +31,77 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   expect(code.width).toBeGreaterThan(180);
   expect(code.x).toBeGreaterThanOrEqual(0);
   expect(code.x + code.width).toBeLessThanOrEqual(page.viewportSize().width);
+});
+
+test('two people buy two seats together each from one listing of six', async ({ newUser }) => {
+  const [seller, ...buyers] = [await newUser('Mara'), await newUser('Ben'), await newUser('Olu')];
+  const ticket = await createSix(seller, { title: `Elektra ${unique()}` });
+  // A single seat of the same show, which is not what they look for.
+  const { title } = ticket;
+  const single = await createListing(seller, { title, row: 'G', price: { amount: 5_000, currency: 'EUR' } });
+  for (const { page } of buyers) {
+    await page.goto(showPath(ticket));
+    await expect(liveShow(page, ticket)).toContainText('7 left');
+    await page.getByLabel('Seats together').selectOption('2');
+    await expect(row(page, single)).toHaveCount(0);
+    await live(page, ticket).getByRole('link').tap();
+    await expect(page).toHaveURL(new RegExp(`/tickets/${ticket.id}`));
+    await expect(page.getByRole('radio')).toHaveCount(3);
+  }
+  // Both hold a pair at the same time. Each is told what it costs in all.
+  await Promise.all(buyers.map(async ({ page }) => {
+    const pair = page.getByRole('radio', { name: /^2 seats together: 2 × 89\.00 EUR = 178\.00 EUR$/ });
+    await pair.check();
+    await page.getByRole('button', { name: 'Hold these seats' }).tap();
+    await expect(page).toHaveURL(/\/checkout\//);
+    await expect(payButton(page)).toHaveText('Pay 178.00 EUR');
+  }));
+  const bought = [];
+  for (const { page } of buyers) {
+    const { width } = page.viewportSize();
+    await pay(page, CARDS.good);
+    await expect(page.getByRole('heading', { name: 'The tickets are yours' })).toBeFocused();
+    await page.getByRole('link', { name: 'Show the tickets' }).tap();
+    await expect(page.getByRole('main')).toContainText('2 × 89.00 EUR = 178.00 EUR');
+    const codes = page.getByRole('img', { name: /^QR code of your ticket/ });
+    await expect(codes).toHaveCount(2);
+    const names = await codes.evaluateAll((images) => images.map((image) => image.getAttribute('aria-label').match(/Seat (\d+)/)[1]));
+    bought.push(names.map(Number));
+    expect(new Set(await codes.locator('path').evaluateAll((paths) => paths.map((path) => path.getAttribute('d')))).size).toBe(2);
+    // At the door: one pass fills the width, and the next is a swipe away.
+    await page.getByRole('link', { name: 'Full screen' }).tap();
+    await expect(codes).toHaveCount(2);
+    await expect(codes.first()).toBeInViewport({ ratio: 0.9 });
+    await expect(codes.last()).not.toBeInViewport();
+    await page.getByRole('group', { name: /^Passes/ }).evaluate((passes) => passes.scrollBy({ left: passes.clientWidth }));
+    await expect(codes.last()).toBeInViewport({ ratio: 0.9 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+  }
+  // Each pair is a pair of neighbours that the seller fixed, and nobody has the seat of another.
+  for (const [first, second] of bought) {
+    expect(second).toBe(first + 1);
+    expect(first % 2).toBe(0);
+  }
+  expect(new Set(bought.flat()).size).toBe(4);
+  await seller.page.goto('/selling');
+  await expect(card(seller.page, title).filter({ hasText: 'Seats 12 to 17' })).toContainText('4 of 6 sold');
+  await buyers[0].page.goto(showPath(ticket));
+  await expect(live(buyers[0].page, ticket)).toContainText('2 of 6 seats left, to buy 2 together');
+});
+
+test('a user sells four seats of a known show with few inputs', async ({ newUser }) => {
+  const [seller, { page }] = [await newUser('Mara'), await newUser('Noor')];
+  const ticket = await createListing(seller, { title: `Fidelio ${unique()}` });
+  await page.goto('/sell');
+  // Six inputs: the show's name, the show, the seats, the price, and the two buttons.
+  await page.getByRole('main').getByRole('searchbox').fill(ticket.title);
+  await page.getByRole('main').getByRole('link', { name: ticket.title }).tap();
+  await page.getByLabel('Seat numbers').fill('12-15');
+  await page.getByLabel('Price', { exact: true }).fill('42');
+  await page.getByRole('button', { name: 'Preview' }).tap();
+  await page.getByRole('button', { name: 'List these 4 seats' }).tap();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(ticket.title);
+  for (const fact of ['Seats 12 to 15', '42.00 EUR', '4 of 4 seats left']) await expect(page.getByRole('main')).toContainText(fact);
 });
 
 test('a user pays with the phone\'s wallet', async ({ newUser }) => {

@@ -11,8 +11,9 @@ use common::events::show::ShowState;
 use common::timestamp::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
-use super::listing_view::{place, seat};
+use super::listing_view::place;
 use super::order_number::OrderNumber;
+use super::seats::place_of_seats;
 use super::show_notice::ShowNotice;
 
 /// Maximum number of octets in a line, without its line break.
@@ -37,11 +38,13 @@ pub(crate) fn calendar(order: &OrderState, show: Option<&ShowState>, page: &str)
     let zone = zone.map(|zone| (zone_name.as_str(), zone));
     let changed_at = show.filter(|_| notice.is_some()).map_or(order.updated_at, |show| show.updated_at);
     let number = OrderNumber::of(order.id);
-    let seat = seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref());
-    let pass = if is_cancelled { "The show is cancelled.".to_owned() } else { format!("Your pass: {page}") };
+    let names: Vec<_> = order.seats.iter().map(Option::as_deref).collect();
+    let seats = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names);
+    let passes = if order.slots.len() == 1 { "pass" } else { "passes" };
+    let pass = if is_cancelled { "The show is cancelled.".to_owned() } else { format!("Your {passes}: {page}") };
     let note = if end.is_some() { "" } else { " The end is a guess: the seller did not say when the event ends." };
     let note = format!("Order {number}.{note}");
-    let description: Vec<_> = [seat.as_str(), &pass, &note].into_iter().filter(|line| !line.is_empty()).collect();
+    let description: Vec<_> = [seats.as_str(), &pass, &note].into_iter().filter(|line| !line.is_empty()).collect();
     let mut lines =
         vec!["BEGIN:VCALENDAR".to_owned(), "VERSION:2.0".to_owned(), "PRODID:-//Ticketing//Tickets//EN".to_owned()];
     lines.extend(zone.iter().flat_map(|(name, zone)| time_zone(name, zone, starts, ends)));

@@ -15,7 +15,10 @@ pub(crate) enum Phase {
     },
     /// The card is being charged; no other buyer can get the ticket any more.
     Charging,
-    Completed,
+    Completed {
+        /// Number of seats.
+        quantity: usize,
+    },
     /// The order ended without a sale; a charge made nevertheless is refunded.
     Ended(Outcome),
 }
@@ -25,7 +28,7 @@ pub(crate) struct Outcome {
     pub heading: &'static str,
     /// What happened to the order and to the buyer's money.
     pub text: String,
-    /// The current price, if the order ended because the price changed.
+    /// The current price of a seat, if the order ended because the price changed.
     pub new_price: Option<Money>,
 }
 
@@ -43,7 +46,7 @@ impl Phase {
                 }
             }
             OrderStatus::Authorized => Self::Charging,
-            OrderStatus::Completed => Self::Completed,
+            OrderStatus::Completed => Self::Completed { quantity: order.slots.len() },
             OrderStatus::Cancelled => Self::Ended(outcome(order, payments)),
         }
     }
@@ -58,7 +61,8 @@ impl Phase {
             Self::Payable { declined: Some(text), .. } => text,
             Self::Payable { .. } => "",
             Self::Charging => "Your card is being charged.",
-            Self::Completed => "The ticket is yours.",
+            Self::Completed { quantity: 1 } => "The ticket is yours.",
+            Self::Completed { .. } => "The tickets are yours.",
             Self::Ended(outcome) => outcome.heading,
         }
     }
@@ -117,7 +121,7 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
                 heading: "The price has changed",
                 text: format!(
                     "The seller changed it from {} to {price} while you were ordering. You were not charged.",
-                    order.price
+                    order.unit_price
                 ),
                 new_price: Some(price.clone()),
             },
@@ -133,7 +137,10 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
         },
         (Some(CancelReason::ShowCancelled), _) => plain("The show is cancelled", "You were not charged."),
         (Some(CancelReason::PaymentFailed), _) => {
-            plain("The payment failed", "Your card could not be charged, so the ticket is for sale again.")
+            plain("The payment failed", "Your card could not be charged, so nothing is held for you any more.")
+        }
+        (Some(CancelReason::Buyer), _) if order.slots.len() > 1 => {
+            plain("You released the tickets", "The tickets are for sale again. You were not charged.")
         }
         (Some(CancelReason::Buyer), _) => {
             plain("You released the ticket", "The ticket is for sale again. You were not charged.")
@@ -148,7 +155,7 @@ mod tests {
     use common::events::ticket::Refusal;
 
     use super::*;
-    use crate::domain::order_view::tests::{payment, sample};
+    use crate::domain::order_view::tests::{pair, payment, sample};
 
     #[test]
     fn open_order_is_payable() {
@@ -161,7 +168,8 @@ mod tests {
         let superseded = PaymentState { decline_reason: Some(PaymentState::SUPERSEDED.to_owned()), ..declined };
         assert_eq!(Phase::new(&order, &[superseded], now).spoken_text(), "");
         assert_eq!(Phase::new(&sample(OrderStatus::Authorized), &[], now), Phase::Charging);
-        assert_eq!(Phase::new(&sample(OrderStatus::Completed), &[], now), Phase::Completed);
+        assert_eq!(Phase::new(&sample(OrderStatus::Completed), &[], now), Phase::Completed { quantity: 1 });
+        assert_eq!(Phase::new(&pair(OrderStatus::Completed), &[], now).spoken_text(), "The tickets are yours.");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use validator::ValidateArgs as _;
 use super::amount::{format_amount, read_amount};
 use super::form::{FormErrors, parse_choice};
 use super::listing_view::category_label;
+use super::seat_fields::SeatFields;
 use super::wall_time::{AmbiguousTime, WallTime, to_local_input};
 
 /// The fields as they were typed.
@@ -36,7 +37,14 @@ pub(crate) struct ListingForm {
     pub category: String,
     pub section: String,
     pub row: String,
-    pub seat: String,
+    /// The names of adjacent seats: `12, 13, 14` or `12-15`.
+    pub seats: String,
+    /// The number of seats; empty if their names tell it, or for one.
+    pub quantity: String,
+    /// How the seats may be divided: a rule, `sizes`, or empty for the first rule.
+    pub split: String,
+    /// The sizes of the blocks: `3+3`.
+    pub sizes: String,
     pub description: String,
     /// Version of the edited listing.
     pub version: String,
@@ -89,21 +97,9 @@ impl ListingForm {
 
     /// The form for a ticket for another show, of which only this title is known. What is said of the ticket stays.
     pub(crate) fn for_unknown_show(self, title: &str) -> Self {
-        let Self { time_zone, price, currency, face_value, section, row, seat, description, version, .. } = self;
         let title = title.to_owned();
-        Self {
-            title,
-            time_zone,
-            price,
-            currency,
-            face_value,
-            section,
-            row,
-            seat,
-            description,
-            version,
-            ..Self::default()
-        }
+        let [venue, city, starts_at, occurrence, original_starts_at, category, show] = <[String; 7]>::default();
+        Self { title, venue, city, starts_at, occurrence, original_starts_at, category, show, ..self }
     }
 
     /// Whether the form still describes this show.
@@ -113,13 +109,15 @@ impl ListingForm {
 
     /// The form for another ticket like this one, beside it.
     pub(crate) fn like(self, ticket: &TicketState) -> Self {
-        let Self { price, currency, face_value, section, row, description, .. } = Self::from_ticket(ticket, 0);
-        Self { price, currency, face_value, section, row, description, ..self }
+        let Self { price, currency, face_value, section, row, split, sizes, description, .. } =
+            Self::from_ticket(ticket, 0);
+        Self { price, currency, face_value, section, row, split, sizes, description, ..self }
     }
 
     pub(crate) fn from_ticket(ticket: &TicketState, version: u64) -> Self {
         let terms = &ticket.terms;
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let SeatFields { seats, quantity, split, sizes } = SeatFields::of(ticket);
         Self {
             title: terms.title.clone(),
             venue: terms.venue.clone(),
@@ -134,7 +132,10 @@ impl ListingForm {
             category: ticket.category.as_ref().map_or_else(String::new, |category| category.as_ref().to_owned()),
             section: text(&terms.section),
             row: text(&terms.row),
-            seat: text(&terms.seat),
+            seats,
+            quantity,
+            split,
+            sizes,
             description: text(&ticket.description),
             version: version.to_string(),
             show: ticket.show_id.to_string(),
@@ -156,7 +157,11 @@ impl ListingForm {
         let face_value = face_value.map(money).transpose().map_err(|message| add("face_value", message));
         let category = Some(self.category.trim()).filter(|name| !name.is_empty());
         let category = category.map(parse_choice::<Category>).transpose().map_err(|message| add("category", message));
-        let (Ok(starts_at), Ok(price), Ok(face_value), Ok(category)) = (starts_at, price, face_value, category) else {
+        let seats = self.seat_fields().read();
+        let seats = seats.map_err(|(field, message)| add(field, message));
+        let (Ok(starts_at), Ok(price), Ok(face_value), Ok(category), Ok(seats)) =
+            (starts_at, price, face_value, category, seats)
+        else {
             // Report missing fields together with malformed ones.
             for (field, text) in [("title", &self.title), ("venue", &self.venue)] {
                 if text.trim().is_empty() {
@@ -176,7 +181,10 @@ impl ListingForm {
             category,
             section: Text::non_blank(&self.section),
             row: Text::non_blank(&self.row),
-            seat: Text::non_blank(&self.seat),
+            seat: seats.seat,
+            seats: seats.seats,
+            quantity: seats.quantity,
+            split: seats.split,
             // A browser sends line breaks as two characters each.
             description: Text::non_blank(&self.description.replace("\r\n", "\n")),
         };
@@ -196,6 +204,11 @@ impl ListingForm {
                 Some(UncertainAmount { name, typed: typed.trim().to_owned(), read })
             });
         uncertain.collect()
+    }
+
+    fn seat_fields(&self) -> SeatFields {
+        let [seats, quantity, split, sizes] = [&self.seats, &self.quantity, &self.split, &self.sizes].map(Clone::clone);
+        SeatFields { seats, quantity, split, sizes }
     }
 
     fn wall_time(&self) -> WallTime<'_> {
@@ -218,9 +231,10 @@ impl ListingForm {
             "startsAt" => "starts_at",
             "timeZone" => "time_zone",
             "faceValue" => "face_value",
+            "seat" => "seats",
             name => name,
         };
-        let text = ["title", "venue", "city", "section", "row", "seat", "description"];
+        let text = ["title", "venue", "city", "section", "row", "seats", "quantity", "split", "description"];
         let other = ["starts_at", "time_zone", "price", "face_value", "category"];
         text.into_iter().chain(other).find(|field| *field == name)
     }
@@ -229,6 +243,11 @@ impl ListingForm {
 /// Whether applying `new` would leave the listing as it is.
 pub(crate) fn already_matches(listing: &Listing, new: &NewListing) -> bool {
     let text = |text: &Option<String>| text.as_deref().map(Text::new);
+    // A request names the same seats in several ways.
+    let names: Vec<_> = listing.seats.iter().map(|seat| seat.name.clone()).collect();
+    if new.seat_names() != names || new.blocks().as_ref() != Ok(&listing.blocks) {
+        return false;
+    }
     let current = NewListing {
         title: Text::new(&listing.title),
         venue: Text::new(&listing.venue),
@@ -240,7 +259,10 @@ pub(crate) fn already_matches(listing: &Listing, new: &NewListing) -> bool {
         category: listing.category,
         section: text(&listing.section),
         row: text(&listing.row),
-        seat: text(&listing.seat),
+        seat: new.seat.clone(),
+        seats: new.seats.clone(),
+        quantity: new.quantity,
+        split: new.split.clone(),
         description: text(&listing.description),
     };
     current == *new
@@ -253,7 +275,7 @@ mod tests {
     use common::clock::ShiftedClock;
 
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     fn rules() -> ListingRules {
         let currencies = ["USD", "JPY"].map(|code| code.parse().unwrap());
@@ -266,9 +288,15 @@ mod tests {
         let listing = ListingForm::from_ticket(&ticket, 3).to_request(&rules()).unwrap();
         let (sent, state) = (serde_json::to_value(&listing).unwrap(), serde_json::to_value(&ticket).unwrap());
         for (field, value) in sent.as_object().unwrap() {
-            assert_eq!(value, &state[field], "{field}");
             assert!(ListingForm::form_field(field).is_some(), "{field}");
+            if !["seat", "seats", "quantity", "split"].contains(&field.as_str()) {
+                assert_eq!(value, &state[field], "{field}");
+            }
         }
+        assert_eq!((listing.seat_names(), listing.blocks()), (vec![Some("14".to_owned())], Ok(ticket.terms.blocks)));
+        let ticket = six_seats(&[2, 2, 2]);
+        let listing = ListingForm::from_ticket(&ticket, 3).to_request(&rules()).unwrap();
+        assert_eq!((listing.seat_names().len(), listing.blocks()), (6, Ok(ticket.terms.blocks)));
     }
 
     #[test]
@@ -281,7 +309,7 @@ mod tests {
         assert!(form.is_for_show(&show) && !empty.is_for_show(&show));
         assert!(!ListingForm { venue: "Elsewhere".to_owned(), ..form.clone() }.is_for_show(&show));
         let another = form.like(&ticket);
-        let filled = [another.price.as_str(), &another.currency, &another.section, &another.row, &another.seat];
+        let filled = [another.price.as_str(), &another.currency, &another.section, &another.row, &another.seats];
         assert_eq!(filled, ["125.50", "USD", "A", "3", ""], "the seat is another one");
         assert!(another.is_for_show(&show) && another.version.is_empty());
         // Another show changes nothing of what was said of the ticket.
@@ -333,7 +361,10 @@ mod tests {
             (ListingForm { price: "0.49".to_owned(), ..good.clone() }, "price"),
             (ListingForm { face_value: "0".to_owned(), ..good.clone() }, "face_value"),
             (ListingForm { currency: "EUR".to_owned(), ..good.clone() }, "price"),
-            (ListingForm { seat: "a\u{202e}b".to_owned(), ..good.clone() }, "seat"),
+            (ListingForm { seats: "a\u{202e}b".to_owned(), ..good.clone() }, "seats"),
+            (ListingForm { seats: "12-20".to_owned(), ..good.clone() }, "seats"),
+            (ListingForm { seats: "12-14".to_owned(), split: "pairs".to_owned(), ..good.clone() }, "split"),
+            (ListingForm { quantity: "9".to_owned(), seats: String::new(), ..good.clone() }, "quantity"),
         ] {
             let errors = form.to_request(&rules()).unwrap_err();
             assert!(errors.get(field).is_some_and(|error| !error.contains("minor")), "{field}: {errors:?}");

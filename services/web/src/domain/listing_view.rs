@@ -6,6 +6,7 @@ use common::timestamp::Timestamp;
 
 use super::form::capitalized;
 use super::moment::Moment;
+use super::seats::{self, Choice};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListingView {
@@ -18,7 +19,18 @@ pub(crate) struct ListingView {
     pub starts_at: Moment,
     /// `Section A, row 3, seat 14`; empty if unknown.
     pub seat: String,
+    /// Number of seats, whether they are free or not.
+    pub quantity: usize,
+    /// What is left of several seats; empty for one.
+    pub left: String,
+    /// The numbers of seats that can be ordered; empty for one seat.
+    pub choices: Vec<Choice>,
+    /// How the seats may be divided: `in pairs`; `None` for one seat.
+    pub split: Option<String>,
+    /// The price of a seat.
     pub price: String,
+    /// The price of all seats: `4 × 46.00 EUR = 184.00 EUR`.
+    pub sum: String,
     pub previous_price: Option<String>,
     pub face_value: Option<String>,
     pub category: Option<String>,
@@ -70,6 +82,7 @@ impl ListingView {
     /// The view at this time, with the seller's name if it is known.
     pub(crate) fn new(ticket: &TicketState, seller: Option<&String>, now: Timestamp) -> Self {
         let terms = &ticket.terms;
+        let names: Vec<_> = ticket.seat_names().collect();
         let availability = match ticket.status {
             TicketStatus::Available if ticket.show_cancelled => Availability::Cancelled,
             TicketStatus::Available if now >= terms.starts_at => Availability::Begun,
@@ -84,8 +97,13 @@ impl ListingView {
             title: terms.title.clone(),
             place: place(&terms.venue, terms.city.as_deref()),
             starts_at: Moment::new(terms.starts_at, &terms.time_zone),
-            seat: seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref()),
+            seat: seats::place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names),
+            quantity: names.len(),
+            left: seats::left(ticket),
+            choices: if availability.is_for_sale() { seats::choices(ticket) } else { Vec::new() },
+            split: seats::split_words(&terms.blocks),
             price: ticket.price.to_string(),
+            sum: seats::sum(names.len(), &ticket.price),
             previous_price: ticket.price_drop.as_ref().map(|drop| drop.from.to_string()),
             face_value: ticket.face_value.as_ref().map(ToString::to_string),
             category: ticket.category.map(category_label),
@@ -93,6 +111,18 @@ impl ListingView {
             seller: seller.cloned().unwrap_or_else(|| UNKNOWN_USER_NAME.to_owned()),
             availability,
         }
+    }
+
+    /// The view with this number of seats chosen, if it can be ordered.
+    #[must_use]
+    pub(crate) fn with_choice(mut self, quantity: Option<u8>) -> Self {
+        let wanted = quantity.map(usize::from).filter(|wanted| self.choices.iter().any(|it| it.quantity == *wanted));
+        if let Some(wanted) = wanted {
+            for choice in &mut self.choices {
+                choice.is_chosen = choice.quantity == wanted;
+            }
+        }
+        self
     }
 
     /// The view of a listing of this show, as far as it is known: the listing may not have followed it yet.
@@ -103,7 +133,8 @@ impl ListingView {
             Availability::ForSale | Availability::Begun if is_cancelled => Availability::Cancelled,
             other => other,
         };
-        Self { availability, ..self }
+        let choices = if availability.is_for_sale() { self.choices } else { Vec::new() };
+        Self { availability, choices, ..self }
     }
 }
 
@@ -112,55 +143,17 @@ pub(crate) fn place(venue: &str, city: Option<&str>) -> String {
     city.map_or_else(|| venue.to_owned(), |city| format!("{venue}, {city}"))
 }
 
-/// `Section A, row 3, seat 14` without unknown parts; empty if all are unknown.
-pub(crate) fn seat(section: Option<&str>, row: Option<&str>, seat: Option<&str>) -> String {
-    let parts = [("section", section), ("row", row), ("seat", seat)];
-    let parts: Vec<_> = parts.iter().filter_map(|(name, value)| Some(format!("{name} {}", (*value)?))).collect();
-    capitalized(&parts.join(", "))
-}
-
 pub(crate) fn category_label(category: Category) -> String {
     capitalized(category.as_ref())
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use common::events::ticket::{PriceDrop, TicketTerms};
-    use common::id::{ShowId, TicketId, UserId};
+mod tests {
+    use common::events::ticket::PriceDrop;
     use common::money::Money;
 
     use super::*;
-
-    /// A listing with all details, and with HTML in its texts.
-    pub(crate) fn sample() -> TicketState {
-        let money = |amount| Money { amount, currency: "USD".parse().unwrap() };
-        TicketState {
-            terms: TicketTerms {
-                id: TicketId::new(),
-                title: "Jazz & <b>Blues</b>".to_owned(),
-                venue: "Town Hall".to_owned(),
-                city: Some("New York".to_owned()),
-                starts_at: "2099-06-01T19:30:00Z".parse().unwrap(),
-                time_zone: "America/New_York".to_owned(),
-                section: Some("A".to_owned()),
-                row: Some("3".to_owned()),
-                seat: Some("14".to_owned()),
-            },
-            show_id: ShowId::new(),
-            show_cancelled: false,
-            seller_id: UserId::new(),
-            price: money(12_550),
-            price_drop: None,
-            face_value: Some(money(9_900)),
-            category: Some(Category::Concert),
-            description: Some("Two lines,\n\"quoted\".".to_owned()),
-            status: TicketStatus::Available,
-            order_id: None,
-            refusals: Vec::new(),
-            created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
-            updated_at: "2026-01-01T00:00:00Z".parse().unwrap(),
-        }
-    }
+    use crate::domain::seats::tests::sample;
 
     #[test]
     fn availability_depends_on_status_and_start() {
@@ -192,12 +185,5 @@ pub(crate) mod tests {
         let from = Money { amount: 15_000, ..ticket.price.clone() };
         ticket.price_drop = Some(PriceDrop { from, at: ticket.created_at });
         assert_eq!(previous_price(&ticket).as_deref(), Some("150.00 USD"));
-    }
-
-    #[test]
-    fn seat_omits_unknown_parts() {
-        assert_eq!(seat(Some("A"), Some("3"), Some("14")), "Section A, row 3, seat 14");
-        assert_eq!(seat(None, None, Some("14")), "Seat 14");
-        assert_eq!(seat(None, None, None), "");
     }
 }

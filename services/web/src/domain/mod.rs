@@ -17,6 +17,8 @@ pub mod order_view;
 pub mod period;
 pub mod qr;
 pub mod search;
+pub mod seat_fields;
+pub mod seats;
 pub mod show_notice;
 pub mod show_rows;
 pub mod show_view;

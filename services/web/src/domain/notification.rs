@@ -1,11 +1,13 @@
 //! Notifications, derived from the read model. They are not stored, so none can be lost, and a rebuild of the read
 //! model restores them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::events::order::{CancelReason, OrderState, OrderStatus};
 use common::events::show::ShowState;
 use common::events::ticket::{TicketState, TicketStatus};
+use common::id::OrderId;
 use common::timestamp::Timestamp;
 
 use super::moment::Moment;
@@ -25,13 +27,27 @@ pub(crate) struct Notification {
 }
 
 impl Notification {
-    pub(crate) fn from_sale(ticket: &TicketState) -> Option<Self> {
-        let sold = ticket.status == TicketStatus::Sold;
-        sold.then(|| Self {
-            at: ticket.updated_at,
-            text: format!("Sold: {} for {}.", ticket.terms.title, ticket.price),
-            link: format!("/tickets/{}", ticket.terms.id),
-        })
+    /// Reports each sale of seats of the user's listing. Of an order that is not known yet, the listing tells the rest.
+    pub(crate) fn from_sales(ticket: &TicketState, orders: &BTreeMap<OrderId, OrderState>) -> Vec<Self> {
+        let mut sales: BTreeMap<OrderId, usize> = BTreeMap::new();
+        for seat in ticket.seats.iter().filter(|seat| seat.status == TicketStatus::Sold) {
+            if let Some(order) = seat.order_id {
+                *sales.entry(order).or_default() += 1;
+            }
+        }
+        let (title, all) = (&ticket.terms.title, ticket.seats.len());
+        let sale = |(order, seats): (OrderId, usize)| {
+            let order = orders.get(&order);
+            let price = order.map(|order| order.price.clone()).or_else(|| ticket.price.times(seats));
+            let price = price.map(|price| format!(" for {price}")).unwrap_or_default();
+            let seats = if all == 1 { String::new() } else { format!("{seats} of {all} seats for ") };
+            Self {
+                at: order.map_or(ticket.updated_at, |order| order.updated_at),
+                text: format!("Sold: {seats}{title}{price}."),
+                link: format!("/tickets/{}", ticket.terms.id),
+            }
+        };
+        sales.into_iter().map(sale).collect()
     }
 
     /// Reports that the user's order is paid, that its hold ends soon, or that it ended with its show.
@@ -40,7 +56,10 @@ impl Notification {
         match order.status {
             OrderStatus::Completed => Some(Self {
                 at: order.updated_at,
-                text: format!("Paid: {title} is yours for {}. Order {number}.", order.price),
+                text: match order.slots.len() {
+                    1 => format!("Paid: {title} is yours for {}. Order {number}.", order.price),
+                    seats => format!("Paid: {seats} seats for {title} are yours for {}. Order {number}.", order.price),
+                },
                 link: format!("/orders/{id}"),
             }),
             OrderStatus::Created | OrderStatus::AwaitingPayment => {
@@ -54,7 +73,7 @@ impl Notification {
             }
             OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::ShowCancelled) => Some(Self {
                 at: order.updated_at,
-                text: format!("Cancelled: {title} does not take place. Your hold on a ticket has ended."),
+                text: format!("Cancelled: {title} does not take place. Your hold has ended."),
                 link: format!("/orders/{id}"),
             }),
             OrderStatus::Authorized | OrderStatus::Cancelled => None,
@@ -78,7 +97,8 @@ impl Notification {
         })
     }
 
-    /// Reports that a hold ended at `freed`, after the user started to watch the ticket, while the ticket is for sale.
+    /// Reports that a hold ended at `freed`, before which no seat was free, after the user started to watch the ticket,
+    /// while the ticket is for sale.
     pub(crate) fn from_release(
         ticket: &TicketState,
         since: Timestamp,
@@ -94,8 +114,8 @@ impl Notification {
     }
 
     /// Reports a listing of a watched show, while it is for sale at a price that the watch admits: that it was added,
-    /// became cheaper, or is free again since a hold on it ended at `freed`. The latest of these counts, if it happened
-    /// after the watch began.
+    /// became cheaper, or is free again since a hold on all that was left ended at `freed`. The latest of these counts,
+    /// if it happened after the watch began.
     pub(crate) fn from_watched_show(
         ticket: &TicketState,
         watch: &ShowWatch,
@@ -133,13 +153,13 @@ mod tests {
     use common::money::Money;
 
     use super::*;
-    use crate::domain::listing_view;
-    use crate::domain::order_view::tests::sample;
+    use crate::domain::order_view::tests::{pair, sample};
+    use crate::domain::seats::tests::{sample as listing, six_seats};
     use crate::domain::show_notice::tests::show_of;
 
     #[test]
     fn watcher_is_not_told_of_a_ticket_of_a_cancelled_show() {
-        let mut ticket = listing_view::tests::sample();
+        let mut ticket = listing();
         let since = ticket.created_at;
         let at = since.plus(Duration::from_secs(60));
         ticket.price_drop = Some(PriceDrop { from: ticket.price.clone(), at });
@@ -154,7 +174,7 @@ mod tests {
 
     #[test]
     fn watcher_of_a_show_is_told_the_latest_news_of_each_listing() {
-        let mut ticket = listing_view::tests::sample();
+        let mut ticket = listing();
         let time = |seconds| ticket.created_at.plus(Duration::from_secs(seconds));
         let times = [1, 2, 3, 4].map(time);
         let [drop_at, freed, later, now] = times;
@@ -183,6 +203,22 @@ mod tests {
     }
 
     #[test]
+    fn seller_hears_of_each_sale_once() {
+        let (first, mut ticket) = (pair(OrderStatus::Completed), six_seats(&[2, 2, 2]));
+        let second = OrderId::new();
+        for (slot, order) in [(0, first.id), (1, first.id), (4, second), (5, second)] {
+            (ticket.seats[slot].status, ticket.seats[slot].order_id) = (TicketStatus::Sold, Some(order));
+        }
+        // A later edit of the price is not of the sale.
+        ticket.price.amount = 20_000;
+        let orders = BTreeMap::from([(first.id, first.clone())]);
+        let told: Vec<_> = Notification::from_sales(&ticket, &orders).into_iter().map(|it| (it.at, it.text)).collect();
+        let text = |price: &str| format!("Sold: 2 of 6 seats for Jazz & <b>Blues</b> for {price} USD.");
+        assert_eq!(told, [(first.updated_at, text("251.00")), (ticket.updated_at, text("400.00"))]);
+        assert!(Notification::from_sales(&six_seats(&[6]), &orders).is_empty());
+    }
+
+    #[test]
     fn buyer_hears_of_a_cancelled_show() {
         let paid = sample(OrderStatus::Completed);
         let heard = Notification::from_show(&paid, &show_of(&paid, ShowStatus::Cancelled)).unwrap();
@@ -193,6 +229,6 @@ mod tests {
         assert_eq!(Notification::from_order(&ended, ended.updated_at), None);
         ended.cancel_reason = Some(CancelReason::ShowCancelled);
         let heard = Notification::from_order(&ended, ended.updated_at).unwrap();
-        assert!(heard.text.ends_with("Your hold on a ticket has ended."), "{}", heard.text);
+        assert!(heard.text.ends_with("Your hold has ended."), "{}", heard.text);
     }
 }

@@ -7,9 +7,9 @@ use common::money::Money;
 /// What a show has for sale.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Offer {
-    /// Number of listings that are for sale.
+    /// Number of seats that are for sale.
     pub free: u64,
-    /// The lowest price in each currency, that of the most listings first.
+    /// The lowest price in each currency, that of the most seats first.
     pub from: Vec<Money>,
     /// Increases with each change of the show or of one of its listings: the time of the latest one, in milliseconds.
     pub revision: u64,

@@ -5,9 +5,10 @@ use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::ticket::RefusalReason;
 use common::timestamp::Timestamp;
 
-use super::listing_view::{place, seat};
+use super::listing_view::place;
 use super::moment::Moment;
 use super::order_number::OrderNumber;
+use super::seats::{place_of_seats, sum, tickets};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrderView {
@@ -18,9 +19,16 @@ pub(crate) struct OrderView {
     pub title: String,
     pub place: String,
     pub starts_at: Moment,
-    /// The seat; empty if unknown.
+    /// The seats; empty if the only one is unknown.
     pub seat: String,
+    /// Number of seats.
+    pub quantity: usize,
+    /// `ticket` or `tickets`.
+    pub tickets: &'static str,
+    /// The total.
     pub price: String,
+    /// `2 × 46.00 EUR = 92.00 EUR`, or the total for one seat.
+    pub sum: String,
     pub badge: Badge,
     pub status_text: String,
     /// Whether it has a pass: it is paid, and its show is not cancelled.
@@ -48,6 +56,7 @@ impl OrderView {
         let terms = &order.ticket;
         // All times on the page are in the venue's time zone.
         let moment = |at: Timestamp| Moment::new(at, &terms.time_zone);
+        let names: Vec<_> = order.seats.iter().map(Option::as_deref).collect();
         Self {
             id: order.id.to_string(),
             number: OrderNumber::of(order.id).to_string(),
@@ -55,8 +64,11 @@ impl OrderView {
             title: terms.title.clone(),
             place: place(&terms.venue, terms.city.as_deref()),
             starts_at: moment(terms.starts_at),
-            seat: seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref()),
+            seat: place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names),
+            quantity: order.slots.len(),
+            tickets: tickets(order.slots.len()),
             price: order.price.to_string(),
+            sum: sum(order.slots.len(), &order.unit_price),
             badge: badge(order),
             status_text: status_text(order, payments),
             has_pass: order.status == OrderStatus::Completed,
@@ -68,7 +80,9 @@ impl OrderView {
 /// The timeline of an order, oldest entry first; payments of other orders are ignored. The last entry of an open order
 /// is its current status, without a time.
 pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<TimelineEntry> {
-    let mut happened = vec![(order.created_at, "You held the ticket.".to_owned())];
+    let is_one = order.slots.len() == 1;
+    let mut happened =
+        vec![(order.created_at, if is_one { "You held the ticket." } else { "You held the tickets." }.to_owned())];
     let mut refunds = Vec::new();
     for payment in payments.iter().filter(|payment| payment.order_id == order.id) {
         // A refund is a separate entry, so the time of the charge must not be that of the refund.
@@ -118,7 +132,8 @@ fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
         OrderStatus::Created => return "Being confirmed.".to_owned(),
         OrderStatus::AwaitingPayment => return "Held for you until it is paid or the hold ends.".to_owned(),
         OrderStatus::Authorized => return "Accepted: your card is being charged.".to_owned(),
-        OrderStatus::Completed => return "Paid. The ticket is yours.".to_owned(),
+        OrderStatus::Completed if order.slots.len() == 1 => return "Paid. The ticket is yours.".to_owned(),
+        OrderStatus::Completed => return "Paid. The tickets are yours.".to_owned(),
         OrderStatus::Cancelled => match order.cancel_reason {
             Some(CancelReason::Expired) => "Expired: it was not paid in time.".to_owned(),
             Some(CancelReason::PaymentFailed) => "Cancelled: the payment failed.".to_owned(),
@@ -144,6 +159,7 @@ fn refusal_sentence(order: &OrderState) -> String {
         Some(RefusalReason::Withdrawn) => "the seller has withdrawn the ticket",
         Some(RefusalReason::Begun) => "the event has begun",
         Some(RefusalReason::PriceChanged) => match refusal.and_then(|refusal| refusal.price.as_ref()) {
+            Some(price) if order.slots.len() > 1 => return format!("Cancelled: the price of a seat is now {price}."),
             Some(price) => return format!("Cancelled: the price is now {price}."),
             None => "the price has changed",
         },
@@ -187,7 +203,25 @@ pub(crate) mod tests {
     use common::money::Money;
 
     use super::*;
-    use crate::domain::listing_view::tests::sample as ticket;
+    use crate::domain::seats::tests::sample as ticket;
+
+    /// An order of the first two of six seats.
+    pub(crate) fn pair(status: OrderStatus) -> OrderState {
+        let order = sample(status);
+        let seats = ["12", "13"].map(|name| Some(name.to_owned())).into();
+        let price = order.unit_price.times(2).unwrap();
+        OrderState { slots: vec![0, 1], seats, price, ..order }
+    }
+
+    #[test]
+    fn order_of_several_seats_names_them_and_their_sum() {
+        let order = pair(OrderStatus::Completed);
+        let view = OrderView::new(&order, &[]);
+        assert_eq!((view.seat.as_str(), view.quantity), ("Section A, row 3, seats 12, 13", 2));
+        assert_eq!((view.sum.as_str(), view.price.as_str()), ("2 × 125.50 USD = 251.00 USD", "251.00 USD"));
+        assert_eq!(view.status_text, "Paid. The tickets are yours.");
+        assert_eq!(OrderView::new(&sample(OrderStatus::Completed), &[]).sum, "125.50 USD");
+    }
 
     fn minute(minute: u32) -> Timestamp {
         format!("2026-01-01T10:{minute:02}:00Z").parse().unwrap()
@@ -205,6 +239,9 @@ pub(crate) mod tests {
             payment_id: None,
             ticket: ticket.terms,
             show_id: ticket.show_id,
+            slots: vec![0],
+            seats: ticket.seats.into_iter().map(|seat| seat.name).collect(),
+            unit_price: ticket.price.clone(),
             price: ticket.price,
             expires_at: minute(15),
             created_at: minute(0),

@@ -8,8 +8,9 @@ use common::id::UserId;
 use common::money::{Currency, Money};
 
 use super::amount::format_amount;
-use super::listing_view::{UNKNOWN_USER_NAME, seat};
+use super::listing_view::UNKNOWN_USER_NAME;
 use super::search::tokenize;
+use super::seats::{free_slots, left, place_of_seats, quantities};
 
 /// Maximum number of sections whose prices are named.
 const MAX_ASKS: usize = 8;
@@ -18,8 +19,15 @@ const MAX_ASKS: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     pub id: String,
+    /// URL path of its page, on which the number of seats that the filter names is chosen.
+    pub path: String,
     /// `Section A, row 3, seat 14`, or what is known of it.
     pub seat: String,
+    /// Number of seats that are for sale.
+    pub free: usize,
+    /// What is left of several seats; empty for one.
+    pub left: String,
+    /// The price of a seat.
     pub price: String,
     /// The difference to the face value; `None` if that is unknown.
     pub difference: Option<String>,
@@ -32,6 +40,8 @@ pub(crate) struct Row {
 /// Which rows are shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RowFilter {
+    /// Number of seats that can be ordered together.
+    pub quantity: Option<usize>,
     /// Key of a section, as in [`sections`].
     pub section: Option<String>,
     pub currency: Option<Currency>,
@@ -77,6 +87,19 @@ pub(crate) fn section_choices(tickets: &[Versioned<TicketState>]) -> Vec<Section
     if sections.len() + usize::from(has_unnamed) > 1 { sections } else { Vec::new() }
 }
 
+/// The numbers of seats that a filter offers: those that an order of some listing can have; none if each listing has
+/// all of them, so that the filter could not narrow the list.
+pub(crate) fn quantity_choices(tickets: &[Versioned<TicketState>]) -> Vec<usize> {
+    let offered: Vec<_> = tickets.iter().map(|ticket| quantities(ticket)).collect();
+    let all: BTreeSet<usize> = offered.iter().flatten().copied().collect();
+    if offered.iter().all(|some| some.len() == all.len()) { Vec::new() } else { all.into_iter().collect() }
+}
+
+/// The number of seats that these listings have for sale.
+pub(crate) fn free_seats(tickets: &[Versioned<TicketState>]) -> usize {
+    tickets.iter().map(|ticket| free_slots(ticket).len()).sum()
+}
+
 /// The currencies of these listings, that of the most first.
 pub(crate) fn currencies(tickets: &[Versioned<TicketState>]) -> Vec<Currency> {
     let mut counts: BTreeMap<&Currency, usize> = BTreeMap::new();
@@ -120,7 +143,13 @@ pub(crate) fn rows(
         }
         rows.push(Row {
             id: ticket.terms.id.to_string(),
+            path: match filter.quantity {
+                Some(quantity) if ticket.seats.len() > 1 => format!("/tickets/{}?quantity={quantity}", ticket.terms.id),
+                _ => format!("/tickets/{}", ticket.terms.id),
+            },
             seat: seat_text(ticket),
+            free: free_slots(ticket).len(),
+            left: left(ticket),
             price: ticket.price.to_string(),
             difference: ticket.face_value.as_ref().map(|face| difference(&ticket.price, face)),
             seller: sellers.get(&ticket.seller_id).map_or(UNKNOWN_USER_NAME, String::as_str).to_owned(),
@@ -136,7 +165,8 @@ pub(crate) fn rows(
 }
 
 fn admits(filter: &RowFilter, ticket: &TicketState, section: &Section) -> bool {
-    filter.section.as_ref().is_none_or(|wanted| *wanted == section.key)
+    filter.quantity.is_none_or(|wanted| quantities(ticket).contains(&wanted))
+        && filter.section.as_ref().is_none_or(|wanted| *wanted == section.key)
         && filter.currency.as_ref().is_none_or(|currency| *currency == ticket.price.currency)
         && filter.max.is_none_or(|max| ticket.price.amount <= max)
 }
@@ -144,7 +174,8 @@ fn admits(filter: &RowFilter, ticket: &TicketState, section: &Section) -> bool {
 /// `Section A, row 3, seat 14`, or what is known of it.
 fn seat_text(ticket: &TicketState) -> String {
     let terms = &ticket.terms;
-    let known = seat(terms.section.as_deref(), terms.row.as_deref(), terms.seat.as_deref());
+    let names: Vec<_> = ticket.seat_names().collect();
+    let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names);
     if known.is_empty() { "Place not named".to_owned() } else { known }
 }
 
@@ -196,8 +227,10 @@ fn range(prices: &[&Money]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use common::events::ticket::TicketStatus;
+
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     fn ticket(section: Option<&str>, amount: i64, currency: &str) -> Versioned<TicketState> {
         let mut state = sample();
@@ -287,9 +320,31 @@ mod tests {
         assert_eq!(row(Some(12_550)).difference.as_deref(), Some("at face value"));
         assert_eq!(row(Some(13_000)).difference.as_deref(), Some("4.50 USD under face value"));
         assert_eq!(row(None).difference, None);
-        let terms = &mut tickets[0].state.terms;
-        (terms.section, terms.row, terms.seat) = (None, None, None);
+        let state = &mut tickets[0].state;
+        (state.terms.section, state.terms.row, state.seats[0].name) = (None, None, None);
         assert_eq!(rows(&tickets, &BTreeMap::new(), &RowFilter::default())[0].seat, "Place not named");
+    }
+
+    #[test]
+    fn number_of_seats_narrows_the_rows_to_runs_of_free_blocks() {
+        let mut state = six_seats(&[2, 2, 2]);
+        state.price.amount = 13_000;
+        let mut tickets = vec![Versioned { version: 1, state: sample() }, Versioned { version: 1, state }];
+        let shown = |tickets: &[Versioned<TicketState>], quantity| {
+            let filter = RowFilter { quantity, ..RowFilter::default() };
+            let rows = rows(tickets, &BTreeMap::new(), &filter);
+            rows.into_iter().map(|row| (row.free, row.path.ends_with("?quantity=4"))).collect::<Vec<_>>()
+        };
+        assert_eq!((quantity_choices(&tickets), free_seats(&tickets)), (vec![1, 2, 4, 6], 7));
+        assert_eq!(shown(&tickets, None), [(1, false), (6, false)]);
+        assert_eq!(shown(&tickets, Some(1)), [(1, false)]);
+        assert_eq!(shown(&tickets, Some(4)), [(6, true)]);
+        assert!(shown(&tickets, Some(3)).is_empty());
+        for slot in [2, 3] {
+            tickets[1].state.seats[slot].status = TicketStatus::Reserved;
+        }
+        assert!(shown(&tickets, Some(4)).is_empty(), "the four that are left are not together");
+        assert!(quantity_choices(&tickets[..1]).is_empty() && quantity_choices(&[]).is_empty());
     }
 
     #[test]

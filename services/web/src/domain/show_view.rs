@@ -28,7 +28,7 @@ pub(crate) struct ShowView {
     /// Why it was cancelled, as a sentence; empty if it was not, or if no reason is known.
     pub cancel_reason: String,
     pub has_begun: bool,
-    /// Number of listings that are for sale.
+    /// Number of seats that are for sale.
     pub free: u64,
     /// `46.00 EUR`, or `46.00 EUR or 50.00 USD`; empty if nothing is for sale.
     pub from: String,
@@ -102,8 +102,9 @@ pub(crate) mod tests {
     use common::events::ticket::{Category, TicketStatus};
 
     use super::*;
-    use crate::domain::listing_view::{self, Availability, ListingView};
+    use crate::domain::listing_view::{Availability, ListingView};
     use crate::domain::offer::Offer;
+    use crate::domain::seats;
 
     /// A show with all details, and with HTML in its texts.
     pub(crate) fn sample() -> ShowOffer {
@@ -158,7 +159,7 @@ pub(crate) mod tests {
 
     #[test]
     fn ticket_of_a_cancelled_show_is_not_for_sale() {
-        let (mut show, mut ticket) = (sample().show.state, listing_view::tests::sample());
+        let (mut show, mut ticket) = (sample().show.state, seats::tests::sample());
         let availability = |ticket: &TicketState, show: &ShowState| {
             ListingView::new(ticket, None, ticket.created_at).of_show(Some(show)).availability
         };

@@ -2,13 +2,16 @@
 //! tickets also notes in the watches of a ticket that it is free again, which the state does not tell.
 
 use common::events::Change as _;
+use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::events::show::ShowState;
 use common::events::ticket::{TicketChange, TicketState};
 use common::events::user::UserState;
+use platform::store::error::StoreError;
 use platform::stream::subscription::{Applied, Delivery, Failure, Subscription};
 
+use crate::domain::seats::free_slots;
 use crate::state::AppState;
 use crate::store::model::ReadModel;
 use crate::store::searchable::Searchable;
@@ -38,8 +41,18 @@ async fn on_ticket(
     let event = &delivery.event;
     // Before the state, so that who sees the ticket free is told why. A release that is handled together with a later
     // change is not seen here; after a later hold nobody needs to be told of it.
-    if event.kind == TicketChange::Released.event_type() {
+    if event.kind == TicketChange::Released.event_type() && had_no_free_seat(&model, event).await? {
         user_data.mark_freed(event.data.terms.id, event.data.updated_at).await?;
     }
     Ok(model.put(event).await?)
+}
+
+/// Whether no seat was free before this release, as far as is known. One that others were left beside is no news.
+async fn had_no_free_seat(model: &ReadModel, event: &Envelope<TicketState>) -> Result<bool, StoreError> {
+    let ticket = &event.data;
+    if ticket.seats.len() == 1 {
+        return Ok(true);
+    }
+    let known = model.live().await?.tickets.get(ticket.terms.id).await?;
+    Ok(known.is_none_or(|known| known.version < event.entityversion && free_slots(&known).is_empty()))
 }

@@ -50,12 +50,14 @@ pub(crate) async fn collect_notifications(state: &AppState, model: &Replicas, us
     let watches: HashMap<_, _> = watches.into_iter().map(|watch| (watch.ticket, watch)).collect();
     let shows = paid.iter().chain(&held).map(|order| order.show_id);
     let shows = shows.chain(show_watches.iter().map(|watch| watch.show));
-    let (watched, ended, shows) = tokio::try_join!(
+    let sales = sold.iter().flat_map(|ticket| ticket.seats.iter().filter_map(|seat| seat.order_id));
+    let (watched, ended, sales, shows) = tokio::try_join!(
         lists::tickets_by_ids(&model.tickets, watches.keys().copied()),
         lists::orders_ended_by_show(&model.orders, user, MAX_PER_KIND),
+        lists::orders_by_ids(&model.orders, sales),
         lists::shows_by_ids(&model.shows, shows),
     )?;
-    let mut notifications: Vec<_> = sold.iter().filter_map(|ticket| Notification::from_sale(ticket)).collect();
+    let mut notifications: Vec<_> = sold.iter().flat_map(|it| Notification::from_sales(it, &sales)).collect();
     let orders = paid.iter().chain(&held);
     notifications.extend(orders.clone().chain(&ended).filter_map(|order| Notification::from_order(order, now)));
     notifications.extend(orders.filter_map(|order| Notification::from_show(order, shows.get(&order.show_id)?)));
@@ -91,8 +93,7 @@ impl WatchedShows<'_> {
         let Some(since) = open.iter().map(|(watch, _)| watch.since).min() else { return Ok(Vec::new()) };
         let mut listings = offers::watched_listings(model, user, &open, MAX_LISTINGS).await?;
         listings.retain(|ticket| !self.tickets.contains_key(&ticket.terms.id));
-        let ids = listings.iter().map(|ticket| ticket.terms.id);
-        let freed = lists::freed_tickets(&model.orders, ids, since, MAX_LISTINGS).await?;
+        let freed = lists::freed_tickets(&model.orders, &listings, since, MAX_LISTINGS).await?;
         let told = listings.iter().filter_map(|ticket| {
             let freed = freed.get(&ticket.terms.id).copied();
             let is_of = |watch: &ShowWatch, present| [watch.show, present].contains(&ticket.show_id);

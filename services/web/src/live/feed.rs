@@ -9,7 +9,7 @@ use common::events::Change as _;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use common::events::show::ShowState;
-use common::events::ticket::{TicketChange, TicketState, TicketStatus};
+use common::events::ticket::{TicketChange, TicketState};
 use common::id::{ShowId, UserId};
 use futures::StreamExt;
 use platform::context::Context;
@@ -88,7 +88,7 @@ async fn publish_ticket(state: &AppState, event: &Envelope<TicketState>) -> Resu
             state.hub.publish(topic, &message);
         }
     }
-    if ticket.status == TicketStatus::Sold {
+    if event.kind == TicketChange::Sold.event_type() {
         notify_user(state, ticket.seller_id, event);
     }
     let is_cheaper = ticket.price_drop.as_ref().is_some_and(|drop| drop.at == ticket.updated_at);

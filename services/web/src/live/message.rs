@@ -8,16 +8,23 @@ use common::events::ticket::TicketState;
 use common::timestamp::Timestamp;
 use serde::Serialize;
 
-use crate::domain::listing_view::{Availability, ListingView};
+use crate::domain::listing_view::ListingView;
 use crate::domain::offer::ShowOffer;
 use crate::domain::show_view::ShowView;
 
 /// Availability of a listing: the same template as on cards and on the listing's page.
 #[derive(Template)]
 #[template(path = "availability.html")]
-struct AvailabilityBadge {
-    availability: Availability,
+struct AvailabilityBadge<'a> {
+    listing: &'a ListingView,
     hold_seconds_left: Option<u64>,
+}
+
+/// The numbers of seats to choose from: the same template as on the listing's page.
+#[derive(Template)]
+#[template(path = "choices.html")]
+struct Choices<'a> {
+    listing: &'a ListingView,
 }
 
 /// What a show has for sale: the same template as on cards and on the show's page.
@@ -42,10 +49,13 @@ struct Update<'a> {
 struct ListingUpdate {
     html: String,
     /// The availability for screen readers.
-    text: &'static str,
+    text: String,
     /// Whether the ticket can be ordered.
     is_for_sale: bool,
     price: String,
+    /// The numbers of seats to choose from, if there are several seats. None is chosen: the page keeps its choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    choices: Option<String>,
     /// The topic of the listings of its show, and their revision with this change.
     list: String,
     revision: i64,
@@ -89,12 +99,19 @@ pub(crate) fn ticket_changed(
     hold_expiry: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Utf8Bytes, Error> {
-    let ListingView { availability, price, .. } = ListingView::new(ticket, None, now).of_show(show);
+    let mut listing = ListingView::new(ticket, None, now).of_show(show);
+    for choice in &mut listing.choices {
+        choice.is_chosen = false;
+    }
     let hold_seconds_left = hold_expiry.map(|expiry| expiry.since(now).as_secs());
-    let html = AvailabilityBadge { availability, hold_seconds_left }.render().map_err(Error::internal)?;
-    let (text, is_for_sale) = (availability.sentence(), availability.is_for_sale());
+    let html = AvailabilityBadge { listing: &listing, hold_seconds_left }.render().map_err(Error::internal)?;
+    let choices = (listing.quantity > 1).then(|| Choices { listing: &listing }.render());
+    let choices = choices.transpose().map_err(Error::internal)?;
+    let ListingView { availability, left, price, .. } = listing;
+    let text = if left.is_empty() { String::new() } else { format!(" {left}.") };
+    let (text, is_for_sale) = (format!("{}{text}", availability.sentence()), availability.is_for_sale());
     let (list, revision) = (list_topic(ticket.show_id), ticket.updated_at.as_millis());
-    let listing = Some(ListingUpdate { html, text, is_for_sale, price, list, revision });
+    let listing = Some(ListingUpdate { html, text, is_for_sale, price, choices, list, revision });
     encode(&Update { topic: &ticket_topic(ticket.terms.id), version, listing, offer: None })
 }
 
@@ -127,7 +144,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     #[test]
     fn ticket_message_contains_the_availability() {
@@ -147,6 +164,19 @@ mod tests {
         let update = read(entity_changed("order:1", 4).unwrap());
         assert_eq!(update, serde_json::json!({ "topic": "order:1", "version": 4 }));
         assert_eq!(read(user_changed())["topic"], "me");
+    }
+
+    #[test]
+    fn message_of_several_seats_has_what_is_left_and_the_choices() {
+        let state = six_seats(&[2, 2, 2]);
+        let message = ticket_changed(&state, None, 1, None, state.created_at).unwrap();
+        let update = serde_json::from_str::<Value>(&message).unwrap();
+        let text = |field: &str| update[field].as_str().unwrap().to_owned();
+        assert!(text("html").contains("6 of 6 seats left") && text("text").starts_with("For sale. 6 of 6"), "{update}");
+        let choices = text("choices");
+        assert!(choices.contains("4 × 125.50 USD = 502.00 USD") && !choices.contains("checked"), "{choices}");
+        let one = ticket_changed(&sample(), None, 1, None, state.created_at).unwrap();
+        assert!(serde_json::from_str::<Value>(&one).unwrap().get("choices").is_none(), "{one}");
     }
 
     #[test]

@@ -65,7 +65,8 @@ pub(super) struct CheckoutPage {
 
 /// The notice that the order's price differs from the one that the buyer saw.
 pub(super) fn price_changed_notice(order: &OrderState) -> String {
-    format!("The price changed while you looked at it: it is now {}. Pay only if you agree.", order.price)
+    let each = if order.slots.len() == 1 { "" } else { " a seat" };
+    format!("The price changed while you looked at it: it is now {}{each}. Pay only if you agree.", order.unit_price)
 }
 
 pub(super) fn page(
@@ -81,7 +82,7 @@ pub(super) fn page(
             notice,
             script: Some("checkout.js"),
             stripe_origin: Some(state.config.stripe_js_origin.clone()),
-            ..Layout::new("Checkout", "Pay for the ticket that you hold.", viewer).without_hold(order.id)
+            ..Layout::new("Checkout", "Pay for what you hold.", viewer).without_hold(order.id)
         },
         order: OrderView::new(order, payments),
         version: order.version,
@@ -208,7 +209,7 @@ mod tests {
             assert!(shown.contains(part), "{part} is not in {shown}");
         }
         assert!(html(Phase::Charging).contains("being charged"));
-        let shown = html(Phase::Completed);
+        let shown = html(Phase::Completed { quantity: 1 });
         assert!(shown.contains("The ticket is yours") && shown.contains(&format!("/orders/{}", order.id)), "{shown}");
         let outcome = Outcome {
             heading: "The price has changed",
@@ -217,6 +218,7 @@ mod tests {
         };
         let shown = html(Phase::Ended(outcome.clone()));
         assert!(shown.contains("Hold it at 125.50 USD") && shown.contains("data-payable=\"false\""), "{shown}");
+        assert!(html(Phase::Completed { quantity: 2 }).contains("The tickets are yours"));
         let shown = html(Phase::Ended(Outcome { new_price: None, ..outcome }));
         assert!(!shown.contains("Hold it at"), "{shown}");
     }

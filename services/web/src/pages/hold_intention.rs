@@ -1,4 +1,4 @@
-//! The form that holds a ticket, and how a guest's form is carried through sign-in and sign-up.
+//! The form that holds seats, why it fails, and how a guest's form is carried through sign-in and sign-up.
 //!
 //! # Why
 //! A hold needs an account. The guest's form becomes a path, the page to go to afterwards; but nobody is sent there,
@@ -6,11 +6,13 @@
 
 use axum::response::Response;
 use common::id::TicketId;
+use common::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
 
 use super::layout::see_other;
+use crate::domain::seats::alternatives;
 
 #[derive(Debug, Default, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(default)]
@@ -18,10 +20,14 @@ pub(crate) struct HoldForm {
     /// The `Idempotency-Key`.
     #[validate(length(max = 255))]
     pub(super) key: String,
-    /// The price that the buyer saw, as displayed.
+    /// The price of a seat that the buyer saw, as displayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[validate(length(max = 40))]
     pub(super) price: Option<String>,
+    /// The chosen number of seats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(range(min = 1, max = 8, message = "must be a number from 1 to 8"))]
+    pub(super) quantity: Option<u8>,
 }
 
 /// Sends a guest to the sign-in form, after which the hold is made.
@@ -48,8 +54,29 @@ pub(super) fn is_intended(next: &str) -> bool {
     parse(next).is_some()
 }
 
+/// Why nothing is held, and what the buyer can do.
+pub(super) fn why_not_held(problem: &Problem, quantity: Option<u8>) -> String {
+    let wanted = match quantity {
+        Some(1) => "No single seat is".to_owned(),
+        Some(quantity) => format!("No {quantity} seats together are"),
+        None => "No seats like that are".to_owned(),
+    };
+    match (problem.code(), alternatives(&problem.quantities)) {
+        ("not-found", _) => "This listing is still on its way. Try again in a moment.".to_owned(),
+        ("no-seats", others) if others.is_empty() => {
+            format!("{wanted} free any more. Watch the listing to be told when seats are free again.")
+        }
+        ("no-seats", others) => format!("{wanted} free any more. You can still buy {others}: choose again."),
+        ("held-already", _) => {
+            "You hold seats of this listing already. Pay for them or release them before you hold others.".to_owned()
+        }
+        _ => problem.detail.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use common::error::Error;
     use http::header;
 
     use super::*;
@@ -58,7 +85,7 @@ mod tests {
     #[test]
     fn hold_survives_the_way_through_the_forms() {
         let ticket = TicketId::new();
-        let form = HoldForm { key: "the-key".to_owned(), price: Some("125.50 USD".to_owned()) };
+        let form = HoldForm { key: "the-key".to_owned(), price: Some("125.50 USD".to_owned()), quantity: Some(2) };
         let response = sign_in_first(ticket, &form);
         let location = response.headers()[header::LOCATION].to_str().unwrap();
         let query = location.strip_prefix("/signin?").unwrap();
@@ -68,9 +95,31 @@ mod tests {
         assert_eq!(safe_redirect_path(next), next, "it is a path of this site");
         let (read, form_read) = parse(next).unwrap();
         assert_eq!((read, form_read.key, form_read.price), (ticket, form.key, form.price));
+        assert_eq!(form_read.quantity, Some(2));
         let long = format!("/tickets/{ticket}/hold?key={}", "x".repeat(256));
-        for other in ["/", "/tickets/1/hold?key=a", &format!("/tickets/{ticket}"), "//evil/hold", &long] {
+        let many = format!("/tickets/{ticket}/hold?key=a&quantity=9");
+        for other in ["/", "/tickets/1/hold?key=a", &format!("/tickets/{ticket}"), "//evil/hold", &long, &many] {
             assert!(!is_intended(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn failed_hold_says_what_can_be_done() {
+        let problem = |code: &str, quantities: &[usize]| Problem {
+            kind: format!("urn:ticketing:problem:{code}"),
+            quantities: quantities.to_vec(),
+            ..Error::conflict("other", "In other words.").problem()
+        };
+        for (code, quantities, quantity, expected) in [
+            ("no-seats", &[2, 4][..], Some(3), "No 3 seats together are free any more. You can still buy 2 or 4"),
+            ("no-seats", &[], Some(1), "No single seat is free any more. Watch the listing"),
+            ("no-seats", &[2], None, "No seats like that are free any more. You can still buy 2: choose again."),
+            ("held-already", &[], Some(2), "You hold seats of this listing already."),
+            ("not-found", &[], None, "This listing is still on its way."),
+            ("ticket-taken", &[], Some(2), "In other words."),
+        ] {
+            let text = why_not_held(&problem(code, quantities), quantity);
+            assert!(text.starts_with(expected), "{text}");
         }
     }
 }

@@ -114,13 +114,13 @@ mod tests {
     use common::money::Money;
 
     use super::*;
-    use crate::domain::listing_view;
+    use crate::domain::seats;
     use crate::domain::show_view::tests::sample;
 
     #[test]
     fn template_shows_its_values() {
         let found = sample();
-        let mut ticket = listing_view::tests::sample();
+        let mut ticket = seats::tests::sample();
         let from = Money { amount: 15_000, ..ticket.price.clone() };
         ticket.price_drop = Some(PriceDrop { from, at: ticket.created_at });
         let show = ShowView::new(&found, found.show.created_at).with_drop(&ticket);

@@ -2,8 +2,8 @@
 //! event as a calendar file.
 //!
 //! # Why
-//! The pass is fetched from the orders service on every view, because it is in no event and so in no replica. The rest
-//! of the page does not depend on that call.
+//! The passes are fetched from the orders service on every view, because they are in no event and so in no replica. The
+//! rest of the page does not depend on that call.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
-use common::api::orders::ReadPass;
+use common::api::orders::{ListPasses, Pass};
 use common::error::Error;
 use common::events::order::{OrderState, OrderStatus};
 use common::id::{OrderId, ShowId};
+use common::seats::Slot;
 use http::{HeaderValue, StatusCode, header};
 
 use super::layout::{self, Layout};
@@ -45,14 +46,31 @@ struct OrderPage {
     pass: EntryPass,
 }
 
-/// The pass that lets the buyer into the venue.
+/// The passes that let the buyer's party into the venue, one for each seat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EntryPass {
     /// The order is not completed.
     NotIssued,
-    Available(Qr),
-    /// The pass exists, but could not be fetched.
+    Available(Vec<SeatPass>),
+    /// The passes exist, but could not be fetched.
     Unavailable,
+}
+
+/// The pass of one seat, which order and slot identify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SeatPass {
+    pub(super) slot: Slot,
+    /// `Seat 12`, or `Ticket` for a seat without a name.
+    pub(super) name: String,
+    pub(super) code: Qr,
+}
+
+impl SeatPass {
+    /// The pass with its QR code; `None` if the pass is too long for one.
+    fn new(pass: &Pass) -> Option<Self> {
+        let name = pass.seat.as_ref().map_or_else(|| "Ticket".to_owned(), |name| format!("Seat {name}"));
+        Some(Self { slot: pass.slot, name, code: Qr::encode(&pass.pass)? })
+    }
 }
 
 async fn load_own_order(state: &AppState, viewer: &Viewer, id: &str) -> Result<Versioned<OrderState>, PageError> {
@@ -107,26 +125,34 @@ pub(super) async fn order(
         // Nobody is let in to a show that does not take place.
         pass: match &notice {
             Some(ShowNotice::Cancelled { .. }) => EntryPass::NotIssued,
-            _ => fetch_pass(&state, &client, &order).await,
+            _ => fetch_passes(&state, &client, &order).await,
         },
         notice,
     };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
-pub(super) async fn fetch_pass(state: &AppState, client: &ClientContext, order: &OrderState) -> EntryPass {
+pub(super) async fn fetch_passes(state: &AppState, client: &ClientContext, order: &OrderState) -> EntryPass {
     if order.status != OrderStatus::Completed {
         return EntryPass::NotIssued;
     }
-    let request = ReadPass { id: order.id };
+    let request = ListPasses { id: order.id };
     match tokio::time::timeout(PASS_TIMEOUT, state.services.send(&request, client)).await {
-        Ok(Ok(response)) => Qr::encode(&response.body.pass).map_or(EntryPass::Unavailable, EntryPass::Available),
+        Ok(Ok(response)) => {
+            let passes: Option<Vec<_>> = response.body.items.iter().map(SeatPass::new).collect();
+            // A page with fewer codes than seats must not be kept.
+            let all = passes.filter(|passes| passes.iter().map(|pass| pass.slot).eq(order.slots.iter().copied()));
+            all.map_or(EntryPass::Unavailable, EntryPass::Available)
+        }
         Ok(Err(error)) => {
-            tracing::warn!(http.status = error.problem.status, "cannot fetch a pass; rendering the page without it");
+            tracing::warn!(
+                http.status = error.problem.status,
+                "cannot fetch the passes; rendering the page without them"
+            );
             EntryPass::Unavailable
         }
         Err(_) => {
-            tracing::warn!("orders did not respond in time; rendering the page without the pass");
+            tracing::warn!("orders did not respond in time; rendering the page without the passes");
             EntryPass::Unavailable
         }
     }
@@ -152,24 +178,36 @@ pub(super) async fn calendar_file(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::domain::order_view::tests::sample;
+    use crate::domain::order_view::tests::{pair, sample};
+
+    /// The passes of these seats, from slot 0.
+    pub(in crate::pages) fn passes(names: &[Option<&str>]) -> EntryPass {
+        let seat = |(slot, name): (Slot, &Option<&str>)| {
+            let (pass, seat) = (format!("ticket {slot}"), name.map(str::to_owned));
+            SeatPass::new(&Pass { pass, slot, seat, show_status: None, current_starts_at: None }).unwrap()
+        };
+        EntryPass::Available((0..).zip(names).map(seat).collect())
+    }
 
     fn html(status: OrderStatus, pass: EntryPass) -> String {
-        let order = sample(status);
+        html_of(&sample(status), pass)
+    }
+
+    fn html_of(order: &OrderState, pass: EntryPass) -> String {
         let page = OrderPage {
             layout: Layout::new(&order.ticket.title, "About", &Viewer::Guest),
             order: OrderView {
                 id: "the-id".to_owned(),
                 number: "TK-7F3K-29".to_owned(),
                 ticket: "the-ticket".to_owned(),
-                ..OrderView::new(&order, &[])
+                ..OrderView::new(order, &[])
             },
             show: Some((order.show_id, 6)),
             notice: None,
             version: 4,
-            timeline: timeline(&order, &[]),
+            timeline: timeline(order, &[]),
             pass,
         };
         page.render().unwrap()
@@ -187,9 +225,9 @@ mod tests {
 
     #[test]
     fn completed_order_shows_the_ticket() {
-        let code = Qr::encode("ticket").unwrap();
+        let code = Qr::encode("ticket 0").unwrap();
         check(
-            &html(OrderStatus::Completed, EntryPass::Available(code.clone())),
+            &html(OrderStatus::Completed, passes(&[Some("14")])),
             &[
                 "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
                 "id=\"live\" data-live=\"order:the-id\" data-version=\"4\" data-mode=\"reload\"",
@@ -197,6 +235,7 @@ mod tests {
                 "data-live=\"show:",
                 "data-version=\"0\" data-show=\"6\"",
                 "viewBox=\"0 0 29 29\" role=\"img\" aria-label=\"QR code of your ticket for Jazz &#38; &#60;b&#62;Blues",
+                "<h2 id=\"ticket\">Your ticket</h2>",
                 &code.path,
                 "href=\"/orders/the-id/ticket.ics\"",
                 "href=\"/orders/the-id/receipt\"",
@@ -209,6 +248,27 @@ mod tests {
             ],
             &["/checkout/", "can't be shown", "style="],
         );
+    }
+
+    #[test]
+    fn each_seat_has_its_own_code() {
+        let html = html_of(&pair(OrderStatus::Completed), passes(&[Some("12"), Some("13")]));
+        let codes = ["ticket 0", "ticket 1"].map(|pass| Qr::encode(pass).unwrap().path);
+        check(
+            &html,
+            &[
+                "Your tickets</h2>",
+                "<strong>Seat 12</strong> <span class=\"quiet\">1 of 2</span>",
+                "id=\"seat-1\"",
+                "<strong>Seat 13</strong> <span class=\"quiet\">2 of 2</span>",
+                "2 × 125.50 USD = 251.00 USD",
+                "Paid. The tickets are yours.",
+                &codes[0],
+                &codes[1],
+            ],
+            &["The ticket is yours"],
+        );
+        assert_eq!(html.matches("role=\"img\"").count(), 2);
     }
 
     #[test]

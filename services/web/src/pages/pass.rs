@@ -1,5 +1,5 @@
-//! GET /orders/{id}/pass: the pass alone, to be shown at the door. Browsers keep this page for when there is no
-//! network.
+//! GET /orders/{id}/pass: the passes alone, one for each seat, to be shown at the door. Browsers keep this page, with
+//! all of them, for when there is no network.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -8,7 +8,7 @@ use common::id::OrderId;
 use http::StatusCode;
 
 use super::layout::{self, Layout};
-use super::order::{EntryPass, fetch_pass, load_completed_order};
+use super::order::{EntryPass, fetch_passes, load_completed_order};
 use crate::client_context::ClientContext;
 use crate::domain::order_view::OrderView;
 use crate::domain::show_notice::ShowNotice;
@@ -27,7 +27,7 @@ struct PassPage {
     pass: EntryPass,
 }
 
-/// Show the pass of an order.
+/// Show the passes of an order.
 #[utoipa::path(get, path = "/orders/{id}/pass", tag = "pages", params(("id" = OrderId, Path)),
     responses((status = 200, body = String, content_type = "text/html"),
         (status = 503, body = String, content_type = "text/html")))]
@@ -49,7 +49,7 @@ pub(super) async fn pass(
         // Nobody is let in to a show that does not take place.
         pass: match &notice {
             Some(ShowNotice::Cancelled { .. }) => EntryPass::NotIssued,
-            _ => fetch_pass(&state, &client, &order).await,
+            _ => fetch_passes(&state, &client, &order).await,
         },
         notice,
     };
@@ -65,18 +65,19 @@ mod tests {
 
     use super::*;
     use crate::domain::order_number::OrderNumber;
-    use crate::domain::order_view::tests::sample;
+    use crate::domain::order_view::tests::{pair, sample};
     use crate::domain::qr::Qr;
+    use crate::pages::order::tests::passes;
 
     #[test]
     fn template_shows_what_the_door_needs() {
         let order = sample(OrderStatus::Completed);
-        let code = Qr::encode("ticket").unwrap();
-        let page = |pass, notice| {
-            let layout = Layout::new(&order.ticket.title, "About", &Viewer::Guest);
-            PassPage { layout, order: OrderView::new(&order, &[]), notice, pass }.render().unwrap()
+        let code = Qr::encode("ticket 0").unwrap();
+        let page = |order: &_, pass, notice| {
+            let layout = Layout::new("Jazz", "About", &Viewer::Guest);
+            PassPage { layout, order: OrderView::new(order, &[]), notice, pass }.render().unwrap()
         };
-        let html = page(EntryPass::Available(code.clone()), None);
+        let html = page(&order, passes(&[Some("14")]), None);
         for part in [
             "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
             "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
@@ -88,10 +89,21 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+        assert!(!html.contains("tabindex=\"0\"") && !html.contains("1 of 1"), "{html}");
+        let html = page(&pair(OrderStatus::Completed), passes(&[Some("12"), None]), None);
+        for part in [
+            "Seat 12</strong> <span class=\"quiet\">1 of 2",
+            "Ticket</strong> <span class=\"quiet\">2 of 2",
+            "tabindex=\"0\"",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert_eq!(html.matches("role=\"img\"").count(), 2);
         assert!(!html.contains("<nav") && !html.contains("<footer"), "it fills the screen: {html}");
-        let html = page(EntryPass::Unavailable, None);
+        let html = page(&order, EntryPass::Unavailable, None);
         assert!(html.contains("The code can't be shown right now") && !html.contains("role=\"img\""), "{html}");
-        let html = page(EntryPass::NotIssued, Some(ShowNotice::Cancelled { reason: "The singer is ill.".to_owned() }));
+        let html =
+            page(&order, EntryPass::NotIssued, Some(ShowNotice::Cancelled { reason: "The singer is ill.".to_owned() }));
         assert!(html.contains("The show is cancelled.</strong> The singer is ill."), "{html}");
         assert!(!html.contains("role=\"img\"") && !html.contains("The ticket is yours"), "{html}");
     }

@@ -85,7 +85,16 @@ mod tests {
 
     use super::*;
     use crate::domain::order_number::OrderNumber;
-    use crate::domain::order_view::tests::sample;
+    use crate::domain::order_view::tests::{pair, sample};
+
+    #[test]
+    fn several_seats_are_one_sum() {
+        let (order, name) = (pair(OrderStatus::Completed), String::new);
+        let html = ReceiptPage::new(&Viewer::Guest, &order, &[], name(), name()).render().unwrap();
+        for part in [">2 tickets</th>", "2 × 125.50 USD = 251.00 USD", "seats 12, 13", "was charged 251.00 USD"] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+    }
 
     #[test]
     fn template_shows_the_payment() {

@@ -28,7 +28,7 @@ use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::drafts::{Draft, DraftContents, DraftId, DraftOwner, Saved};
-use crate::store::lists;
+use crate::store::{lists, offers};
 use crate::viewer::Viewer;
 
 /// Maximum length of a form, in bytes: several times that of the longest listing.
@@ -130,6 +130,9 @@ async fn fill(state: &AppState, user: UserId, draft: Option<&Draft>, query: &For
         if form.show != show.id.to_string() {
             form = form.for_show(&show);
         }
+        if draft.is_none() {
+            form.currency = usual_currency(state, show.id).await?.unwrap_or(form.currency);
+        }
     } else if !query.title.is_empty() && (draft.is_none() || !form.show.is_empty()) {
         form = form.for_unknown_show(&query.title);
     }
@@ -140,6 +143,13 @@ async fn fill(state: &AppState, user: UserId, draft: Option<&Draft>, query: &For
         form = form.like(&ticket.state);
     }
     Ok(Ok(form))
+}
+
+/// The currency of the most seats for a show, if new listings can have it: most sellers ask in the same.
+async fn usual_currency(state: &AppState, show: ShowId) -> Result<Option<String>, Error> {
+    let found = offers::show_by_id(&state.model.live().await?, show).await?;
+    let currency = found.and_then(|found| found.offer.from.into_iter().next()).map(|price| price.currency);
+    Ok(currency.filter(|known| state.config.currencies.contains(known)).map(|known| known.to_string()))
 }
 
 async fn fill_from_listing(state: &AppState, user: UserId, id: TicketId) -> Result<Filled, Error> {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
-use common::api::tickets::{CreateListing, Listing, NewListing, ReplaceListing};
+use common::api::tickets::{CreateListing, ListedSeat, Listing, NewListing, ReplaceListing};
 use common::error::Error;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{ShowId, TicketId, UserId};
@@ -21,6 +21,7 @@ use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::FormErrors;
 use crate::domain::listing_form::{ListingForm, UncertainAmount, already_matches};
 use crate::domain::listing_view::ListingView;
+use crate::domain::seats::alternatives;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::ValidForm;
@@ -45,6 +46,13 @@ struct CheckPage {
     said_back: Vec<UncertainAmount>,
     /// Why it is not listed yet.
     error: Option<String>,
+}
+
+impl CheckPage {
+    /// The numbers of seats that buyers can take.
+    fn takes(&self) -> String {
+        alternatives(&self.listing.choices.iter().map(|choice| choice.quantity).collect::<Vec<_>>())
+    }
 }
 
 /// Show what a draft would list.
@@ -179,6 +187,10 @@ async fn is_already_applied(state: &AppState, client: &ClientContext, id: Ticket
 fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
     Some(match error.status() {
         StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
+        StatusCode::CONFLICT if error.problem.code() == "seat-listed" => FormErrors::new(
+            "seats",
+            "you list one of these seats for this show already. Name other seats, or change the listing that has it",
+        ),
         StatusCode::CONFLICT => FormErrors::new("", &error.problem.detail),
         StatusCode::PRECONDITION_FAILED => FormErrors::new(
             "",
@@ -211,16 +223,19 @@ async fn page(
         revision: draft.revision,
         editing: draft.editing.map(|id| id.to_string()),
         known: known_show(state, &draft.form, user).await?,
-        listing: preview_of(state, viewer, user, listing),
+        listing: preview_of(state, viewer, user, listing)?,
         said_back: draft.form.uncertain_amounts(),
         error,
     })
 }
 
 /// The view of a listing that does not exist yet.
-fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> ListingView {
+fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> Result<ListingView, Error> {
     let now = state.clock.now();
     let text = |text: Option<Text>| text.map(String::from);
+    let blocks = new.blocks().map_err(|error| Error::field("split", error.to_string()))?;
+    let names = new.seat_names();
+    let free = u8::try_from(names.len()).unwrap_or(u8::MAX);
     let listing = Listing {
         id: TicketId::new(),
         show_id: ShowId::new(),
@@ -236,6 +251,9 @@ fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing
         section: text(new.section),
         row: text(new.row),
         seat: text(new.seat),
+        seats: names.into_iter().map(|name| ListedSeat { name, status: TicketStatus::Available }).collect(),
+        blocks,
+        free,
         description: text(new.description),
         status: TicketStatus::Available,
         seller_id: seller,
@@ -246,13 +264,13 @@ fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing
         Viewer::User { name, .. } => name.clone(),
         Viewer::Guest => None,
     };
-    ListingView::new(&listing.into(), name.as_ref(), now)
+    Ok(ListingView::new(&listing.into(), name.as_ref(), now))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     #[test]
     fn template_says_back_what_would_be_listed() {
@@ -286,6 +304,17 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("You will receive") && !html.contains("You receive"), "{html}");
+        page.listing = ListingView::new(&six_seats(&[3, 3]), None, ticket.created_at);
+        let html = page.render().unwrap();
+        for part in [
+            "6 seats, sold in blocks of 3 + 3: buyers can take 3 or 6.",
+            "seats 12 to 17",
+            "a seat, all-in",
+            "Buyers pay 6 × 125.50 USD = 753.00 USD for all seats",
+            "List these 6 seats",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
         (page.editing, page.error) = (Some(ticket.terms.id.to_string()), Some("Not <now>.".to_owned()));
         let html = page.render().unwrap();
         for part in ["Save the changes", "Nothing is changed yet.", "role=\"alert\"", "Not &#60;now&#62;."] {

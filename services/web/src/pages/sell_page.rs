@@ -11,6 +11,7 @@ use crate::domain::form::FormErrors;
 use crate::domain::listing_form::{ListingForm, categories};
 use crate::domain::listing_view::place;
 use crate::domain::moment::{Moment, zones};
+use crate::domain::seat_fields::splits;
 use crate::domain::show_rows::asks;
 use crate::domain::show_view::show_path;
 use crate::domain::wall_time::AmbiguousTime;
@@ -95,7 +96,9 @@ impl SellPage {
             "face_value" => &form.face_value,
             "section" => &form.section,
             "row" => &form.row,
-            "seat" => &form.seat,
+            "seats" => &form.seats,
+            "quantity" => &form.quantity,
+            "sizes" => &form.sizes,
             _ => "",
         }
     }
@@ -127,7 +130,7 @@ pub(super) fn page(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::seats::tests::sample;
 
     #[test]
     fn template_keeps_the_fields_and_shows_their_errors() {
@@ -155,6 +158,12 @@ mod tests {
             "The first: 01:30 EDT (UTC-04)",
             "<option value=\"USD\" selected>",
             "<option value=\"concert\" selected>",
+            "for=\"seats\">Seat numbers</label>",
+            "name=\"seats\" type=\"text\" value=\"14\"",
+            "for=\"quantity\">How many seats</label>",
+            "<option value=\"together\" selected>All together</option>",
+            "<option value=\"noSingle\">Never leave a single seat</option>",
+            "for=\"sizes\">Sizes</label>",
             "Must be at least 0.50 &#60;USD&#62;.",
             "aria-describedby=\"price-fault\"",
             "Two lines,\n&#34;quoted&#34;.",

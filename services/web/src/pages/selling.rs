@@ -52,7 +52,7 @@ mod tests {
     use common::events::ticket::{TicketState, TicketStatus};
 
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::seats::tests::sample;
 
     #[test]
     fn template_offers_the_possible_actions() {

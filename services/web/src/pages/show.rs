@@ -34,6 +34,11 @@ use crate::viewer::Viewer;
 #[derive(Debug, Clone, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ShowParams {
+    /// Number of seats together. Default: any.
+    #[serde(default, deserialize_with = "quantity")]
+    #[validate(range(min = 1, max = 8, message = "must be a number from 1 to 8"))]
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 8)]
+    quantity: Option<u8>,
     /// Name of a section.
     #[serde(default)]
     #[validate(length(max = 100, message = "must have at most 100 characters"))]
@@ -56,6 +61,13 @@ fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Currenc
     text.map(str::parse).transpose().map_err(serde::de::Error::custom)
 }
 
+fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let text = Some(text.trim()).filter(|text| !text.is_empty());
+    let number = text.map(str::parse).transpose();
+    number.map_err(|_| serde::de::Error::custom("must be a number from 1 to 8"))
+}
+
 #[derive(Template)]
 #[template(path = "show.html")]
 struct ShowPage {
@@ -63,9 +75,12 @@ struct ShowPage {
     show: ShowView,
     params: ShowParams,
     /// The choices of each filter; empty if it could not narrow the list.
+    quantities: Vec<usize>,
     sections: Vec<Section>,
     currencies: Vec<Currency>,
     has_max: bool,
+    /// The chosen number of seats; 0 for any.
+    chosen_quantity: usize,
     /// Key of the chosen section; empty for all.
     chosen_section: String,
     max_label: String,
@@ -79,7 +94,7 @@ struct ShowPage {
 
 impl ShowPage {
     fn has_filters(&self) -> bool {
-        self.has_max || !self.sections.is_empty() || !self.currencies.is_empty()
+        self.has_max || !self.quantities.is_empty() || !self.sections.is_empty() || !self.currencies.is_empty()
     }
 
     fn is_chosen(&self, currency: &Currency) -> bool {
@@ -177,6 +192,7 @@ fn page(
     let mut rejected = rejected_parameters_message(&rejected);
     let currencies = show_rows::currencies(tickets);
     let mut filter = RowFilter {
+        quantity: params.quantity.map(usize::from),
         section: Some(section_key(&params.section)).filter(|key| !key.is_empty()),
         currency: params.currency.clone(),
         max: None,
@@ -200,12 +216,14 @@ fn page(
             _ => "Highest price".to_owned(),
         },
         summary: summary(
-            rows.len(),
-            total(tickets.len(), found.offer.free),
+            rows.iter().map(|row| row.free).sum(),
+            total(tickets.len(), show_rows::free_seats(tickets), found.offer.free),
             filter.currency.as_ref().filter(|_| currencies.len() > 1),
         ),
+        quantities: show_rows::quantity_choices(tickets),
         sections: show_rows::section_choices(tickets),
         currencies: if currencies.len() > 1 { currencies } else { Vec::new() },
+        chosen_quantity: filter.quantity.unwrap_or_default(),
         chosen_section: filter.section.clone().unwrap_or_default(),
         rejected,
         is_filtered: filter != RowFilter::default(),
@@ -215,10 +233,10 @@ fn page(
     }
 }
 
-/// The number of tickets for sale: more than are listed, if no more could be.
-fn total(listed: usize, free: u64) -> usize {
+/// The number of seats for sale: more than those of the shown listings, if no more of these could be shown.
+fn total(listings: usize, seats: usize, free: u64) -> usize {
     let free = usize::try_from(free).unwrap_or(usize::MAX);
-    if listed < offers::MAX_LISTINGS { listed } else { listed.max(free) }
+    if listings < offers::MAX_LISTINGS { seats } else { seats.max(free) }
 }
 
 fn summary(shown: usize, all: usize, currency: Option<&Currency>) -> String {
@@ -239,7 +257,10 @@ mod tests {
         let found = sample();
         let row = Row {
             id: "01970000-0000-7000-8000-000000000001".to_owned(),
+            path: "/tickets/01970000-0000-7000-8000-000000000001".to_owned(),
             seat: "Section <A>, row 3".to_owned(),
+            free: 4,
+            left: "4 of 6 seats left".to_owned(),
             price: "46.00 EUR".to_owned(),
             difference: Some("4.00 EUR under face value".to_owned()),
             seller: "Ana <i>".to_owned(),
@@ -251,9 +272,11 @@ mod tests {
             layout: Layout::new("Jazz", "About", &Viewer::Guest),
             show: ShowView::new(&found, found.show.created_at),
             params: ShowParams { max: "5\"0".to_owned(), ..ShowParams::default() },
+            quantities: vec![2, 4],
             sections: vec![section("Stalls"), section("Balcony")],
             currencies: vec!["EUR".parse().unwrap(), "USD".parse().unwrap()],
             has_max: true,
+            chosen_quantity: 4,
             chosen_section: "balcony".to_owned(),
             max_label: "Highest price".to_owned(),
             rejected: None,
@@ -275,6 +298,9 @@ mod tests {
             "46.00 EUR or 50.00 USD",
             "37 left",
             "1 of 37 tickets in EUR, cheapest first",
+            "<option value=\"4\" selected>4</option>",
+            "4 of 6 seats left",
+            "46.00 EUR</span> <span class=\"quiet\">a seat</span>",
             "<option value=\"balcony\" selected>Balcony</option>",
             "value=\"5&#34;0\"",
             ">Highest price</label>",
@@ -288,10 +314,11 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert_eq!(html.matches("<h1").count(), 1);
-        for field in ["section", "currency", "max"] {
+        for field in ["quantity", "section", "currency", "max"] {
             assert!(html.contains(&format!("for=\"{field}\"")), "{field}");
         }
         // A filter that can't narrow the list is not offered.
+        page.quantities.clear();
         (page.sections, page.currencies, page.has_max) = (Vec::new(), Vec::new(), false);
         assert!(!page.render().unwrap().contains("<form action=\"/shows/"));
     }
@@ -345,6 +372,10 @@ mod tests {
             (summary(1, 1, None), summary(2, 2, None)),
             ("1 ticket".to_owned(), "2 tickets, cheapest first".to_owned())
         );
-        assert_eq!((total(3, 4), total(500, 612), total(500, 499)), (3, 612, 500), "one was sold in between");
+        assert_eq!(
+            (total(3, 3, 4), total(500, 500, 612), total(500, 500, 499)),
+            (3, 612, 500),
+            "one was sold in between"
+        );
     }
 }

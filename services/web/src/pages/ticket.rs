@@ -11,6 +11,9 @@ use common::events::order::OrderState;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{OrderId, TicketId};
 use http::StatusCode;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use validator::Validate;
 
 use super::checkout;
 use super::hold_intention::{self, HoldForm};
@@ -21,6 +24,7 @@ use crate::domain::show_view::ShowView;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::ValidForm;
+use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::service_client::RequestOptions;
 use crate::state::AppState;
@@ -37,7 +41,7 @@ pub(super) struct TicketPage {
     show: Option<ShowView>,
     /// Seconds until the current hold expires.
     hold_seconds_left: Option<u64>,
-    /// Number of tickets that the seller has sold.
+    /// Number of seats that the seller has sold.
     sales: u64,
     role: Role,
     idempotency_key: String,
@@ -50,7 +54,7 @@ enum Role {
     Buyer {
         watches: bool,
     },
-    /// The buyer whose order holds the ticket.
+    /// The buyer whose order holds seats.
     Holder(OrderId),
     Seller,
 }
@@ -62,15 +66,27 @@ impl Role {
     }
 }
 
+/// What the buyer wants of a listing.
+#[derive(Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TicketQuery {
+    /// The number of seats that is chosen at first.
+    #[validate(range(min = 1, max = 8, message = "must be a number from 1 to 8"))]
+    #[param(minimum = 1, maximum = 8)]
+    quantity: Option<u8>,
+}
+
 /// Show a listing.
-#[utoipa::path(get, path = "/tickets/{id}", tag = "pages", params(("id" = TicketId, Path)),
+#[utoipa::path(get, path = "/tickets/{id}", tag = "pages", params(("id" = TicketId, Path), TicketQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn ticket(
     State(state): State<AppState>,
     viewer: Viewer,
     Path(id): Path<String>,
+    query: LenientQuery<TicketQuery>,
 ) -> Result<Response, PageError> {
-    show(&state, &viewer, parse_id(&id)?, StatusCode::OK, None).await
+    let notice = rejected_parameters_message(&query.rejected);
+    show(&state, &viewer, parse_id(&id)?, query.value.quantity, StatusCode::OK, notice).await
 }
 
 /// A malformed id is 404, not 400.
@@ -82,11 +98,13 @@ async fn show(
     state: &AppState,
     viewer: &Viewer,
     id: TicketId,
+    quantity: Option<u8>,
     status: StatusCode,
     notice: Option<String>,
 ) -> Result<Response, PageError> {
     let ticket = get_or_await::<TicketState>(state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
     let page = page(state, viewer, &ticket, notice).await?;
+    let page = TicketPage { listing: page.listing.with_choice(quantity), ..page };
     Ok(layout::respond(status, &page.layout, &page)?)
 }
 
@@ -101,7 +119,7 @@ pub(super) async fn page(
     let model = state.model.live().await?;
     let (sellers, sales, show) = tokio::try_join!(
         lists::display_names(&model.users, [ticket.seller_id]),
-        lists::sales_count(&model.tickets, ticket.seller_id),
+        offers::sales_count(&model, ticket.seller_id),
         offers::show_by_id(&model, ticket.show_id),
     )?;
     let role = match viewer.id() {
@@ -131,12 +149,12 @@ pub(super) async fn page(
 }
 
 async fn holder(state: &AppState, ticket: &TicketState, user: common::id::UserId) -> Result<Option<OrderId>, Error> {
-    let Some(order) = ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved) else { return Ok(None) };
-    let known = state.model.live().await?.orders.get(order).await?;
-    Ok(known.filter(|known| known.buyer_id == user).map(|_| order))
+    let model = state.model.live().await?;
+    let own = lists::own_orders_by_ids(&model.orders, Some(user), ticket.holders()).await?;
+    Ok(own.first().map(|order| order.id))
 }
 
-/// Hold the ticket and go to the checkout.
+/// Hold seats and go to the checkout.
 #[utoipa::path(post, path = "/tickets/{id}/hold", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Held."), (status = 409, body = String, content_type = "text/html")))]
 pub(super) async fn hold(
@@ -149,7 +167,7 @@ pub(super) async fn hold(
     place_hold(&state, &viewer, &client, parse_id(&id)?, &form).await
 }
 
-/// Holds the ticket for the viewer; a guest signs in first.
+/// Holds seats for the viewer; a guest signs in first.
 pub(super) async fn place_hold(
     state: &AppState,
     viewer: &Viewer,
@@ -165,14 +183,14 @@ pub(super) async fn place_hold(
         && known.price.to_string() != *seen
     {
         let notice = format!("The price has changed to {}. Nothing is held yet.", known.price);
-        return show(state, viewer, id, StatusCode::CONFLICT, Some(notice)).await;
+        return show(state, viewer, id, form.quantity, StatusCode::CONFLICT, Some(notice)).await;
     }
-    let request = CreateOrder { body: NewOrder { ticket_id: id } };
+    let request = CreateOrder { body: NewOrder { ticket_id: id, quantity: form.quantity } };
     match state.services.send_with(&RequestOptions::with_idempotency_key(&form.key)?, &request, client).await {
         Ok(response) => {
             let version = response.body.version;
             let order = OrderState::from(response.body);
-            let price_changed = form.price.as_ref().is_some_and(|seen| *seen != order.price.to_string());
+            let price_changed = form.price.as_ref().is_some_and(|seen| *seen != order.unit_price.to_string());
             if await_version::<OrderState>(state, &order.id.to_string(), version).await? {
                 let query = if price_changed { "?price=new" } else { "" };
                 return Ok(checkout::redirect_to_checkout(state, order.id, query));
@@ -189,11 +207,8 @@ pub(super) async fn place_hold(
             | StatusCode::FORBIDDEN
             | StatusCode::NOT_FOUND
             | StatusCode::TOO_MANY_REQUESTS) => {
-                let notice = match status {
-                    StatusCode::NOT_FOUND => "This listing is still on its way. Try again in a moment.".to_owned(),
-                    _ => error.problem.detail,
-                };
-                let response = show(state, viewer, id, status, Some(notice)).await?;
+                let notice = hold_intention::why_not_held(&error.problem, form.quantity);
+                let response = show(state, viewer, id, form.quantity, status, Some(notice)).await?;
                 Ok(with_retry_after(response, error.retry_after))
             }
             _ => Err(error.into()),
@@ -251,7 +266,7 @@ pub(super) async fn withdraw(
             if current.is_some_and(|current| current.status == TicketStatus::Withdrawn) {
                 return Ok(see_other("/selling"));
             }
-            show(&state, &viewer, id, StatusCode::CONFLICT, Some(error.problem.detail)).await
+            show(&state, &viewer, id, None, StatusCode::CONFLICT, Some(error.problem.detail)).await
         }
         Err(error) => Err(error.into()),
     }
@@ -260,21 +275,46 @@ pub(super) async fn withdraw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::listing_view::tests::sample;
+    use crate::domain::seats::tests::{sample, six_seats};
+
+    fn page(ticket: &TicketState, role: Role, hold_seconds_left: Option<u64>) -> String {
+        let listing = ListingView::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);
+        let layout = Layout::new(&listing.title, "About", &Viewer::Guest);
+        let idempotency_key = "the-key".to_owned();
+        let found = crate::domain::show_view::tests::sample();
+        let show = Some(ShowView::new(&found, found.show.created_at));
+        let page = TicketPage { layout, listing, version: 7, show, hold_seconds_left, sales: 3, role, idempotency_key };
+        page.render().unwrap()
+    }
+
+    #[test]
+    fn number_of_seats_is_chosen_with_its_sum() {
+        let ticket = six_seats(&[2, 2, 2]);
+        let html = page(&ticket, Role::Buyer { watches: false }, None);
+        for part in [
+            "Section A, row 3, seats 12 to 17",
+            "a seat, all-in",
+            "<legend class=\"form-label fs-6\">How many seats?</legend>",
+            "name=\"quantity\" value=\"2\" required checked",
+            "for=\"seats-4\">4 seats together: <strong>4 × 125.50 USD = 502.00 USD</strong>",
+            "6 of 6 seats left",
+            "Hold these seats",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert_eq!(html.matches(" checked").count(), 1);
+        let listing = ListingView::new(&ticket, None, ticket.created_at).with_choice(Some(4));
+        let chosen: Vec<_> = listing.choices.iter().map(|choice| choice.is_chosen).collect();
+        assert_eq!(chosen, [false, true, false]);
+        let listing = listing.with_choice(Some(3));
+        assert!(listing.choices[1].is_chosen, "three can't be had");
+        assert!(page(&ticket, Role::Holder(OrderId::new()), None).contains("You hold seats of this listing."));
+        assert!(page(&ticket, Role::Seller, None).contains("Withdraw what is left"));
+    }
 
     #[test]
     fn template_shows_its_values() {
         let mut ticket = sample();
-        let page = |ticket: &_, role, hold_seconds_left| {
-            let listing = ListingView::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);
-            let layout = Layout::new(&listing.title, "About", &Viewer::Guest);
-            let idempotency_key = "the-key".to_owned();
-            let found = crate::domain::show_view::tests::sample();
-            let show = Some(ShowView::new(&found, found.show.created_at));
-            let page =
-                TicketPage { layout, listing, version: 7, show, hold_seconds_left, sales: 3, role, idempotency_key };
-            page.render().unwrap()
-        };
         let html = page(&ticket, Role::Buyer { watches: false }, None);
         for part in [
             "<title>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62; · Ticketing</title>",
@@ -313,7 +353,7 @@ mod tests {
         ticket.face_value = None;
         ticket.category = None;
         ticket.description = None;
-        (ticket.terms.section, ticket.terms.row, ticket.terms.seat) = (None, None, None);
+        (ticket.terms.section, ticket.terms.row, ticket.seats[0].name) = (None, None, None);
         let html = page(&ticket, Role::Buyer { watches: false }, None);
         assert!(html.contains("Sold.") && !html.contains("Face value") && !html.contains("Seat"), "{html}");
     }

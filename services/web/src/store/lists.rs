@@ -22,6 +22,7 @@ use platform::store::replica::Replica;
 use super::index;
 use crate::domain::order_number::OrderNumber;
 use crate::domain::order_view::is_unpaid;
+use crate::domain::seats::free_slots;
 
 /// Maximum number of payments shown for one order: more than the payments service allows.
 const MAX_PAYMENTS: i64 = 50;
@@ -30,7 +31,11 @@ const MAX_PAYMENTS: i64 = 50;
 pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
     vec![
         index("seller_v1", doc! { "state.sellerId": 1, "_id": -1 }),
-        index("sales_v1", doc! { "state.sellerId": 1, "state.status": 1, "state.updatedAt": -1 }),
+        platform::store::index::partial(
+            "sales_v2",
+            doc! { "state.sellerId": 1, "state.updatedAt": -1, "sold": 1 },
+            doc! { "sold": { "$gt": 0 } },
+        ),
     ]
 }
 
@@ -65,21 +70,18 @@ pub(crate) async fn display_names(
     Ok(found.into_iter().map(|user| (user.state.id, user.state.display_name)).collect())
 }
 
-fn sold_by(seller: UserId) -> Document {
-    doc! { "state.sellerId": seller.to_string(), "state.status": TicketStatus::Sold.as_ref() }
+/// Matches the seller's listings of which seats are sold.
+pub(super) fn sold_by(seller: UserId) -> Document {
+    doc! { "state.sellerId": seller.to_string(), "sold": { "$gt": 0 } }
 }
 
-/// The tickets that a seller has sold, the latest sale first.
+/// The listings of which a seller has sold seats, the latest change first.
 pub(crate) async fn sold_tickets(
     tickets: &Replica<TicketState>,
     seller: UserId,
     limit: i64,
 ) -> Result<Vec<Versioned<TicketState>>, StoreError> {
     tickets.find_sorted(sold_by(seller), doc! { "state.updatedAt": -1 }, limit).await
-}
-
-pub(crate) async fn sales_count(tickets: &Replica<TicketState>, seller: UserId) -> Result<u64, StoreError> {
-    tickets.count(sold_by(seller)).await
 }
 
 /// One page of a seller's listings, newest first.
@@ -154,15 +156,15 @@ pub(crate) async fn orders_ended_by_show(
     orders.find_sorted(filter, doc! { "state.updatedAt": -1 }, limit).await
 }
 
-/// When the last hold on each of these tickets ended without a sale, if that was after `since`. At most `limit` holds
-/// are read, the latest first.
+/// When each of these listings became free again, if that was after `since`: the end without a sale of the first hold
+/// before which none of the seats that are free now was. At most `limit` holds are read, the latest first.
 pub(crate) async fn freed_tickets(
     orders: &Replica<OrderState>,
-    tickets: impl IntoIterator<Item = TicketId>,
+    tickets: &[Versioned<TicketState>],
     since: Timestamp,
     limit: i64,
 ) -> Result<BTreeMap<TicketId, Timestamp>, StoreError> {
-    let ids: Vec<_> = tickets.into_iter().map(|id| id.to_string()).collect();
+    let ids: Vec<_> = tickets.iter().map(|ticket| ticket.terms.id.to_string()).collect();
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -173,11 +175,19 @@ pub(crate) async fn freed_tickets(
         // A refused order never held the ticket.
         "state.cancelReason": { "$ne": CancelReason::Refused.as_ref() },
     };
-    let mut freed = BTreeMap::new();
+    // When the last hold on each seat ended.
+    let mut ends = BTreeMap::new();
     for order in orders.find_sorted(filter, doc! { "state.updatedAt": -1 }, limit).await? {
-        freed.entry(order.ticket.id).or_insert(order.updated_at);
+        for slot in &order.slots {
+            ends.entry((order.ticket.id, *slot)).or_insert(order.updated_at);
+        }
     }
-    Ok(freed)
+    let freed = tickets.iter().filter_map(|ticket| {
+        let id = ticket.terms.id;
+        let freed: Option<Vec<_>> = free_slots(ticket).into_iter().map(|slot| ends.get(&(id, slot)).copied()).collect();
+        Some((id, freed?.into_iter().min()?))
+    });
+    Ok(freed.collect())
 }
 
 /// The known shows with these ids, or those that they were merged into, by the given ids.
@@ -234,6 +244,15 @@ pub(crate) async fn own_orders_by_ids(
     find_by_ids(orders, ids, doc! { "state.buyerId": buyer.to_string() }).await
 }
 
+/// The orders with these ids that are known. Not for pages of who is not their buyer.
+pub(crate) async fn orders_by_ids(
+    orders: &Replica<OrderState>,
+    ids: impl IntoIterator<Item = OrderId>,
+) -> Result<BTreeMap<OrderId, OrderState>, StoreError> {
+    let found = find_by_ids(orders, ids, Document::new()).await?;
+    Ok(found.into_iter().map(|order| (order.state.id, order.state)).collect())
+}
+
 async fn find_by_ids<S: Payload>(
     replica: &Replica<S>,
     ids: impl IntoIterator<Item = impl ToString>,
@@ -266,12 +285,14 @@ pub(crate) async fn payments_of(
     Ok(found.into_iter().rev().map(|payment| payment.state).collect())
 }
 
-/// When the unpaid hold on a ticket expires; `None` when no unpaid order holds the ticket.
+/// When the first of the unpaid holds on a listing expires that has no free seat; `None` when there is none.
 pub(crate) async fn hold_expiry(
     orders: &Replica<OrderState>,
     ticket: &TicketState,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let Some(order) = ticket.order_id.filter(|_| ticket.status == TicketStatus::Reserved) else { return Ok(None) };
-    let order = orders.get(order).await?.map(|order| order.state);
-    Ok(order.filter(is_unpaid).map(|order| order.expires_at))
+    if ticket.status != TicketStatus::Reserved {
+        return Ok(None);
+    }
+    let holders = orders_by_ids(orders, ticket.holders()).await?;
+    Ok(holders.values().filter(|order| is_unpaid(order)).map(|order| order.expires_at).min())
 }

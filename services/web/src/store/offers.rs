@@ -1,5 +1,5 @@
 //! What shows have for sale: one aggregation over the shows and their listings. Also the listings of one show, those of
-//! watched shows, and the latest price drops.
+//! watched shows, the latest price drops, and how much a seller has sold.
 //!
 //! # Why
 //! Nothing of this is stored with the show: each hold would write it. The database joins each show with its listings by
@@ -20,6 +20,7 @@ use mongodb::bson::{Document, doc};
 use platform::store::error::StoreError;
 use serde::Deserialize;
 
+use super::lists;
 use super::model::Replicas;
 use crate::domain::offer::{Offer, ShowOffer};
 use crate::domain::show_watch::ShowWatch;
@@ -47,7 +48,7 @@ struct LatestChange {
     at: Timestamp,
 }
 
-/// The listings of the show that are for sale in one currency.
+/// The seats that are for sale in one currency.
 #[derive(Debug, Deserialize)]
 struct CurrencyOffer {
     #[serde(rename = "_id")]
@@ -106,7 +107,7 @@ fn with_latest_change(tickets: &Collection<Document>) -> Document {
 /// between is then a reason for another look, not one that is missed.
 pub(super) fn with_offers(tickets: &Collection<Document>) -> [Document; 2] {
     let by_currency = doc! {
-        "_id": "$state.price.currency", "free": { "$sum": 1 }, "from": { "$min": "$state.price.amount" },
+        "_id": "$state.price.currency", "free": { "$sum": "$free" }, "from": { "$min": "$state.price.amount" },
     };
     let offers =
         vec![doc! { "$match": { "state.status": TicketStatus::Available.as_ref() } }, doc! { "$group": by_currency }];
@@ -202,6 +203,17 @@ fn admitted_listings(watch: &ShowWatch, present: ShowId) -> Document {
         filter.insert("state.price.amount", doc! { "$lte": max.amount });
     }
     filter
+}
+
+/// The number of seats that a seller has sold.
+pub(crate) async fn sales_count(model: &Replicas, seller: UserId) -> Result<u64, StoreError> {
+    let total = doc! { "$group": { "_id": null, "sold": { "$sum": "$sold" } } };
+    let stages = [doc! { "$match": lists::sold_by(seller) }, total];
+    let mut found = model.ticket_documents.aggregate(stages).await?;
+    if !found.advance().await? {
+        return Ok(0);
+    }
+    Ok(found.current().get_i64("sold").ok().and_then(|sold| u64::try_from(sold).ok()).unwrap_or_default())
 }
 
 /// The listings that became cheaper last, at most one for each show that is open, with their shows.

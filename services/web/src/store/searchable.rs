@@ -1,5 +1,5 @@
-//! Fields stored in addition to the states of shows and users: the search keys of both, and the day of a show. And the
-//! indexes of those replicas and of the one of listings.
+//! Fields stored in addition to the states of shows, users and listings: the search keys of the first two, the day of a
+//! show, and the number of free and of sold seats of a listing. And the indexes of these replicas.
 //!
 //! # Why
 //! The fields are derived here rather than taken from the events, because normalisation is local to this service. A
@@ -18,6 +18,7 @@ use mongodb::options::IndexOptions;
 
 use super::index;
 use crate::domain::search::index_keys;
+use crate::domain::seats::{free_slots, sold_count};
 
 /// Indexes of the replica of shows. They omit the status: few shows are cancelled or merged, so that a search examines
 /// hardly any in vain.
@@ -36,14 +37,15 @@ pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
         .partial_filter_expression(doc! { "state.priceDrop.at": { "$exists": true } })
         .build();
     let by_drop = doc! { "state.status": 1, "state.priceDrop.at": -1, "_id": -1 };
+    // The last field lets an aggregation count the free seats without reading the listing.
     let by_price = doc! {
-        "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1,
+        "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1, "free": 1,
     };
     let by_change = doc! {
         "state.showId": 1, "state.updatedAt": -1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1,
     };
     vec![
-        index("show_v1", by_price),
+        index("show_v2", by_price),
         // The last fields let a watch skip what is not for sale, or too expensive, without reading it.
         index("show_changed_v2", by_change),
         IndexModel::builder().keys(by_drop).options(dropped).build(),
@@ -73,6 +75,11 @@ pub(crate) trait Searchable: Entity {
     fn day(&self) -> Option<Day> {
         None
     }
+
+    /// Numbers of seats, by field.
+    fn seat_counts(&self) -> Vec<(&'static str, usize)> {
+        Vec::new()
+    }
 }
 
 impl Searchable for ShowState {
@@ -97,11 +104,16 @@ impl Searchable for UserState {
     }
 }
 
-impl Searchable for TicketState {}
+impl Searchable for TicketState {
+    fn seat_counts(&self) -> Vec<(&'static str, usize)> {
+        vec![("free", free_slots(self).len()), ("sold", sold_count(self))]
+    }
+}
+
 impl Searchable for OrderState {}
 impl Searchable for PaymentState {}
 
-/// The fields stored in addition to a state: `words`, all its search keys, and `day`.
+/// The fields stored in addition to a state: `words`, all its search keys, `day`, and numbers of seats.
 pub(crate) fn search_fields<S: Searchable>(state: &S) -> Document {
     let mut fields = Document::new();
     let texts = state.searchable_texts();
@@ -110,6 +122,9 @@ pub(crate) fn search_fields<S: Searchable>(state: &S) -> Document {
     }
     if let Some(day) = state.day() {
         fields.insert("day", day.to_string());
+    }
+    for (field, count) in state.seat_counts() {
+        fields.insert(field, i64::try_from(count).unwrap_or(i64::MAX));
     }
     fields
 }

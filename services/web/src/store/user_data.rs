@@ -32,7 +32,7 @@ pub(crate) struct Watch {
     pub ticket: TicketId,
     /// When the user started to watch: what happened earlier is not reported.
     pub since: Timestamp,
-    /// When the last hold on the ticket ended without a sale, if the ticket was watched then.
+    /// When a hold ended without a sale before which no seat was free, if the ticket was watched then.
     #[serde(default)]
     pub freed: Option<Timestamp>,
 }

@@ -9,7 +9,7 @@ use common::money::Money;
 use testkit::app::users::User;
 
 use crate::fake_services::{app_with_services, post_form};
-use crate::support::{assert_contains, assert_page, listing, order, path, publish_listing};
+use crate::support::{assert_contains, assert_page, give, listing, order, order_json, path, publish_listing};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
@@ -37,11 +37,6 @@ async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
         &["You have held this ticket too often."],
     );
     let mut order = order(&app, &ticket, ben.id, OrderStatus::Created);
-    let order_json = |order: &common::events::order::OrderState| {
-        let mut view = serde_json::to_value(order).unwrap();
-        view["version"] = 0.into();
-        view
-    };
     services.respond_with("POST /api/orders", 201, order_json(&order), &[]);
     // The event is delayed: the page shows the response.
     let html = post_form(&app, &hold, Some(&ben), &typed).await.expect(200).text();
@@ -52,6 +47,7 @@ async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
     assert_eq!(response.header("location"), format!("/checkout/{}", order.id));
     // The orders service has a newer price than this page.
     order.price = Money { amount: 15_000, ..order.price };
+    order.unit_price = order.price.clone();
     services.respond_with("POST /api/orders", 201, order_json(&order), &[]);
     let response = post_form(&app, &hold, Some(&ben), &typed).await.expect(303);
     assert_eq!(response.header("location"), format!("/checkout/{}?price=new", order.id));
@@ -114,7 +110,7 @@ async fn watches_and_read_marks_determine_notifications() {
     assert!(!bell(&ben).await.contains(" unread\""));
     // The ticket is sold: the seller is notified.
     app.clock.advance(Duration::from_secs(60));
-    ticket.status = TicketStatus::Sold;
+    give(&mut ticket, common::id::OrderId::new(), &[0], TicketStatus::Sold);
     ticket.updated_at = app.clock.now();
     app.publish(TicketChange::Sold, ticket.terms.id, 3, ticket.clone()).await;
     app.wait_until_idle().await;
@@ -177,6 +173,7 @@ async fn unreadable_form_is_explained_as_a_form() {
         ("/notifications/read", &[], "until: "),
         (&hold, &[("key", "a\nb")], "key: must have visible ASCII characters"),
         (&hold, &[("key", long.as_str())], "key: must have at most 255 characters"),
+        (&hold, &[("quantity", "9")], "quantity: must be a number from 1 to 8"),
         (&hold, &[("price", long.as_str())], "price: must have at most 40 characters"),
     ] {
         let html = post_form(&app, at, Some(&ana), fields).await.expect(400).text();

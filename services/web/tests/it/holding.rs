@@ -5,12 +5,15 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::events::order::{OrderChange, OrderState, OrderStatus};
 use common::events::ticket::{TicketChange, TicketState, TicketStatus};
+use common::id::OrderId;
 use http::header;
 use serde_json::json;
 use testkit::app::users::User;
 
 use crate::fake_services::{app_with_services, post_form};
-use crate::support::{app, assert_contains, listing, order, path, publish_listing, publish_user};
+use crate::support::{
+    app, assert_contains, give, in_pairs, listing, order, order_json, path, publish_listing, publish_user,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_shows_the_open_hold_to_its_buyer() {
@@ -71,9 +74,7 @@ async fn guests_hold_is_made_after_sign_in_and_sign_up() {
     let cookies = [(header::SET_COOKIE, access.as_str()), (header::SET_COOKIE, "refresh=b")];
     services.respond_with("POST /api/users/signin", 200, account.clone(), &cookies);
     services.respond_with("POST /api/users/signup", 201, account, &cookies);
-    let mut held = serde_json::to_value(&own).unwrap();
-    held["version"] = 0.into();
-    services.respond_with("POST /api/orders", 201, held, &[]);
+    services.respond_with("POST /api/orders", 201, order_json(&own), &[]);
     let typed = [("email", "b@example.com"), ("password", "long enough"), ("next", &*next)];
     for form in ["/signin", "/signup"] {
         let response = post_form(&app, form, None, &typed).await.expect(303);
@@ -179,4 +180,67 @@ async fn watcher_is_told_that_a_held_ticket_is_free_again() {
     assert_contains(&news(&eve).await, &[free]);
     publish(TicketChange::Sold, next(TicketStatus::Sold)).await;
     assert!(!news(&eve).await.contains(free));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_seats_are_chosen_held_and_released() {
+    let (app, services) = app_with_services().await;
+    let (ben, eve) = (app.signer.user(), app.signer.user());
+    let mut ticket = in_pairs(listing(&app, "Carmen", 0));
+    let (id, at) = (ticket.terms.id, path(&ticket));
+    publish_listing(&app, &ticket).await;
+    app.wait_until_idle().await;
+    let get = async |at: &str, user: &User| {
+        app.wait_until_idle().await;
+        app.request("GET", at).as_user(user).send().await.expect(200).text()
+    };
+    let html = get(&format!("{at}?quantity=4"), &ben).await;
+    let chosen = "value=\"4\" required checked";
+    assert_contains(&html, &["Seats 12 to 17", "sold in pairs", "4 × 125.50 USD = 502.00 USD", chosen]);
+    assert_contains(
+        &get(&format!("{at}?quantity=9"), &ben).await,
+        &["quantity must be", "value=\"2\" required checked"],
+    );
+
+    // What is gone is said with what can be had instead, and the choice stays.
+    let fields = [("key", "the-key"), ("price", "125.50 USD"), ("quantity", "4")];
+    let problem = json!({
+        "type": "urn:ticketing:problem:no-seats", "title": "No", "status": 409, "detail": "None.", "quantities": [2, 6],
+    });
+    services.respond_with("POST /api/orders", 409, problem, &[]);
+    let html = post_form(&app, &format!("{at}/hold"), Some(&ben), &fields).await.expect(409).text();
+    assert_contains(&html, &["No 4 seats together are free any more. You can still buy 2 or 6: choose again.", chosen]);
+    assert_eq!(services.take_requests()[0].body, json!({ "ticketId": id, "quantity": 4 }));
+
+    // The first pair is held: the others are still for sale, and its buyer goes on to the checkout.
+    let all = order(&app, &ticket, ben.id, OrderStatus::AwaitingPayment);
+    let (slots, seats) = (vec![0, 1], all.seats[..2].to_vec());
+    let held = OrderState { slots, seats, price: ticket.price.times(2).unwrap(), ..all };
+    services.respond_with("POST /api/orders", 201, order_json(&held), &[]);
+    app.publish(OrderChange::Created, held.id, 0, held.clone()).await;
+    app.wait_until_idle().await;
+    let response = post_form(&app, &format!("{at}/hold"), Some(&ben), &fields).await.expect(303);
+    assert_eq!(response.header("location"), format!("/checkout/{}", held.id));
+    let html = get(&format!("/checkout/{}", held.id), &ben).await;
+    assert_contains(&html, &["2 × 125.50 USD = 251.00 USD", "Seats 12, 13", "Pay 251.00 USD", "Release tickets"]);
+    give(&mut ticket, held.id, &[0, 1], TicketStatus::Reserved);
+    app.publish(TicketChange::Reserved, id, 1, ticket.clone()).await;
+    assert_contains(&get(&at, &ben).await, &["You hold seats of this listing.", "4 of 6 seats left", "2 held"]);
+    assert_contains(&get(&at, &eve).await, &["to buy 2 or 4 together", "value=\"4\""]);
+
+    // Seats that are released beside free ones are no news; those of a listing that had none are.
+    post_form(&app, &format!("{at}/watch"), Some(&eve), &[]).await.expect(303);
+    let free = "Free again: Carmen for 125.50 USD.";
+    let others = OrderId::new();
+    for (version, change, order, slots, status, is_news) in [
+        (2, TicketChange::Released, held.id, &[0, 1][..], TicketStatus::Available, false),
+        (3, TicketChange::Reserved, others, &[0, 1, 2, 3, 4, 5], TicketStatus::Reserved, false),
+        (4, TicketChange::Released, others, &[2, 3], TicketStatus::Available, true),
+    ] {
+        app.clock.advance(Duration::from_secs(60));
+        give(&mut ticket, order, slots, status);
+        ticket.updated_at = app.clock.now();
+        app.publish(change, id, version, ticket.clone()).await;
+        assert_eq!(get("/notifications", &eve).await.contains(free), is_news, "{version}");
+    }
 }

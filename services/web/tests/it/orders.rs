@@ -15,7 +15,8 @@ use testkit::app::users::User;
 
 use crate::fake_services::FakeServices;
 use crate::support::{
-    app, assert_contains, assert_page, listing, order, payment, publish_listing, publish_user, show_of, with_settings,
+    app, assert_contains, assert_page, in_pairs, listing, order, payment, publish_listing, publish_user, show_of,
+    with_settings,
 };
 
 /// The path of an order's page.
@@ -154,8 +155,13 @@ async fn completed_order_shows_the_signed_pass() {
     assert!(!html.contains("QR code") && services.take_requests().is_empty(), "{html}");
 
     publish_completed(&app, &placed).await;
-    let route = format!("GET /api/orders/{}/pass", placed.id);
-    services.respond_with(&route, 200, json!({ "pass": "head.claims.signature" }), &[]);
+    let route = format!("GET /api/orders/{}/passes", placed.id);
+    services.respond_with(
+        &route,
+        200,
+        json!({ "items": [{ "pass": "head.claims.signature", "slot": 0, "seat": "14" }] }),
+        &[],
+    );
     let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(
         &html,
@@ -185,6 +191,34 @@ async fn completed_order_shows_the_signed_pass() {
     let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(&html, &unavailable);
     assert!(!html.contains("QR code"), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_seat_has_a_pass_and_the_order_one_receipt() {
+    let (services, url) = FakeServices::start().await;
+    let app = with_settings(&[("ORDERS_URL", &url)]).await;
+    let ana = app.signer.user();
+    let all = order(&app, &in_pairs(listing(&app, "Tosca", 0)), ana.id, OrderStatus::Completed);
+    let (slots, seats) = (vec![2, 3], all.seats[2..4].to_vec());
+    let placed = OrderState { slots, seats, price: all.unit_price.times(2).unwrap(), ..all };
+    publish_completed(&app, &placed).await;
+    let route = format!("GET /api/orders/{}/passes", placed.id);
+    let pass = |slot: u8, seat: &str| json!({ "pass": format!("head.{slot}.signature"), "slot": slot, "seat": seat });
+    services.respond_with(&route, 200, json!({ "items": [pass(2, "14"), pass(3, "15")] }), &[]);
+    for at in [path(&placed), format!("{}/pass", path(&placed))] {
+        let html = get(&app, &ana, &at).await.expect(200).text();
+        assert_contains(&html, &["Seats 14, 15", "id=\"seat-2\"", "id=\"seat-3\"", "Seat 15</strong>"]);
+        assert_eq!(html.matches("role=\"img\"").count(), 2, "{html}");
+    }
+    let receipt = get(&app, &ana, &format!("{}/receipt", path(&placed))).await.expect(200).text();
+    assert_contains(&receipt, &[">2 tickets<", "2 × 125.50 USD = 251.00 USD"]);
+    let file = get(&app, &ana, &format!("{}/ticket.ics", path(&placed))).await.expect(200).text();
+    assert_eq!(file.matches("BEGIN:VEVENT").count(), 1, "{file}");
+    assert_contains(&file, &["Seats 14\\, 15\\nYour passes: "]);
+    // A code is missing: the page must not be kept in place of one with both.
+    services.respond_with(&route, 200, json!({ "items": [pass(2, "14")] }), &[]);
+    let html = get(&app, &ana, &format!("{}/pass", path(&placed))).await.expect(503).text();
+    assert_contains(&html, &["can't be shown right now. The tickets are yours"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

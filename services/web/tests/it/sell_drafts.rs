@@ -18,8 +18,8 @@ pub(crate) fn listing_json(ticket: &TicketState, version: u64) -> Value {
     let mut json = serde_json::to_value(ticket).unwrap();
     let fields = json.as_object_mut().unwrap();
     fields.remove("refusals");
-    fields.remove("orderId");
     fields.insert("version".to_owned(), version.into());
+    fields.insert("free".to_owned(), ticket.free_slots().len().into());
     json
 }
 
@@ -309,7 +309,7 @@ async fn seller_edits_a_listing_at_the_version_shown() {
         ("time_zone", "America/New_York"),
         ("price", "125.50"),
         ("currency", "USD"),
-        ("seat", "14"),
+        ("seats", "14"),
         ("listing", id.as_str()),
         ("version", "0"),
         ("unedited", unedited.as_str()),
@@ -338,4 +338,35 @@ async fn unreachable_service_is_reported_and_the_draft_is_kept() {
     assert_page(&response);
     assert!(!response.header("retry-after").is_empty());
     assert_contains(&response.text(), &["What you typed is kept", "Carmen &#38; &#60;b&#62;"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seats_are_listed_with_their_split() {
+    let (app, services) = app_with_services().await;
+    let ana = app.signer.user();
+    let typed = |more: &[(&'static str, &'static str)]| [TYPED.as_slice(), more].concat();
+    // Four seats take two fields more than one: their numbers, and how they may be divided.
+    let html = type_form(&app, &draft('a'), &ana, &typed(&[("seats", "12-15"), ("split", "pairs")])).await;
+    assert_contains(
+        &html,
+        &["4 seats, sold in pairs: buyers can take 2 or 4.", "Seats 12 to 15", "List these 4 seats"],
+    );
+    let problem = json!({
+        "type": "urn:ticketing:problem:seat-listed", "title": "No", "status": 409, "detail": "You list it already.",
+    });
+    services.respond_with("POST /api/tickets", 409, problem, &[]);
+    let rejected = list(&app, &draft('a'), &ana).await;
+    let html = follow(&app, &ana, rejected).await.expect(200).text();
+    let fault = "id=\"seats-fault\">You list one of these seats for this show already.";
+    assert_contains(&html, &[fault, "value=\"12-15\"", "<option value=\"pairs\" selected>"]);
+    let sent = services.take_requests().remove(0).body;
+    assert_eq!((&sent["seats"], &sent["split"]), (&json!(["12", "13", "14", "15"]), &json!("pairs")));
+    for (more, fault) in [
+        (&[("seats", "12-14"), ("split", "pairs")][..], "id=\"split-fault\">Must be another split: an odd number"),
+        (&[("quantity", "6"), ("split", "sizes"), ("sizes", "3+2")], "id=\"sizes-fault\">Must be numbers that add up"),
+        (&[("seats", "1, 2"), ("quantity", "3")], "id=\"quantity-fault\">Must be empty, or 2"),
+        (&[("seats", "7, 7")], "id=\"seats-fault\">Must be different names."),
+    ] {
+        assert_contains(&type_form(&app, &draft('b'), &ana, &typed(more)).await, &[fault]);
+    }
 }

@@ -58,6 +58,7 @@ async fn known_show_fills_the_form() {
     assert_contains(
         &html,
         &[
+            "<option value=\"USD\" selected>",
             "value=\"Carmen\"",
             "value=\"Town Hall\"",
             "value=\"New York\"",

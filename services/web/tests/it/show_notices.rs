@@ -88,5 +88,5 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
         ..order(&app, &listing(&app, "Aida", 0), ana.id, OrderStatus::Cancelled)
     };
     app.publish(OrderChange::Cancelled, held.id, 2, held.clone()).await;
-    assert_contains(&told().await, &["Cancelled: Aida does not take place. Your hold on a ticket has ended."]);
+    assert_contains(&told().await, &["Cancelled: Aida does not take place. Your hold has ended."]);
 }

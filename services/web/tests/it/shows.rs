@@ -12,8 +12,8 @@ use testkit::app::TestApp;
 
 use crate::browse::{titles, titles_for};
 use crate::support::{
-    app, assert_contains, assert_page, listing, page, path, publish_listing, publish_show, publish_user, show_of,
-    show_path,
+    app, assert_contains, assert_page, give, in_pairs, listing, page, path, publish_listing, publish_show,
+    publish_user, show_of, show_path,
 };
 
 fn money(amount: i64, currency: &str) -> Money {
@@ -27,7 +27,7 @@ async fn publish_tickets(app: &TestApp, show: &ShowState, tickets: &[(Option<&st
         (ticket.show_id, ticket.price) = (show.id, money(*amount, "EUR"));
         ticket.face_value = face.map(|amount| money(amount, "EUR"));
         ticket.terms.section = section.map(str::to_owned);
-        ticket.terms.seat = Some(n.to_string());
+        ticket.seats[0].name = Some(n.to_string());
         app.publish(TicketChange::Created, ticket.terms.id, 0, ticket).await;
     }
 }
@@ -264,4 +264,41 @@ async fn moved_and_cancelled_shows_say_so() {
     app.publish(TicketChange::Sold, ticket.terms.id, 1, sold).await;
     app.wait_until_idle().await;
     assert_contains(&page(&app, &path(&ticket)).await, &["Sold."]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_narrowed_to_seats_together() {
+    let app = app().await;
+    let single = listing(&app, "Carmen", 0);
+    let show = show_of(&single);
+    let mut six = TicketState { show_id: show.id, ..in_pairs(listing(&app, "Carmen", 0)) };
+    six.price.amount = 13_000;
+    publish_listing(&app, &single).await;
+    app.publish(TicketChange::Created, six.terms.id, 0, six.clone()).await;
+    let address = show_path(&show);
+    let get = async |query: &str| {
+        app.wait_until_idle().await;
+        page(&app, &format!("{address}?{query}")).await
+    };
+    let html = get("").await;
+    assert_eq!(prices(&html), ["125.50 USD", "130.00 USD"]);
+    assert_contains(&html, &["7 left", "7 tickets, cheapest first", "Seats 12 to 17", "6 of 6 seats left"]);
+    let html = get("quantity=4").await;
+    assert_eq!(prices(&html), ["130.00 USD"]);
+    let link = format!("href=\"{}?quantity=4\"", path(&six));
+    assert_contains(&html, &["6 of 7 tickets, cheapest first", "<option value=\"4\" selected>", &link]);
+    assert_eq!(prices(&get("quantity=1").await), ["125.50 USD"]);
+    assert_contains(&get("quantity=3").await, &["No ticket is like that"]);
+    assert_contains(&get("quantity=9").await, &["quantity must be a number from 1 to 8"]);
+    // The middle pair is sold: the listing stays, but not for four together. Its seller hears of the sale.
+    let seller = app.signer.user();
+    six.seller_id = seller.id;
+    give(&mut six, common::id::OrderId::new(), &[2, 3], TicketStatus::Sold);
+    app.publish(TicketChange::Sold, six.terms.id, 1, six.clone()).await;
+    assert!(prices(&get("quantity=4").await).is_empty());
+    assert_contains(&get("quantity=2").await, &["5 left", "4 of 6 seats left, to buy 2 together, 2 of 6 sold"]);
+    let get = async |at: &str| app.request("GET", at).as_user(&seller).send().await.expect(200).text();
+    assert_contains(&get("/notifications").await, &["Sold: 2 of 6 seats for Carmen for 260.00 USD."]);
+    assert_contains(&get("/selling").await, &["2 of 6 sold", "Withdraw what is left"]);
+    assert_contains(&get(&path(&six)).await, &["2 tickets sold here"]);
 }

@@ -6,10 +6,12 @@ use common::clock::Clock;
 use common::events::order::{OrderState, OrderStatus};
 use common::events::payment::{PaymentState, PaymentStatus};
 use common::events::show::{ShowChange, ShowState, ShowStatus};
-use common::events::ticket::{TicketChange, TicketState, TicketStatus, TicketTerms};
+use common::events::ticket::{Seat, TicketChange, TicketState, TicketStatus, TicketTerms};
 use common::events::user::{UserChange, UserState};
 use common::id::{OrderId, PaymentId, ShowId, TicketId, UserId};
 use common::money::Money;
+use common::seats::{Blocks, Slot};
+use serde_json::Value;
 use testkit::app::TestApp;
 use testkit::app::request::Response;
 
@@ -86,7 +88,7 @@ pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
             time_zone: "America/New_York".to_owned(),
             section: None,
             row: None,
-            seat: Some("14".to_owned()),
+            blocks: Blocks::one_seat(),
         },
         show_id: ShowId::new(),
         show_cancelled: false,
@@ -97,11 +99,38 @@ pub(crate) fn listing(app: &TestApp, title: &str, minutes: u64) -> TicketState {
         category: None,
         description: None,
         status: TicketStatus::Available,
-        order_id: None,
+        seats: vec![Seat { name: Some("14".to_owned()), status: TicketStatus::Available, order_id: None }],
         refusals: Vec::new(),
         created_at: now,
         updated_at: now,
     }
+}
+
+/// The listing with seats 12 to 17 in pairs.
+pub(crate) fn in_pairs(ticket: TicketState) -> TicketState {
+    let seat = |n: u8| Seat { name: Some(n.to_string()), status: TicketStatus::Available, order_id: None };
+    let terms = TicketTerms { blocks: vec![2, 2, 2].try_into().unwrap(), ..ticket.terms };
+    TicketState { terms, seats: (12..18).map(seat).collect(), ..ticket }
+}
+
+/// Gives these seats of a listing to an order, with this status, which also becomes the listing's if it is that of all.
+pub(crate) fn give(ticket: &mut TicketState, order: OrderId, slots: &[Slot], status: TicketStatus) {
+    for slot in slots {
+        let seat = &mut ticket.seats[usize::from(*slot)];
+        (seat.status, seat.order_id) = (status, (status != TicketStatus::Available).then_some(order));
+    }
+    let has = |status| ticket.seats.iter().any(|seat| seat.status == status);
+    ticket.status = [TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold]
+        .into_iter()
+        .find(|status| has(*status))
+        .unwrap();
+}
+
+/// The order as the orders service shows it, at version 0.
+pub(crate) fn order_json(order: &OrderState) -> Value {
+    let mut view = serde_json::to_value(order).unwrap();
+    (view["version"], view["quantity"]) = (0.into(), order.slots.len().into());
+    view
 }
 
 /// The show that a listing is the first ticket of.
@@ -146,7 +175,7 @@ pub(crate) fn path(ticket: &TicketState) -> String {
     format!("/tickets/{}", ticket.terms.id)
 }
 
-/// An order for this listing.
+/// An order of all seats of this listing.
 pub(crate) fn order(app: &TestApp, ticket: &TicketState, buyer_id: UserId, status: OrderStatus) -> OrderState {
     let now = app.clock.now();
     OrderState {
@@ -158,7 +187,10 @@ pub(crate) fn order(app: &TestApp, ticket: &TicketState, buyer_id: UserId, statu
         payment_id: None,
         ticket: ticket.terms.clone(),
         show_id: ticket.show_id,
-        price: ticket.price.clone(),
+        slots: ticket.terms.blocks.slots(),
+        seats: ticket.seats.iter().map(|seat| seat.name.clone()).collect(),
+        unit_price: ticket.price.clone(),
+        price: ticket.price.times(ticket.seats.len()).unwrap(),
         expires_at: now.plus(Duration::from_secs(900)),
         created_at: now,
         updated_at: now,

@@ -98,7 +98,7 @@ async fn user_text_is_escaped() {
     let hostile = "</title><script>alert('x')</script>\" onload=\"";
     let mut ticket = listing(&app, hostile, 0);
     ticket.terms.venue = hostile.to_owned();
-    ticket.terms.seat = Some(hostile.to_owned());
+    ticket.seats[0].name = Some(hostile.to_owned());
     ticket.terms.time_zone = hostile.to_owned();
     ticket.description = Some(hostile.to_owned());
     publish_user(&app, ticket.seller_id, hostile).await;

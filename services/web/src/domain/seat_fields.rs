@@ -1,0 +1,232 @@
+//! The fields in which a seller names seats and says how they may be divided.
+
+use common::events::ticket::TicketState;
+use common::seats::{MAX_SEATS, Split, SplitRule};
+use common::text::Text;
+use strum::VariantArray as _;
+
+/// Value of the choice to name the sizes of the blocks.
+const OWN_SIZES: &str = "sizes";
+
+/// The fields as they were typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SeatFields {
+    pub seats: String,
+    pub quantity: String,
+    pub split: String,
+    pub sizes: String,
+}
+
+/// The fields of a request about seats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestedSeats {
+    pub seat: Option<Text>,
+    pub seats: Option<Vec<Text>>,
+    pub quantity: Option<u8>,
+    pub split: Option<Split>,
+}
+
+/// The ways to divide seats: value of the field, label.
+pub(crate) fn splits() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rules = SplitRule::VARIANTS.iter().map(|rule| {
+        let label = match rule {
+            SplitRule::Together => "All together",
+            SplitRule::Pairs => "In pairs",
+            SplitRule::Any => "Any number of seats",
+            SplitRule::NoSingle => "Never leave a single seat",
+        };
+        (rule.as_ref(), label)
+    });
+    rules.chain([(OWN_SIZES, "Sizes of my own")])
+}
+
+impl SeatFields {
+    pub(crate) fn of(ticket: &TicketState) -> Self {
+        let names: Vec<_> = ticket.seat_names().collect();
+        let known: Vec<_> = names.iter().copied().flatten().collect();
+        let seats = known.join(", ");
+        // The number is said where the names don't tell it.
+        let is_told = !known.is_empty() && listed(&seats) == known;
+        let quantity =
+            if is_told || names.len() == 1 && known.is_empty() { String::new() } else { names.len().to_string() };
+        let (split, sizes) = match Split::from(&ticket.terms.blocks) {
+            Split::Rule(rule) => (rule.as_ref().to_owned(), String::new()),
+            Split::Sizes(sizes) => {
+                let sizes: Vec<_> = sizes.iter().map(ToString::to_string).collect();
+                (OWN_SIZES.to_owned(), sizes.join("+"))
+            }
+        };
+        Self { seats, quantity, split, sizes }
+    }
+
+    /// What the fields ask for, or the field that is wrong and why. The rules of the tickets service find the rest.
+    pub(crate) fn read(&self) -> Result<RequestedSeats, (&'static str, String)> {
+        let quantity = Some(self.quantity.trim()).filter(|text| !text.is_empty());
+        let quantity = quantity.map(|text| match text.parse::<u8>() {
+            Ok(number) if (1..=MAX_SEATS).contains(&usize::from(number)) => Ok(number),
+            _ => Err(("quantity", format!("must be a number from 1 to {MAX_SEATS}"))),
+        });
+        let quantity = quantity.transpose()?;
+        let names = names(&self.seats, quantity.map(usize::from));
+        if names.len() > MAX_SEATS {
+            return Err(("seats", format!("must be at most {MAX_SEATS} seats; list the others separately")));
+        }
+        if !names.is_empty() && quantity.is_some_and(|quantity| usize::from(quantity) != names.len()) {
+            let message = format!("must be empty, or {}, which is how many seats you named", names.len());
+            return Err(("quantity", message));
+        }
+        let count = if names.is_empty() { usize::from(quantity.unwrap_or(1)) } else { names.len() };
+        // One seat can't be divided, whatever is chosen.
+        let split = if count == 1 { None } else { Some(self.split(count)?) };
+        let names: Vec<_> = names.iter().map(|name| Text::new(name)).collect();
+        Ok(match <[Text; 1]>::try_from(names) {
+            Ok([one]) => RequestedSeats { seat: Some(one), seats: None, quantity: None, split },
+            Err(names) if names.is_empty() => RequestedSeats { seat: None, seats: None, quantity, split },
+            Err(names) => RequestedSeats { seat: None, seats: Some(names), quantity: None, split },
+        })
+    }
+
+    fn split(&self, count: usize) -> Result<Split, (&'static str, String)> {
+        let (chosen, sizes) = (self.split.trim(), self.sizes.trim());
+        if chosen != OWN_SIZES && !sizes.is_empty() {
+            return Err((
+                "split",
+                "must be “Sizes of my own” where you name sizes, or the sizes must be empty".to_owned(),
+            ));
+        }
+        if chosen == OWN_SIZES {
+            let wrong = || ("sizes", format!("must be numbers that add up to {count} seats, such as 2+{}", count - 1));
+            let numbers: Result<Vec<u8>, _> =
+                separated(sizes, &['+', ',', ';', '/', ' ']).map(str::parse::<u8>).collect();
+            let split = Split::Sizes(numbers.map_err(|_| wrong())?);
+            return split.blocks(count).map(|_| split).map_err(|_| wrong());
+        }
+        let rule = Some(chosen).filter(|name| !name.is_empty());
+        let rule = rule.map_or(Ok(SplitRule::Together), str::parse::<SplitRule>);
+        let rule = rule.map_err(|_| ("split", "must be one of the choices".to_owned()))?;
+        let split = Split::Rule(rule);
+        split.blocks(count).map(|_| split).map_err(|error| ("split", error.to_string()))
+    }
+}
+
+fn separated<'a>(text: &'a str, separators: &'a [char]) -> impl Iterator<Item = &'a str> {
+    text.split(separators).map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// The names in a text; `quantity` is the number of seats, if it is said. A range such as `12-15` stands for its seats,
+/// unless the text has that number of names as it is.
+fn names(text: &str, quantity: Option<usize>) -> Vec<String> {
+    let text = text.trim();
+    if quantity == Some(1) && !text.is_empty() {
+        return vec![text.to_owned()];
+    }
+    let parts: Vec<_> = separated(text, &[',', ';']).map(str::to_owned).collect();
+    if quantity == Some(parts.len()) { parts } else { listed(text) }
+}
+
+/// The names in a text, with the seats of each range. Numbers may also be separated by spaces.
+fn listed(text: &str) -> Vec<String> {
+    let is_numbers = text.chars().all(|letter| letter.is_ascii_digit() || letter.is_whitespace());
+    let separators: &[char] = if is_numbers { &[' ', '\t'] } else { &[',', ';'] };
+    separated(text, separators).flat_map(|part| range(part).unwrap_or_else(|| vec![part.to_owned()])).collect()
+}
+
+/// The seats of `12-15`, `A12-A15` or `12 to 15`; `None` if it is no range. Of a long one only so many that it is seen
+/// to be too long.
+fn range(text: &str) -> Option<Vec<String>> {
+    let (first, last) = ["-", "–", "—", " to "].iter().find_map(|dash| text.split_once(dash))?;
+    let ((prefix, first), (last_prefix, last)) = (numbered(first.trim())?, numbered(last.trim())?);
+    let is_range = first < last && (last_prefix.is_empty() || last_prefix == prefix);
+    is_range.then(|| (first..=last).take(MAX_SEATS + 1).map(|number| format!("{prefix}{number}")).collect())
+}
+
+/// `A12` as `A` and 12; `None` without a number, or if that would be shown otherwise.
+fn numbered(text: &str) -> Option<(&str, u32)> {
+    let prefix = text.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let number: u32 = text.strip_prefix(prefix)?.parse().ok()?;
+    (format!("{prefix}{number}") == text).then_some((prefix, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use common::events::ticket::Seat;
+
+    use super::*;
+    use crate::domain::seats::tests::six_seats;
+
+    fn fields(seats: &str, quantity: &str, split: &str, sizes: &str) -> SeatFields {
+        let [seats, quantity, split, sizes] = [seats, quantity, split, sizes].map(str::to_owned);
+        SeatFields { seats, quantity, split, sizes }
+    }
+
+    #[test]
+    fn seats_are_listed_as_people_write_them() {
+        for (typed, quantity, expected) in [
+            ("12, 13, 14", None, &["12", "13", "14"][..]),
+            ("12-15", None, &["12", "13", "14", "15"]),
+            ("12 – 14; 20", None, &["12", "13", "14", "20"]),
+            ("A9 to A11", None, &["A9", "A10", "A11"]),
+            ("A9-11", None, &["A9", "A10", "A11"]),
+            ("12 13", None, &["12", "13"]),
+            ("Box 3", None, &["Box 3"]),
+            ("B-stalls", None, &["B-stalls"]),
+            ("12-1", None, &["12-1"]),
+            ("012-014", None, &["012-014"]),
+            ("12-15", Some(1), &["12-15"]),
+            ("1-2, 3-4", Some(2), &["1-2", "3-4"]),
+            (" ", None, &[]),
+            ("", Some(3), &[]),
+        ] {
+            assert_eq!(names(typed, quantity), expected, "{typed}");
+        }
+        assert_eq!(names("1-4000000000", None).len(), MAX_SEATS + 1);
+    }
+
+    #[test]
+    fn request_has_the_seats_and_the_split() {
+        let read = |seats, quantity, split, sizes| fields(seats, quantity, split, sizes).read();
+        let four = read("12-15", "", "pairs", "").unwrap();
+        assert_eq!(four.seats.map(|seats| seats.len()), Some(4));
+        assert_eq!(four.split, Some(Split::Rule(SplitRule::Pairs)));
+        let unnamed = read("", "3", "", "").unwrap();
+        assert_eq!((unnamed.quantity, unnamed.split), (Some(3), Some(Split::default())));
+        let one = read("14", "", "noSingle", "").unwrap();
+        assert_eq!((one.seat, one.seats, one.split), (Some(Text::new("14")), None, None));
+        assert_eq!(read("1-6", "", OWN_SIZES, "3 + 3").unwrap().split, Some(Split::Sizes(vec![3, 3])));
+        let none = RequestedSeats { seat: None, seats: None, quantity: None, split: None };
+        assert_eq!(read("", "", "", ""), Ok(none));
+    }
+
+    #[test]
+    fn wrong_fields_are_named_in_words() {
+        for ((seats, quantity, split, sizes), field, words) in [
+            (("1-9", "", "", ""), "seats", "at most 8 seats"),
+            (("", "9", "", ""), "quantity", "from 1 to 8"),
+            (("", "two", "", ""), "quantity", "from 1 to 8"),
+            (("12, 13", "3", "", ""), "quantity", "must be empty, or 2"),
+            (("1-5", "", "pairs", ""), "split", "an odd number of seats"),
+            (("1-5", "", "thirds", ""), "split", "one of the choices"),
+            (("1-5", "", "any", "2+3"), "split", "“Sizes of my own”"),
+            (("1-5", "", OWN_SIZES, "2+2"), "sizes", "add up to 5 seats"),
+            (("1-5", "", OWN_SIZES, "two"), "sizes", "add up to 5 seats"),
+        ] {
+            let (named, message) = fields(seats, quantity, split, sizes).read().unwrap_err();
+            assert!(named == field && message.contains(words), "{seats} {quantity}: {named} {message}");
+        }
+        assert_eq!(splits().count(), 5);
+    }
+
+    #[test]
+    fn form_of_a_listing_asks_for_the_same_seats() {
+        let mut ticket = six_seats(&[3, 3]);
+        assert_eq!(SeatFields::of(&ticket), fields("12, 13, 14, 15, 16, 17", "", OWN_SIZES, "3+3"));
+        ticket.seats = vec![Seat { name: None, ..ticket.seats[0].clone() }; 6];
+        assert_eq!(SeatFields::of(&ticket), fields("", "6", OWN_SIZES, "3+3"));
+        // A name that looks like a range or like several names.
+        for name in ["12-15", "A, 3"] {
+            ticket.seats = vec![Seat { name: Some(name.to_owned()), ..ticket.seats[0].clone() }];
+            ticket.terms.blocks = common::seats::Blocks::one_seat();
+            assert_eq!(SeatFields::of(&ticket).read().unwrap().seat, Some(Text::new(name)));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Seats in words: their names, the numbers of them that can be bought together, and what is left of a listing.
+
+use common::events::ticket::{TicketState, TicketStatus};
+use common::money::Money;
+use common::seats::{Blocks, Slot, Split, SplitRule};
+
+use super::form::capitalized;
+
+/// The number of seats from which consecutive numbers are shown as a range.
+const MIN_RANGE: usize = 3;
+
+/// A number of seats that a buyer can choose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub quantity: usize,
+    /// `2 seats together`.
+    pub label: String,
+    /// `2 × 46.00 EUR = 92.00 EUR`.
+    pub sum: String,
+    pub is_chosen: bool,
+}
+
+/// `Section A, row 3, seats 12, 13` without unknown parts; empty if all are unknown and there is one seat.
+pub(crate) fn place_of_seats(section: Option<&str>, row: Option<&str>, names: &[Option<&str>]) -> String {
+    let parts = [section.map(|name| format!("section {name}")), row.map(|name| format!("row {name}")), seats(names)];
+    capitalized(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// `seat 12`, `seats 12 to 15` or `4 seats`; `None` for one seat without a name.
+fn seats(names: &[Option<&str>]) -> Option<String> {
+    if let [one] = names {
+        return one.map(|name| format!("seat {name}"));
+    }
+    let known: Vec<_> = names.iter().copied().flatten().collect();
+    if known.is_empty() || known.len() < names.len() {
+        return (!names.is_empty()).then(|| format!("{} seats", names.len()));
+    }
+    let numbers: Option<Vec<u32>> = known.iter().map(|name| name.parse().ok()).collect();
+    let is_run = |numbers: &Vec<u32>| {
+        let mut pairs = numbers.iter().zip(numbers.iter().skip(1));
+        numbers.len() >= MIN_RANGE && pairs.all(|(one, next)| one.checked_add(1) == Some(*next))
+    };
+    Some(match (numbers.filter(is_run), known.first(), known.last()) {
+        (Some(_), Some(first), Some(last)) => format!("seats {first} to {last}"),
+        _ => format!("seats {}", known.join(", ")),
+    })
+}
+
+/// The slots that can be ordered.
+pub(crate) fn free_slots(ticket: &TicketState) -> Vec<Slot> {
+    if ticket.status == TicketStatus::Available { ticket.free_slots() } else { Vec::new() }
+}
+
+/// The number of seats that are sold.
+pub(crate) fn sold_count(ticket: &TicketState) -> usize {
+    if ticket.status == TicketStatus::Sold { ticket.seats.len() } else { count(ticket, TicketStatus::Sold) }
+}
+
+fn count(ticket: &TicketState, status: TicketStatus) -> usize {
+    ticket.seats.iter().filter(|seat| seat.status == status).count()
+}
+
+/// The numbers of seats that can be ordered together, ascending.
+pub(crate) fn quantities(ticket: &TicketState) -> Vec<usize> {
+    let free = free_slots(ticket);
+    ticket.terms.blocks.quantities(|slot| free.contains(&slot))
+}
+
+/// What a buyer of a listing of several seats chooses from; the lowest number is chosen. Empty for one seat.
+pub(crate) fn choices(ticket: &TicketState) -> Vec<Choice> {
+    if ticket.seats.len() < 2 {
+        return Vec::new();
+    }
+    let choice = |(n, quantity): (usize, usize)| Choice {
+        quantity,
+        label: if quantity == 1 { "1 seat".to_owned() } else { format!("{quantity} seats together") },
+        sum: sum(quantity, &ticket.price),
+        is_chosen: n == 0,
+    };
+    quantities(ticket).into_iter().enumerate().map(choice).collect()
+}
+
+/// `2 × 46.00 EUR = 92.00 EUR`, or `46.00 EUR` for one seat.
+pub(crate) fn sum(quantity: usize, price: &Money) -> String {
+    match price.times(quantity) {
+        Some(total) if quantity != 1 => format!("{quantity} × {price} = {total}"),
+        _ => price.to_string(),
+    }
+}
+
+/// `2, 4 or 6`, or `1 to 6`.
+pub(crate) fn alternatives(quantities: &[usize]) -> String {
+    let is_run = quantities.iter().zip(quantities.iter().skip(1)).all(|(one, next)| one + 1 == *next);
+    match quantities {
+        [first, .., last] if is_run && quantities.len() >= MIN_RANGE => format!("{first} to {last}"),
+        [others @ .., last] if !others.is_empty() => {
+            let others: Vec<_> = others.iter().map(ToString::to_string).collect();
+            format!("{} or {last}", others.join(", "))
+        }
+        [only] => only.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// What is left of a listing of several seats: `4 of 6 seats left, to buy 2 or 4 together, 2 of 6 sold`. Empty for one
+/// seat, and where nothing is left and nothing is sold.
+pub(crate) fn left(ticket: &TicketState) -> String {
+    let all = ticket.seats.len();
+    if all < 2 || ticket.status == TicketStatus::Sold {
+        return String::new();
+    }
+    let (free, held, sold) = (free_slots(ticket).len(), count(ticket, TicketStatus::Reserved), sold_count(ticket));
+    let quantities = quantities(ticket);
+    let together =
+        if quantities == [1] { String::new() } else { format!(", to buy {} together", alternatives(&quantities)) };
+    let parts = [
+        (free > 0).then(|| format!("{free} of {all} seats left{together}")),
+        (held > 0).then(|| format!("{held} held")),
+        (sold > 0).then(|| format!("{sold} of {all} sold")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How the seats may be divided, as part of a sentence: `in pairs`; `None` for one seat.
+pub(crate) fn split_words(blocks: &Blocks) -> Option<String> {
+    let words = match Split::from(blocks) {
+        _ if blocks.seats() == 1 => return None,
+        Split::Rule(SplitRule::Together) => "all together",
+        Split::Rule(SplitRule::Pairs) => "in pairs",
+        Split::Rule(SplitRule::Any) => "in any number",
+        Split::Rule(SplitRule::NoSingle) => "without leaving a single seat",
+        Split::Sizes(sizes) => {
+            let sizes: Vec<_> = sizes.iter().map(ToString::to_string).collect();
+            return Some(format!("in blocks of {}", sizes.join(" + ")));
+        }
+    };
+    Some(words.to_owned())
+}
+
+/// `ticket` or `tickets`.
+pub(crate) fn tickets(quantity: usize) -> &'static str {
+    if quantity == 1 { "ticket" } else { "tickets" }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use common::events::ticket::{Category, Seat, TicketTerms};
+    use common::id::{ShowId, TicketId, UserId};
+
+    use super::*;
+
+    /// A listing with all details, and with HTML in its texts.
+    pub(crate) fn sample() -> TicketState {
+        let money = |amount| Money { amount, currency: "USD".parse().unwrap() };
+        TicketState {
+            terms: TicketTerms {
+                id: TicketId::new(),
+                title: "Jazz & <b>Blues</b>".to_owned(),
+                venue: "Town Hall".to_owned(),
+                city: Some("New York".to_owned()),
+                starts_at: "2099-06-01T19:30:00Z".parse().unwrap(),
+                time_zone: "America/New_York".to_owned(),
+                section: Some("A".to_owned()),
+                row: Some("3".to_owned()),
+                blocks: Blocks::one_seat(),
+            },
+            show_id: ShowId::new(),
+            show_cancelled: false,
+            seller_id: UserId::new(),
+            price: money(12_550),
+            price_drop: None,
+            face_value: Some(money(9_900)),
+            category: Some(Category::Concert),
+            description: Some("Two lines,\n\"quoted\".".to_owned()),
+            status: TicketStatus::Available,
+            seats: vec![Seat { name: Some("14".to_owned()), status: TicketStatus::Available, order_id: None }],
+            refusals: Vec::new(),
+            created_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+            updated_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        }
+    }
+
+    /// The sample listing with six seats in these blocks.
+    pub(crate) fn six_seats(sizes: &[u8]) -> TicketState {
+        let mut ticket = sample();
+        ticket.terms.blocks = sizes.to_vec().try_into().unwrap();
+        let seat = |n: u8| Seat { name: Some(n.to_string()), status: TicketStatus::Available, order_id: None };
+        ticket.seats = (12..18).map(seat).collect();
+        ticket
+    }
+
+    #[test]
+    fn place_omits_unknown_parts() {
+        assert_eq!(place_of_seats(Some("A"), Some("3"), &[Some("14")]), "Section A, row 3, seat 14");
+        assert_eq!(place_of_seats(None, None, &[Some("14")]), "Seat 14");
+        assert_eq!(place_of_seats(None, None, &[None]), "");
+        assert_eq!(place_of_seats(Some("A"), None, &[Some("12"), Some("13")]), "Section A, seats 12, 13");
+        assert_eq!(place_of_seats(None, Some("B"), &[Some("9"), Some("10"), Some("11")]), "Row B, seats 9 to 11");
+        assert_eq!(place_of_seats(None, None, &[Some("9"), Some("11"), Some("13")]), "Seats 9, 11, 13");
+        assert_eq!(place_of_seats(None, None, &[None, None]), "2 seats");
+    }
+
+    #[test]
+    fn choices_are_runs_of_free_blocks_with_their_sums() {
+        let mut ticket = six_seats(&[2, 2, 2]);
+        let all: Vec<_> = choices(&ticket).into_iter().map(|it| (it.quantity, it.sum, it.is_chosen)).collect();
+        let expected = [
+            (2, "2 × 125.50 USD = 251.00 USD".to_owned(), true),
+            (4, "4 × 125.50 USD = 502.00 USD".to_owned(), false),
+            (6, "6 × 125.50 USD = 753.00 USD".to_owned(), false),
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(left(&ticket), "6 of 6 seats left, to buy 2, 4 or 6 together");
+        // The middle pair is gone, so that there are no four together.
+        for slot in [2, 3] {
+            ticket.seats[slot].status = TicketStatus::Sold;
+        }
+        assert_eq!((quantities(&ticket), sold_count(&ticket)), (vec![2], 2));
+        assert_eq!(left(&ticket), "4 of 6 seats left, to buy 2 together, 2 of 6 sold");
+        for slot in [0, 1, 4, 5] {
+            ticket.seats[slot].status = TicketStatus::Reserved;
+        }
+        ticket.status = TicketStatus::Reserved;
+        assert_eq!((left(&ticket).as_str(), choices(&ticket).len()), ("4 held, 2 of 6 sold", 0));
+        assert_eq!(left(&six_seats(&[1; 6])), "6 of 6 seats left, to buy 1 to 6 together");
+        assert!(choices(&sample()).is_empty() && left(&sample()).is_empty(), "one seat leaves no choice");
+    }
+
+    #[test]
+    fn numbers_and_splits_are_words() {
+        assert_eq!(["2", "2 or 4", "1 or 2", "1 to 3"], [&[2][..], &[2, 4], &[1, 2], &[1, 2, 3]].map(alternatives)[..]);
+        for (sizes, words) in [
+            (&[4][..], "all together"),
+            (&[2, 2], "in pairs"),
+            (&[1, 1], "in any number"),
+            (&[2, 3], "without leaving a single seat"),
+            (&[3, 3], "in blocks of 3 + 3"),
+        ] {
+            assert_eq!(split_words(&sizes.to_vec().try_into().unwrap()).as_deref(), Some(words));
+        }
+        assert_eq!(split_words(&Blocks::one_seat()), None);
+    }
+}
