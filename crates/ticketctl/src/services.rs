@@ -17,7 +17,7 @@ use crate::fleet::SERVICES;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// Period in which failed connections are retried.
-const CONNECT_RETRY_PERIOD: Duration = Duration::from_secs(30);
+pub(crate) const CONNECT_RETRY_PERIOD: Duration = Duration::from_secs(30);
 
 /// The URLs of one service's admin ports: `orders=http://127.0.0.1:9090|http://127.0.0.1:9190`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,17 +3,18 @@
 //! the correct events as stale.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::Stream;
 use async_nats::jetstream::{self, ErrorCode};
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 use common::events::ENTITIES;
 
 use crate::fleet::FleetArgs;
 use crate::reports::restore::StreamMessages;
+use crate::services::CONNECT_RETRY_PERIOD;
 
 /// The stream of the dead letters. Each of the other streams is named after the service that publishes to it.
 const DEAD_LETTERS: &str = "dead-letters";
@@ -33,7 +34,8 @@ pub(crate) fn user_of(args: &FleetArgs) -> Option<String> {
     servers(args).ok()?.iter().find_map(|server| server.username().map(ToOwned::to_owned))
 }
 
-/// Connects as the user in the URL.
+/// Connects as the user in the URL. Servers that can't be reached are tried again for a while, since the first
+/// connections of a new pod can be refused until its network policies are in force.
 pub(crate) async fn connect(args: &FleetArgs) -> Result<jetstream::Context> {
     let servers = servers(args)?;
     let mut options = ConnectOptions::new().name("ticketctl").connection_timeout(Duration::from_secs(5));
@@ -44,7 +46,20 @@ pub(crate) async fn connect(args: &FleetArgs) -> Result<jetstream::Context> {
             options = options.custom_inbox_prefix(format!("_INBOX_{user}"));
         }
     }
-    Ok(jetstream::new(options.connect(servers).await.context("NATS is not reachable")?))
+    let started = Instant::now();
+    loop {
+        match options.clone().connect(&servers).await {
+            Ok(client) => return Ok(jetstream::new(client)),
+            Err(error) if is_unreachable(&error) && started.elapsed() < CONNECT_RETRY_PERIOD => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error).context("NATS is not reachable"),
+        }
+    }
+}
+
+fn is_unreachable(error: &ConnectError) -> bool {
+    matches!(error.kind(), ConnectErrorKind::Io | ConnectErrorKind::Dns | ConnectErrorKind::TimedOut)
 }
 
 /// The stream of the dead letters.

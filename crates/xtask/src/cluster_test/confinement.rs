@@ -54,12 +54,15 @@ async fn check_admission(cluster: &Cluster) -> Result<()> {
         serde_json::from_str(&kube.run(&["get", "namespace", NAMESPACE, "--output", "json"]).await?)?;
     let level = text(&namespace, LEVEL)?;
     ensure!(level == "restricted", "Pod Security enforces {level} in the namespace, not restricted");
-    let privileged = json!({ "securityContext": { "privileged": true }, "name": "main", "image": IMAGE });
-    let overrides = json!({ "apiVersion": "v1", "spec": { "containers": [privileged] } }).to_string();
-    let run = ["run", "privileged", "--image", IMAGE, "--dry-run=server", "--overrides", overrides.as_str()];
+    // Not a privileged container, which some API servers refuse whatever Pod Security says.
+    let overrides = json!({ "apiVersion": "v1", "spec": { "hostNetwork": true } }).to_string();
+    let run = ["run", "unconfined", "--image", IMAGE, "--dry-run=server", "--overrides", overrides.as_str()];
     let refused = kube.kubectl(&run).output().await?;
     let reason = String::from_utf8_lossy(&refused.stderr);
-    ensure!(!refused.status.success() && reason.contains("PodSecurity"), "a privileged pod is not refused: {reason}");
+    ensure!(
+        !refused.status.success() && reason.contains("PodSecurity"),
+        "a pod on the host's network is not refused: {reason}"
+    );
 
     let manifests = render(cluster, &cluster.overlay.folder).await?.display().to_string();
     let applied = kube.kubectl(&["apply", "--dry-run=server", "--filename", &manifests]).output().await?;
@@ -68,7 +71,7 @@ async fn check_admission(cluster: &Cluster) -> Result<()> {
         applied.status.success() && !printed.contains("Warning:"),
         "the API server warns of the manifests: {printed}"
     );
-    progress("Admitted", "all manifests without a warning; a privileged pod is refused");
+    progress("Admitted", "all manifests without a warning; a pod on the host's network is refused");
     Ok(())
 }
 

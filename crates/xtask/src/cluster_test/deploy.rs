@@ -10,7 +10,7 @@ use testkit::tools::progress;
 
 use super::Cluster;
 use super::gateway::GatewayForward;
-use super::kube::{SERVICE_SELECTOR, output, text};
+use super::kube::{SERVICE_SELECTOR, is_terminating, output, text};
 use super::load::{Load, sell_one};
 
 /// How long everything may take to become ready.
@@ -57,6 +57,9 @@ pub(super) async fn check_spread(cluster: &Cluster) -> Result<()> {
     let node_count = cluster.kube.schedulable_nodes().await?.len();
     let mut nodes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for pod in cluster.kube.get("pods", SERVICE_SELECTOR).await? {
+        if is_terminating(&pod) {
+            continue;
+        }
         let label = pod.pointer("/metadata/labels").and_then(|labels| labels.get("app.kubernetes.io/name"));
         let name = label.and_then(Value::as_str).context("a pod of a service without the name label")?;
         nodes.entry(name.to_owned()).or_default().push(text(&pod, "/spec/nodeName")?.to_owned());

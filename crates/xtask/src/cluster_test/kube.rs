@@ -109,7 +109,7 @@ impl Kube {
     pub(super) async fn pods(&self) -> Result<BTreeSet<(String, String)>> {
         let pods = self.all_pods().await?;
         pods.iter()
-            .filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none())
+            .filter(|pod| !is_terminating(pod))
             .map(|pod| Ok((text(pod, "/metadata/name")?.to_owned(), text(pod, "/metadata/uid")?.to_owned())))
             .collect()
     }
@@ -119,7 +119,7 @@ impl Kube {
         let mut pods = self.all_pods().await?;
         pods.retain(|pod| {
             let is_running = pod.pointer("/status/phase").is_some_and(|phase| phase == "Running");
-            is_running && pod.pointer("/metadata/deletionTimestamp").is_none()
+            is_running && !is_terminating(pod)
         });
         Ok(pods)
     }
@@ -250,6 +250,11 @@ pub(super) async fn output(mut command: Command, what: &str) -> Result<String> {
         bail!("{what} failed ({}): {}{}", output.status, last_lines(&stdout, 20), stderr.trim());
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Whether the pod was deleted and its containers may still run.
+pub(super) fn is_terminating(pod: &Value) -> bool {
+    pod.pointer("/metadata/deletionTimestamp").is_some()
 }
 
 /// Returns the string at a JSON pointer.

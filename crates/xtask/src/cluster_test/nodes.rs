@@ -113,10 +113,11 @@ async fn move_pods(cluster: &Cluster, node: &str) -> Result<()> {
         let selected = ["--selector", selector];
         let field = format!("spec.nodeName={node}");
         let here = ["--field-selector", field.as_str()];
-        let deleted = kube.run(&[&["delete", "pods"][..], &selected, &here].concat()).await?;
-        if deleted.is_empty() {
+        let found = kube.run(&[&["get", "pods", "--output", "name"][..], &selected, &here].concat()).await?;
+        if found.is_empty() {
             continue;
         }
+        kube.run(&[&["delete", "pods"][..], &selected, &here].concat()).await?;
         let started = Instant::now();
         let state =
             r#"jsonpath={range .items[*]}{.spec.nodeName} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
