@@ -50,7 +50,8 @@ pub(crate) async fn collect_notifications(state: &AppState, model: &Replicas, us
     let watches: HashMap<_, _> = watches.into_iter().map(|watch| (watch.ticket, watch)).collect();
     let shows = paid.iter().chain(&held).map(|order| order.show_id);
     let shows = shows.chain(show_watches.iter().map(|watch| watch.show));
-    let sales = sold.iter().flat_map(|ticket| ticket.seats.iter().filter_map(|seat| seat.order_id));
+    let seats = sold.iter().flat_map(|ticket| &ticket.seats);
+    let sales: Vec<_> = seats.filter_map(|seat| seat.order_id).collect();
     let (watched, ended, sales, shows) = tokio::try_join!(
         lists::tickets_by_ids(&model.tickets, watches.keys().copied()),
         lists::orders_ended_by_show(&model.orders, user, MAX_PER_KIND),
