@@ -11,7 +11,7 @@ use common::id::OrderId;
 use platform::http::extract::Body;
 use platform::reconcile::Current;
 
-use crate::domain::ticket::{Status, Ticket};
+use crate::domain::ticket::Ticket;
 use crate::flows::reconcile_ticket::reconcile_ticket;
 use crate::state::AppState;
 
@@ -20,12 +20,12 @@ pub(crate) fn routes(state: AppState) -> Router {
     Router::new().route(RELEASE, post(release)).with_state(state)
 }
 
-/// Ends the reservation of a listing for an order that has ended or is lost, and reconciles the listing. Returns the
-/// listing's status. If the order is not lost, it is no error that the listing is not reserved for it.
+/// Ends the reservation of seats for an order that has ended or is lost, and reconciles the listing. Returns the
+/// listing's status. If the order is not lost, it is no error that no seat is reserved for it.
 ///
 /// # Errors
-/// Not found if there is no such listing. If the order is not lost: a conflict if the listing is still reserved for it,
-/// because its replica has not ended. If it is lost: a conflict if the listing is not reserved for it, or one of
+/// Not found if there is no such listing. If the order is not lost: a conflict if seats are still reserved for it,
+/// because its replica has not ended. If it is lost: a conflict if no seat is reserved for it, or one of
 /// [`ensure_lost`].
 async fn release(State(state): State<AppState>, Body(request): Body<Release>) -> Result<Json<Released>, Error> {
     let Release { id, order_id, order_is_lost, order_version } = request;
@@ -38,15 +38,15 @@ async fn release(State(state): State<AppState>, Body(request): Body<Release>) ->
         state.tickets.update(id, release).await?.ok_or(Error::NotFound)?;
     }
     let ticket = reconcile_ticket(&state, id, Current::Unread, None).await?.ok_or(Error::NotFound)?;
-    if ticket.status == (Status::Reserved { order_id }) {
-        let detail = "As far as tickets knows, the order that the ticket is reserved for has not ended.";
+    if ticket.seats.are_held_by(order_id) {
+        let detail = "As far as tickets knows, the order that seats are reserved for has not ended.";
         return Err(Error::conflict("order-open", detail));
     }
-    Ok(Json(Released { status: ticket.status_name() }))
+    Ok(Json(Released { status: ticket.status.name }))
 }
 
 /// Fails with a conflict if the replica of an order refutes that the order is lost: it is newer than `version`, which
-/// the caller has read, it waits for the listing, which would be reserved for it again, or it is completed.
+/// the caller has read, it waits for seats, which would be reserved for it again, or it is completed.
 async fn ensure_lost(state: &AppState, id: OrderId, version: Option<u64>) -> Result<(), Error> {
     let order = state.orders.get(id).await?;
     if order.as_ref().map(|order| order.version) > version {
@@ -54,8 +54,7 @@ async fn ensure_lost(state: &AppState, id: OrderId, version: Option<u64>) -> Res
     }
     match order.map(|order| order.state.status) {
         Some(OrderStatus::Created) => {
-            let detail =
-                "As far as tickets knows, the order waits for the ticket, which would be reserved for it again.";
+            let detail = "As far as tickets knows, the order waits for seats, which would be reserved for it again.";
             Err(Error::conflict("order-waiting", detail))
         }
         Some(OrderStatus::Completed) => {

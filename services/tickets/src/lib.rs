@@ -1,4 +1,4 @@
-//! The tickets service: shows, their listings, and whether each is available, reserved, sold or withdrawn.
+//! The tickets service: shows, their listings, and whether each seat is available, reserved, sold or withdrawn.
 //!
 //! | owns | publishes | consumes |
 //! |---|---|---|

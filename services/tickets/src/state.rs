@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::domain::price::PriceCap;
 use crate::domain::show::Show;
 use crate::domain::ticket::Ticket;
+use crate::store::same_seats::DuplicateSeats;
 use crate::store::show_names::ShowNames;
 use crate::store::shows::Offers;
 
@@ -26,6 +27,7 @@ pub(crate) struct AppState {
     pub(crate) shows: Store<Show>,
     pub(crate) show_names: ShowNames,
     pub(crate) offers: Offers,
+    pub(crate) duplicate_seats: DuplicateSeats,
     pub(crate) claims: Claims<TicketId, Listing>,
     pub(crate) orders: Replica<OrderState>,
     pub(crate) verifier: Verifier,
@@ -41,6 +43,7 @@ impl AppState {
             shows: context.store(),
             show_names: ShowNames::new(&context.database),
             offers: Offers::new(&context.database),
+            duplicate_seats: DuplicateSeats::new(&context.database),
             claims: context.claims(),
             orders: context.replica(),
             verifier: context.verifier(&config.keys)?,

@@ -24,6 +24,9 @@ endpoints! { Tickets;
         409 "show-cancelled", 409 "seat-listed", 422 "over-cap";
     /// List or search listings.
     ListListings { query: ListingQuery } = GET "/api/tickets" -> Page<Listing>;
+    /// List seats that are for sale or held in more than one listing, as a member of the staff.
+    ListDuplicateSeats {} = GET "/api/tickets/duplicate-seats" -> DuplicateSeats,
+        403 "role-required";
     /// Read a listing.
     ReadListing { id: TicketId } = GET "/api/tickets/{id}" -> Listing;
     /// Replace a listing.
@@ -223,6 +226,41 @@ pub struct ListingQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, pattern = "^[0-9A-Fa-f]{32}$", example = "01970000000070008000000000000001")]
     pub cursor: Option<Cursor>,
+}
+
+/// Seats that are for sale or held in more than one listing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DuplicateSeats {
+    /// The seats, at most 100.
+    pub items: Vec<DuplicateSeat>,
+}
+
+/// A seat that is for sale or held in more than one listing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DuplicateSeat {
+    /// The show.
+    pub show_id: ShowId,
+    /// The section or block.
+    pub section: Option<String>,
+    /// The row.
+    pub row: Option<String>,
+    /// The name of the seat.
+    pub seat: String,
+    /// The listings that have it.
+    pub listings: Vec<DuplicateListing>,
+}
+
+/// One of several listings of the same seat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DuplicateListing {
+    /// The id of the listing.
+    pub id: TicketId,
+    /// The seller.
+    pub seller_id: UserId,
+    /// The status of the seat.
+    pub status: TicketStatus,
 }
 
 /// A seat of a listing as the public sees it.

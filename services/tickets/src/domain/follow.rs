@@ -5,7 +5,7 @@ use common::timestamp::Timestamp;
 
 use super::show::{Show, ShowDetails, Status as ShowStatus};
 use super::show_link::{Occasion, ShowLink};
-use super::ticket::{ListingDetails, Status, Ticket};
+use super::ticket::{ListingDetails, Ticket};
 
 /// What the listing knows of this show once it joins it.
 pub(crate) fn link(show: &Show) -> ShowLink {
@@ -55,18 +55,18 @@ fn described(listing: &ListingDetails) -> ShowDetails {
 /// agrees with it.
 ///
 /// A merge changes the listing's show and nothing else. A cancellation is recorded unless the listing has ended. A move
-/// changes the terms of a listing that is for sale; of a reserved one it does so once the ticket is released.
+/// changes the terms of a listing none of whose seats is held or sold; of another one it does so once all are released.
 pub(crate) fn next_transition(ticket: &Ticket, show: &Show, now: Timestamp) -> Option<(Ticket, TicketChange)> {
     let mut next = ticket.clone();
     next.show.id = show.id;
-    if !ticket.status_name().is_final() {
+    if !ticket.has_ended() {
         next.show.country.clone_from(&show.details.country);
         next.show.is_cancelled = show.is_cancelled();
         next.show.moved_to = None;
         let is_elsewhere = !described(&ticket.listing).is_same_occasion(&show.details);
         if show.status == ShowStatus::Moved && is_elsewhere {
             let occasion = occasion(&show.details);
-            if ticket.status == Status::Available {
+            if ticket.is_untouched() {
                 next = next.move_to(occasion);
             } else {
                 next.show.moved_to = Some(occasion);
@@ -74,7 +74,7 @@ pub(crate) fn next_transition(ticket: &Ticket, show: &Show, now: Timestamp) -> O
         }
     }
     // For people, the last change of a listing that has ended is its end.
-    let updated_at = if ticket.status_name().is_final() { ticket.updated_at } else { now };
+    let updated_at = if ticket.has_ended() { ticket.updated_at } else { now };
     (next != *ticket).then_some((Ticket { updated_at, ..next }, TicketChange::Updated))
 }
 
@@ -111,7 +111,7 @@ mod tests {
     /// Follows the show until the listing agrees with it.
     fn follow(ticket: &Ticket, show: &Show) -> Ticket {
         let (next, change) = next_transition(ticket, show, later()).expect("a transition");
-        let updated_at = if ticket.status_name().is_final() { ticket.updated_at } else { later() };
+        let updated_at = if ticket.has_ended() { ticket.updated_at } else { later() };
         assert_eq!((change, next.updated_at), (Updated, updated_at));
         assert_eq!(next_transition(&next, show, later()), None);
         next

@@ -5,9 +5,11 @@ pub(crate) mod follow;
 pub mod price;
 pub(crate) mod reconcile;
 pub(crate) mod search_tokens;
+pub mod seats;
 pub mod show;
 pub mod show_link;
 pub mod ticket;
+pub(crate) mod ticket_error;
 
 #[cfg(test)]
 mod convergence_tests;

@@ -5,24 +5,24 @@ use common::events::ticket::{Refusal, RefusalReason};
 use common::id::OrderId;
 use common::timestamp::Timestamp;
 
-use super::ticket::{Status, Ticket, Transition};
+use super::ticket::{Ticket, Transition};
 
 /// The next transition of this listing; `None` if it agrees with its orders. `orders` must contain all
-/// [pending](pending_order_ids) orders and, unless the listing is reserved or sold, all its unfinished ones; others
+/// [pending](pending_order_ids) orders and, if the listing [takes orders](takes_orders), all its unfinished ones; others
 /// make no difference.
 ///
-/// A new order is not refused because the ticket is reserved for another one. The orders service allows one open order
-/// per ticket, so the other order is already cancelled and its event is on the way; the new order waits for it.
+/// A new order is not refused because one of its seats is reserved for another one. The orders service allows one open
+/// order per seat, so the other order is already cancelled and its event is on the way; the new order waits for it.
 pub(crate) fn next_transition<'a>(
     ticket: &Ticket,
     orders: impl Iterator<Item = &'a OrderState> + Clone,
     now: Timestamp,
 ) -> Option<Transition> {
     let by_id = |id| orders.clone().find(|order| order.id == id);
-    if let Status::Reserved { order_id } = ticket.status {
-        match by_id(order_id).map(|order| order.status) {
-            Some(OrderStatus::Completed) => return Some(ticket.clone().sell(order_id, now)),
-            Some(OrderStatus::Cancelled) => return Some(ticket.clone().release(order_id, now)),
+    for holder in ticket.seats.holders() {
+        match by_id(holder).map(|order| order.status) {
+            Some(OrderStatus::Completed) => return Some(ticket.clone().sell(holder, now)),
+            Some(OrderStatus::Cancelled) => return Some(ticket.clone().release(holder, now)),
             _ => {}
         }
     }
@@ -35,26 +35,32 @@ pub(crate) fn next_transition<'a>(
     if !finished.is_empty() {
         return Some(Ok(ticket.clone().clear_refusals(&finished, now)));
     }
-    if matches!(ticket.status, Status::Reserved { .. } | Status::Sold { .. }) {
+    if !takes_orders(ticket) {
         return None;
     }
-    // Choose the newest order: an older waiting order must already be cancelled, though its event has not arrived.
+    // Of two waiting orders that share a seat, the older one must already be cancelled, though its event has not
+    // arrived; so the newest one comes first.
     let waiting = orders
         .filter(|order| order.status == OrderStatus::Created && !ticket.has_refused(order.id))
+        .filter(|order| !ticket.seats.are_taken(&order.slots))
         .max_by_key(|order| order.id)?;
     Some(match refusal_for(ticket, waiting, now) {
-        None => ticket.clone().reserve(waiting.id, now),
-        Some(refusal) => ticket.clone().refuse(waiting.id, refusal, now),
+        None => ticket.clone().reserve(waiting.id, &waiting.slots, now),
+        Some(refusal) => Ok(ticket.clone().refuse(waiting.id, refusal, now)),
     })
 }
 
-/// The orders whose end the listing waits for: the one that it is reserved for, and the refused ones.
+/// The orders whose end the listing waits for: those that seats are reserved for, and the refused ones.
 pub(crate) fn pending_order_ids(ticket: &Ticket) -> impl Iterator<Item = OrderId> {
-    let holder = match ticket.status {
-        Status::Reserved { order_id } => Some(order_id),
-        _ => None,
-    };
-    holder.into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))
+    ticket.seats.holders().into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))
+}
+
+/// Whether new orders of the listing are decided: reserved if they want free seats, refused if the listing is withdrawn
+/// or was changed. The only seat of a listing has to be free for that. Of several seats, an order may want one that
+/// the listing does not have any more, even if the others are taken.
+pub(crate) fn takes_orders(ticket: &Ticket) -> bool {
+    let seats = ticket.seats.as_slice();
+    seats.len() > 1 || seats.iter().all(|seat| seat.order_id.is_none())
 }
 
 /// Whether this order can lead to a transition of any listing. An order between its confirmation and its end can't.
@@ -62,17 +68,20 @@ pub(crate) fn can_move(order: &OrderState) -> bool {
     !matches!(order.status, OrderStatus::AwaitingPayment | OrderStatus::Authorized)
 }
 
-/// Why the listing can't be reserved for this order; `None` if it can.
+/// Why the seats can't be reserved for this order; `None` if they can.
 fn refusal_for(ticket: &Ticket, order: &OrderState, now: Timestamp) -> Option<Refusal> {
-    let (reason, price) = if ticket.status == Status::Withdrawn {
+    let price = &ticket.listing.price;
+    let is_price = order.unit_price == *price && price.times(order.slots.len()).as_ref() == Some(&order.price);
+    let has_seats = ticket.seats.names_at(&order.slots).as_ref() == Some(&order.seats);
+    let (reason, price) = if ticket.is_withdrawn() {
         (RefusalReason::Withdrawn, None)
     } else if ticket.show.is_cancelled {
         (RefusalReason::ShowCancelled, None)
     } else if now >= ticket.listing.starts_at {
         (RefusalReason::Begun, None)
-    } else if order.price != ticket.listing.price {
-        (RefusalReason::PriceChanged, Some(ticket.listing.price.clone()))
-    } else if !order.ticket.agree_with(&ticket.terms()) {
+    } else if !is_price {
+        (RefusalReason::PriceChanged, Some(price.clone()))
+    } else if !has_seats || !order.ticket.agree_with(&ticket.terms()) {
         (RefusalReason::TermsChanged, None)
     } else {
         return None;
@@ -82,7 +91,7 @@ fn refusal_for(ticket: &Ticket, order: &OrderState, now: Timestamp) -> Option<Re
 
 /// Whether the orders service still waits for a decision about this order, although the listing has published one.
 pub(crate) fn orders_missed_decision(ticket: &Ticket, order: &OrderState) -> bool {
-    order.status == OrderStatus::Created && (ticket.order_id() == Some(order.id) || ticket.has_refused(order.id))
+    order.status == OrderStatus::Created && (ticket.seats.belong_to(order.id) || ticket.has_refused(order.id))
 }
 
 #[cfg(test)]

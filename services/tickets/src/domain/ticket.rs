@@ -1,19 +1,22 @@
 //! The listing aggregate and its transitions.
 
 use common::aggregate::Aggregate;
-use common::error::{Error, Rejection};
+use common::error::Error;
 use common::events::ticket::{
     Category, PriceDrop, Refusal, RefusedOrder, TicketChange, TicketState, TicketStatus, TicketTerms,
 };
-use common::id::{OrderId, TicketId, UserId};
+use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
+use common::seats::{Blocks, Slot};
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::price::{PastPrice, PriceCap, check_cap, past_prices, price_drop};
 use super::search_tokens::search_tokens;
+use super::seats::Seats;
 use super::show::ShowDetails;
 use super::show_link::{Occasion, ShowLink};
+use super::ticket_error::TicketError;
 
 /// What the seller enters; texts are trimmed and within bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +32,9 @@ pub struct ListingDetails {
     pub starts_at: Timestamp,
     /// IANA time zone of the venue.
     pub time_zone: String,
-    /// Total price, without further fees.
+    /// Price of a seat, without further fees.
     pub price: Money,
-    /// Price printed on the ticket, in the same currency as `price`.
+    /// Price printed on the ticket of one seat, in the same currency as `price`.
     pub face_value: Option<Money>,
     /// Category of the event.
     pub category: Option<Category>,
@@ -39,37 +42,28 @@ pub struct ListingDetails {
     pub section: Option<String>,
     /// Row in the section.
     pub row: Option<String>,
-    /// Seat in the row.
-    pub seat: Option<String>,
+    /// The blocks of seats that the listing is sold in.
+    pub blocks: Blocks,
     /// Free text of the seller.
     pub description: Option<String>,
 }
 
-/// Status of a listing, with the data specific to it.
+/// Status of a listing. What follows from its blocks and seats is stored because queries use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Status {
-    /// For sale.
-    Available,
-    /// Reserved for an order.
-    Reserved {
-        /// The order.
-        order_id: OrderId,
-    },
-    /// Sold to an order's buyer; never changes again.
-    Sold {
-        /// The order.
-        order_id: OrderId,
-    },
-    /// Withdrawn by the seller; never changes again.
-    Withdrawn,
+pub(crate) struct Status {
+    /// The name of the status: `withdrawn`, or what follows from the seats.
+    pub(crate) name: TicketStatus,
+    /// How many seats are for sale.
+    pub(crate) free: u8,
+    /// The numbers of seats that can be ordered together, ascending.
+    pub(crate) quantities: Vec<u8>,
 }
 
-/// A listing of a ticket.
+/// A listing of one to eight seats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ticket {
-    /// Id of the listing, and of its ticket.
+    /// Id of the listing.
     pub id: TicketId,
     pub(crate) seller_id: UserId,
     /// The show that the ticket is for.
@@ -83,12 +77,31 @@ pub struct Ticket {
     /// The earlier prices that a later reduction is measured against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) past_prices: Vec<PastPrice>,
-    /// Current status.
-    pub status: Status,
+    pub(crate) status: Status,
+    /// The seats, as many as the blocks have.
+    pub(crate) seats: Seats,
     /// Refused orders that are not yet known to be finished.
     pub(crate) refusals: Vec<RefusedOrder>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+}
+
+impl Status {
+    /// The status of a listing with these seats.
+    fn of(is_withdrawn: bool, blocks: &Blocks, seats: &Seats) -> Self {
+        let free = seats.free_slots();
+        let quantities = blocks.quantities(|slot| free.contains(&slot));
+        Self {
+            name: if is_withdrawn { TicketStatus::Withdrawn } else { seats.status() },
+            free: count(free.len()),
+            quantities: quantities.into_iter().map(count).collect(),
+        }
+    }
+}
+
+/// A number of seats of one listing, which has at most eight.
+fn count(seats: usize) -> u8 {
+    u8::try_from(seats).unwrap_or(u8::MAX)
 }
 
 impl ListingDetails {
@@ -117,50 +130,29 @@ impl ListingDetails {
     }
 }
 
-/// Why a transition is not allowed in the listing's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TicketError {
-    #[error("the ticket is reserved")]
-    Reserved,
-    #[error("the ticket is sold")]
-    Sold,
-    #[error("the ticket is withdrawn")]
-    Withdrawn,
-    #[error("the ticket is not reserved for this order")]
-    NotReserved,
-    #[error("the show is cancelled")]
-    ShowCancelled,
-}
-
-impl From<TicketError> for Error {
-    fn from(error: TicketError) -> Self {
-        let (code, detail) = match error {
-            TicketError::Reserved => {
-                ("ticket-reserved", "A buyer is holding this ticket. You can change it if they release it.")
-            }
-            TicketError::Sold => ("ticket-sold", "This ticket is sold and can't be changed."),
-            TicketError::Withdrawn => {
-                ("ticket-withdrawn", "This listing was withdrawn. Create a new listing to sell the ticket.")
-            }
-            TicketError::NotReserved => ("ticket-not-held", "The ticket is not held for this order."),
-            TicketError::ShowCancelled => ("show-cancelled", "This show is cancelled."),
-        };
-        Self::Conflict(Rejection::new(code, detail))
-    }
+/// Where the seats of a listing are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SeatPlace {
+    show: ShowId,
+    section: Option<String>,
+    row: Option<String>,
+    names: Vec<Option<String>>,
 }
 
 /// The next state and the change, or why the transition is not allowed.
 pub(crate) type Transition = Result<(Ticket, TicketChange), TicketError>;
 
 impl Ticket {
-    /// Creates a listing.
+    /// Creates a listing of seats with these names, as many as its blocks have.
     pub fn list(
         id: TicketId,
         seller_id: UserId,
         show: ShowLink,
         listing: ListingDetails,
+        names: Vec<Option<String>>,
         now: Timestamp,
     ) -> (Self, TicketChange) {
+        let seats = Seats::free(names);
         let ticket = Self {
             id,
             seller_id,
@@ -168,8 +160,9 @@ impl Ticket {
             words: listing.search_tokens(),
             price_drop: None,
             past_prices: Vec::new(),
+            status: Status::of(false, &listing.blocks, &seats),
             listing,
-            status: Status::Available,
+            seats,
             refusals: Vec::new(),
             created_at: now,
             updated_at: now,
@@ -177,17 +170,29 @@ impl Ticket {
         (ticket, TicketChange::Created)
     }
 
-    /// Replaces the details, which describe this show.
-    pub(crate) fn revise(mut self, show: ShowLink, listing: ListingDetails, now: Timestamp) -> Transition {
-        self.ensure_available()?;
+    /// Replaces the details, which describe this show, and the names of the seats. The terms and the names can't be
+    /// replaced while a seat is held, or after one was sold.
+    pub(crate) fn revise(
+        self,
+        show: ShowLink,
+        listing: ListingDetails,
+        names: Vec<Option<String>>,
+        now: Timestamp,
+    ) -> Transition {
+        self.ensure_for_sale()?;
         if show.is_cancelled {
             return Err(TicketError::ShowCancelled);
         }
-        if listing.price != self.listing.price {
-            self.past_prices = past_prices(self.past_prices, &self.listing.price, now);
-            self.price_drop = price_drop(&self.past_prices, &listing.price, now);
+        let seats = if self.seats.names().eq(&names) { self.seats.clone() } else { Seats::free(names) };
+        let mut revised = Self { show, words: listing.search_tokens(), listing, ..self.clone() }.with_seats(seats, now);
+        if revised.show.id != self.show.id || revised.seats != self.seats || revised.terms() != self.terms() {
+            self.ensure_untouched()?;
         }
-        Ok((Self { show, words: listing.search_tokens(), listing, updated_at: now, ..self }, TicketChange::Updated))
+        if revised.listing.price != self.listing.price {
+            revised.past_prices = past_prices(self.past_prices, &self.listing.price, now);
+            revised.price_drop = price_drop(&revised.past_prices, &revised.listing.price, now);
+        }
+        Ok((revised, TicketChange::Updated))
     }
 
     /// Takes on where and when the show takes place.
@@ -198,24 +203,25 @@ impl Ticket {
         Self { words: self.listing.search_tokens(), ..self }
     }
 
+    /// Withdraws the seats that are free. Held seats stay with their orders, and are withdrawn when they are released.
     pub(crate) fn withdraw(self, now: Timestamp) -> Transition {
-        self.ensure_available()?;
-        Ok((Self { status: Status::Withdrawn, updated_at: now, ..self }, TicketChange::Withdrawn))
+        self.ensure_for_sale()?;
+        let seats = self.seats.clone().withdraw();
+        let status = Status::of(true, &self.listing.blocks, &seats);
+        Ok((Self { status, seats, updated_at: now, ..self }, TicketChange::Withdrawn))
     }
 
-    pub(crate) fn reserve(self, order_id: OrderId, now: Timestamp) -> Transition {
-        self.ensure_available()?;
-        Ok((Self { status: Status::Reserved { order_id }, updated_at: now, ..self }, TicketChange::Reserved))
+    /// Reserves these slots for an order, all of them or none.
+    pub(crate) fn reserve(self, order_id: OrderId, slots: &[Slot], now: Timestamp) -> Transition {
+        let seats = self.seats.clone().reserve(slots, order_id).ok_or(TicketError::NotFree)?;
+        Ok((self.with_seats(seats, now), TicketChange::Reserved))
     }
 
-    /// Records that the ticket can't be reserved for this order. A reserved ticket refuses no order: the new one waits
-    /// for its release, as [`next_transition`](super::reconcile::next_transition) explains.
-    pub(crate) fn refuse(mut self, order_id: OrderId, refusal: Refusal, now: Timestamp) -> Transition {
-        if let Err(error @ (TicketError::Reserved | TicketError::Sold)) = self.ensure_available() {
-            return Err(error);
-        }
+    /// Records that the seats can't be reserved for this order.
+    #[must_use]
+    pub(crate) fn refuse(mut self, order_id: OrderId, refusal: Refusal, now: Timestamp) -> (Self, TicketChange) {
         self.refusals.push(RefusedOrder { order_id, refusal });
-        Ok((Self { updated_at: now, ..self }, TicketChange::Refused))
+        (Self { updated_at: now, ..self }, TicketChange::Refused)
     }
 
     /// Removes the refusals of finished orders: `orders` no longer needs them.
@@ -225,37 +231,61 @@ impl Ticket {
         (Self { updated_at: now, ..self }, TicketChange::Updated)
     }
 
-    /// Makes the ticket available again after its order was cancelled, where and when its show takes place now.
-    pub(crate) fn release(mut self, order_id: OrderId, now: Timestamp) -> Transition {
-        self.ensure_reserved_for(order_id)?;
-        let moved_to = self.show.moved_to.take();
-        let present = match moved_to {
-            Some(occasion) => self.move_to(occasion),
-            None => self,
-        };
-        Ok((Self { status: Status::Available, updated_at: now, ..present }, TicketChange::Released))
+    /// Ends the reservation for an order that was cancelled. Once no seat is held or sold, the listing takes place where
+    /// and when its show does.
+    pub(crate) fn release(self, order_id: OrderId, now: Timestamp) -> Transition {
+        let free = if self.is_withdrawn() { TicketStatus::Withdrawn } else { TicketStatus::Available };
+        let seats = self.seats.clone().release(order_id, free).ok_or(TicketError::NotReserved)?;
+        let mut released = self.with_seats(seats, now);
+        if released.is_untouched()
+            && let Some(occasion) = released.show.moved_to.take()
+        {
+            released = released.move_to(occasion);
+        }
+        Ok((released, TicketChange::Released))
     }
 
-    /// Marks the ticket as sold after its order was completed.
+    /// Sells the seats that are reserved for an order that was completed.
     pub(crate) fn sell(self, order_id: OrderId, now: Timestamp) -> Transition {
-        self.ensure_reserved_for(order_id)?;
-        Ok((Self { status: Status::Sold { order_id }, updated_at: now, ..self }, TicketChange::Sold))
+        let seats = self.seats.clone().sell(order_id).ok_or(TicketError::NotReserved)?;
+        Ok((self.with_seats(seats, now), TicketChange::Sold))
     }
 
-    pub(crate) fn ensure_available(&self) -> Result<(), TicketError> {
-        match self.status {
-            Status::Available => Ok(()),
-            Status::Reserved { .. } => Err(TicketError::Reserved),
-            Status::Sold { .. } => Err(TicketError::Sold),
-            Status::Withdrawn => Err(TicketError::Withdrawn),
+    fn with_seats(self, seats: Seats, now: Timestamp) -> Self {
+        let status = Status::of(self.is_withdrawn(), &self.listing.blocks, &seats);
+        Self { status, seats, updated_at: now, ..self }
+    }
+
+    fn ensure_for_sale(&self) -> Result<(), TicketError> {
+        match self.status.name {
+            TicketStatus::Available => Ok(()),
+            TicketStatus::Reserved => Err(TicketError::Reserved),
+            TicketStatus::Sold => Err(TicketError::Sold),
+            TicketStatus::Withdrawn => Err(TicketError::Withdrawn),
         }
     }
 
-    fn ensure_reserved_for(&self, order: OrderId) -> Result<(), TicketError> {
-        match self.status {
-            Status::Reserved { order_id } if order_id == order => Ok(()),
-            _ => Err(TicketError::NotReserved),
+    /// Fails unless the terms can be changed, because no seat is held, sold or withdrawn.
+    pub(crate) fn ensure_untouched(&self) -> Result<(), TicketError> {
+        self.ensure_for_sale()?;
+        if self.seats.has(TicketStatus::Reserved) {
+            return Err(TicketError::PartlyReserved);
         }
+        if self.is_untouched() { Ok(()) } else { Err(TicketError::PartlySold) }
+    }
+
+    /// Whether no seat is held, sold or withdrawn.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.seats.are_all(TicketStatus::Available)
+    }
+
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.status.name == TicketStatus::Withdrawn
+    }
+
+    /// Whether nothing of the listing changes any more: no seat is free or held.
+    pub(crate) fn has_ended(&self) -> bool {
+        !self.seats.has(TicketStatus::Available) && !self.seats.has(TicketStatus::Reserved)
     }
 
     /// The terms that a buyer agrees to, apart from the price.
@@ -270,25 +300,17 @@ impl Ticket {
             time_zone: listing.time_zone,
             section: listing.section,
             row: listing.row,
-            seat: listing.seat,
+            blocks: listing.blocks,
         }
     }
 
-    /// The status as events and the API name it.
-    pub(crate) fn status_name(&self) -> TicketStatus {
-        match self.status {
-            Status::Available => TicketStatus::Available,
-            Status::Reserved { .. } => TicketStatus::Reserved,
-            Status::Sold { .. } => TicketStatus::Sold,
-            Status::Withdrawn => TicketStatus::Withdrawn,
-        }
-    }
-
-    /// The order for which the ticket is reserved or to which it is sold.
-    pub(crate) fn order_id(&self) -> Option<OrderId> {
-        match self.status {
-            Status::Reserved { order_id } | Status::Sold { order_id } => Some(order_id),
-            Status::Available | Status::Withdrawn => None,
+    /// Where the seats are.
+    pub(crate) fn place(&self) -> SeatPlace {
+        SeatPlace {
+            show: self.show.id,
+            section: self.listing.section.clone(),
+            row: self.listing.row.clone(),
+            names: self.seats.names().cloned().collect(),
         }
     }
 
@@ -317,8 +339,8 @@ impl Aggregate for Ticket {
             face_value: self.listing.face_value.clone(),
             category: self.listing.category,
             description: self.listing.description.clone(),
-            status: self.status_name(),
-            order_id: self.order_id(),
+            status: self.status.name,
+            seats: self.seats.as_slice().to_vec(),
             refusals: self.refusals.clone(),
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -326,24 +348,19 @@ impl Aggregate for Ticket {
     }
 
     fn present_change(&self) -> TicketChange {
-        match self.status {
-            Status::Available => TicketChange::Updated,
-            Status::Reserved { .. } => TicketChange::Reserved,
-            Status::Sold { .. } => TicketChange::Sold,
-            Status::Withdrawn => TicketChange::Withdrawn,
+        match self.status.name {
+            TicketStatus::Available => TicketChange::Updated,
+            TicketStatus::Reserved => TicketChange::Reserved,
+            TicketStatus::Sold => TicketChange::Sold,
+            TicketStatus::Withdrawn => TicketChange::Withdrawn,
         }
     }
 
-    /// `None` if the payload lacks what its status requires. What a payload does not have of the show and of earlier
+    /// `None` if the seats of the payload contradict each other. What a payload does not have of the show and of earlier
     /// prices is left to the show's next snapshot, or begins anew.
     fn from_payload(payload: TicketState) -> Option<Self> {
-        let status = match payload.status {
-            TicketStatus::Available => Status::Available,
-            TicketStatus::Reserved => Status::Reserved { order_id: payload.order_id? },
-            TicketStatus::Sold => Status::Sold { order_id: payload.order_id? },
-            TicketStatus::Withdrawn => Status::Withdrawn,
-        };
-        let TicketTerms { id, title, venue, city, starts_at, time_zone, section, row, seat } = payload.terms;
+        let TicketTerms { id, title, venue, city, starts_at, time_zone, section, row, blocks } = payload.terms;
+        let seats = Seats::from_payload(payload.seats).filter(|seats| seats.as_slice().len() == blocks.seats())?;
         let listing = ListingDetails {
             title,
             venue,
@@ -355,7 +372,7 @@ impl Aggregate for Ticket {
             category: payload.category,
             section,
             row,
-            seat,
+            blocks,
             description: payload.description,
         };
         let past_prices = payload.price_drop.iter().map(|drop| PastPrice { price: drop.from.clone(), until: drop.at });
@@ -367,10 +384,11 @@ impl Aggregate for Ticket {
                 ..ShowLink::new(payload.show_id, listing.show().country)
             },
             words: listing.search_tokens(),
+            status: Status::of(payload.status == TicketStatus::Withdrawn, &listing.blocks, &seats),
             past_prices: past_prices.collect(),
             price_drop: payload.price_drop,
             listing,
-            status,
+            seats,
             refusals: payload.refusals,
             created_at: payload.created_at,
             updated_at: payload.updated_at,
@@ -382,11 +400,11 @@ impl Aggregate for Ticket {
     }
 
     fn is_changed_since(&self, replicated: &Self) -> bool {
-        self.status_name().is_final() || self.updated_at > replicated.updated_at
+        self.has_ended() || self.updated_at > replicated.updated_at
     }
 
     fn is_settled(&self) -> bool {
         // `orders` needs a refusal until the refused order has finished.
-        !matches!(self.status, Status::Reserved { .. }) && self.refusals.is_empty()
+        !self.seats.has(TicketStatus::Reserved) && self.refusals.is_empty()
     }
 }

@@ -1,5 +1,5 @@
-//! Replaces the details of a listing. If they describe another show, the listing leaves its show and joins or makes the
-//! other one.
+//! Replaces the details of a listing and the names of its seats. If the details describe another show, the listing
+//! leaves its show and joins or makes the other one.
 
 use common::aggregate::Versioned;
 use common::error::Error;
@@ -11,19 +11,38 @@ use platform::reconcile::Current;
 use platform::store::error::StoreError;
 
 use super::change_listing::change_listing;
+use super::ensure_not_listed::ensure_not_listed;
 use super::follow_show::follow_show;
 use super::join_show::join_show;
 use crate::domain::follow;
 use crate::domain::show::Show;
-use crate::domain::ticket::{ListingDetails, Ticket, TicketError};
+use crate::domain::ticket::{ListingDetails, SeatPlace, Ticket};
+use crate::domain::ticket_error::TicketError;
 use crate::state::AppState;
+
+/// Maximum number of attempts, each of which learns of one thing that has to be looked up.
+const MAX_ATTEMPTS: usize = 8;
 
 /// Why an edit was not made.
 enum EditError {
     /// The details describe another show, which the caller has to look up first.
     OtherShow,
+    /// The listing would have other seats, which this changed listing has. The caller has to check them first.
+    OtherSeats(Box<Ticket>),
     /// The edit is not allowed, or the database failed.
     Failed(Error),
+}
+
+/// The details and the names of the seats with which a seller replaces those of a listing, and what was looked up for it.
+struct Edit<'a> {
+    state: &'a AppState,
+    details: ListingDetails,
+    names: Vec<Option<String>>,
+    now: Timestamp,
+    /// The show that the details describe, if it is another one.
+    show: Option<Versioned<Show>>,
+    /// The place of the seats that the seller does not list elsewhere.
+    checked: Option<SeatPlace>,
 }
 
 impl From<Error> for EditError {
@@ -44,57 +63,61 @@ impl From<TicketError> for EditError {
     }
 }
 
-impl From<EditError> for Error {
-    fn from(error: EditError) -> Self {
-        match error {
-            EditError::Failed(error) => error,
-            EditError::OtherShow => Self::internal_message("an edit did not use the show that was looked up for it"),
-        }
-    }
-}
-
-/// Replaces the details of a seller's listing. The show is looked up only if the details describe another one.
+/// Replaces the details of a seller's listing and the names of its seats. The show is looked up only if the details
+/// describe another one, and other listings only if the seats change.
 pub(crate) async fn edit_listing(
     state: &AppState,
     id: TicketId,
     seller: UserId,
     if_match: &IfMatch,
     details: ListingDetails,
+    names: Vec<Option<String>>,
 ) -> Result<Versioned<Ticket>, Error> {
-    let now = state.clock.now();
-    let edited = change_listing(state, id, seller, if_match, |ticket| edit(state, ticket, &details, None, now)).await;
-    match edited {
-        Err(EditError::OtherShow) => {}
-        edited => return Ok(edited?),
+    let mut edit = Edit { state, details, names, now: state.clock.now(), show: None, checked: None };
+    for _ in 0..MAX_ATTEMPTS {
+        match change_listing(state, id, seller, if_match, |ticket| edit.apply(ticket)).await {
+            Ok(edited) => {
+                if edit.show.is_some() {
+                    // Whoever changed the show since it was read may not have seen this listing.
+                    follow_show(state, id, Current::Unread, None).await?;
+                }
+                return Ok(edited);
+            }
+            Err(EditError::OtherShow) => {
+                edit.show = Some(join_show(state, edit.details.show(), edit.now).await?);
+            }
+            Err(EditError::OtherSeats(changed)) => {
+                ensure_not_listed(state, &changed).await?;
+                edit.checked = Some(changed.place());
+            }
+            Err(EditError::Failed(error)) => return Err(error),
+        }
     }
-    let show = join_show(state, details.show(), now).await?;
-    let edit = |ticket| edit(state, ticket, &details, Some(&show.state), now);
-    let edited = change_listing(state, id, seller, if_match, edit).await?;
-    // Whoever changed the show since it was read may not have seen this listing.
-    follow_show(state, id, Current::Unread, None).await?;
-    Ok(edited)
+    Err(Error::Unavailable(None))
 }
 
-/// The listing with other details. `show` is the show that they describe, if it was looked up.
-fn edit(
-    state: &AppState,
-    ticket: Ticket,
-    details: &ListingDetails,
-    show: Option<&Show>,
-    now: Timestamp,
-) -> Result<(Ticket, TicketChange), EditError> {
-    let (link, details) = match show {
-        Some(show) => (follow::link(show), follow::details_at(details.clone(), &show.details)),
-        None if follow::is_same_show(details, &ticket.listing) => {
-            (ticket.show.clone(), follow::details_kept(details.clone(), &ticket.listing))
+impl Edit<'_> {
+    /// The listing with the new details.
+    fn apply(&self, ticket: Ticket) -> Result<(Ticket, TicketChange), EditError> {
+        let (details, caps) = (self.details.clone(), &self.state.price_caps);
+        let (link, details) = match &self.show {
+            Some(show) => (follow::link(show), follow::details_at(details, &show.details)),
+            None if follow::is_same_show(&details, &ticket.listing) => {
+                (ticket.show.clone(), follow::details_kept(details, &ticket.listing))
+            }
+            None => {
+                // No show is made for an edit that is not allowed.
+                ticket.ensure_untouched()?;
+                details.check_cap(caps, details.show().country.as_deref())?;
+                return Err(EditError::OtherShow);
+            }
+        };
+        details.check_cap(caps, link.country.as_deref())?;
+        let place = ticket.place();
+        let (revised, change) = ticket.revise(link, details, self.names.clone(), self.now)?;
+        if revised.place() != place && Some(revised.place()) != self.checked {
+            return Err(EditError::OtherSeats(Box::new(revised)));
         }
-        None => {
-            // No show is made for an edit that is not allowed.
-            ticket.ensure_available()?;
-            details.check_cap(&state.price_caps, details.show().country.as_deref())?;
-            return Err(EditError::OtherShow);
-        }
-    };
-    details.check_cap(&state.price_caps, link.country.as_deref())?;
-    Ok(ticket.revise(link, details, now)?)
+        Ok((revised, change))
+    }
 }

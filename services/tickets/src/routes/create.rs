@@ -19,7 +19,9 @@ use platform::store::index::ID_INDEX;
 use super::view::{of_view, to_details, to_view};
 use crate::domain::follow;
 use crate::domain::show_link::ShowLink;
-use crate::domain::ticket::{ListingDetails, Ticket, TicketError};
+use crate::domain::ticket::{ListingDetails, Ticket};
+use crate::domain::ticket_error::TicketError;
+use crate::flows::ensure_not_listed::ensure_not_listed;
 use crate::flows::follow_show::follow_show;
 use crate::flows::join_show::join_show;
 use crate::state::AppState;
@@ -42,14 +44,23 @@ pub(super) async fn create(
         }
     }
     let (id, now) = (TicketId::new(), state.clock.now());
-    let (show, details) = join(&state, to_details(body?), now).await?;
-    let (ticket, _) = Ticket::list(id, user.id, show.clone(), details, now);
+    let (details, names) = to_details(body?)?;
+    let (show, details) = join(&state, details, now).await?;
+    let (ticket, _) = Ticket::list(id, user.id, show.clone(), details, names, now);
+    if let Err(taken) = ensure_not_listed(&state, &ticket).await {
+        // Another request with the same key may have stored this listing since.
+        return match state.claims.find(user.id, key.as_ref()).await? {
+            Some(claim) if state.tickets.get(claim.entity_id).await?.is_some() => Ok(created(claim.answer)),
+            _ => Err(taken),
+        };
+    }
     let view = to_view(Versioned { version: 0, state: ticket });
     let claim = state.claims.claim(user.id, key.as_ref(), id, view, now).await?;
     // The claim is the record of the idempotency key. The listing is made from the response that is stored with it, so
     // that the response describes the listing, whichever request inserts it.
-    let (show_id, details) = of_view(claim.answer.clone());
-    let (ticket, change) = Ticket::list(claim.entity_id, user.id, ShowLink { id: show_id, ..show }, details, claim.at);
+    let (show_id, details, names) = of_view(claim.answer.clone());
+    let show = ShowLink { id: show_id, ..show };
+    let (ticket, change) = Ticket::list(claim.entity_id, user.id, show, details, names, claim.at);
     let own = match state.tickets.insert(ticket, change).await {
         Ok(listed) => Current::from(listed),
         Err(error) if error.is_duplicate_of(ID_INDEX) => Current::Unread,

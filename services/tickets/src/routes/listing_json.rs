@@ -19,6 +19,9 @@ pub(super) struct ListingJson<'a> {
     pub(super) version: u64,
     #[serde(flatten)]
     details: Details<'a>,
+    seat: Option<&'a str>,
+    seats: Vec<Seat<'a>>,
+    free: u8,
     status: &'a str,
     seller_id: &'a str,
     created_at: &'a str,
@@ -37,6 +40,8 @@ struct Stored<'a> {
     listing: Details<'a>,
     #[serde(borrow)]
     status: Status<'a>,
+    #[serde(borrow)]
+    seats: Vec<Seat<'a>>,
     created_at: &'a str,
     updated_at: &'a str,
 }
@@ -62,7 +67,7 @@ struct Details<'a> {
     category: Option<&'a str>,
     section: Option<&'a str>,
     row: Option<&'a str>,
-    seat: Option<&'a str>,
+    blocks: Vec<u8>,
     description: Option<&'a str>,
 }
 
@@ -75,14 +80,31 @@ struct Price<'a> {
 #[derive(Debug, Deserialize)]
 struct Status<'a> {
     name: &'a str,
+    free: u8,
+}
+
+/// A seat without its order, which is not public.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Seat<'a> {
+    name: Option<&'a str>,
+    status: &'a str,
+}
+
+/// The name of the seat, if there is only one.
+pub(super) fn only_name<'s, S, N>(seats: &'s [S], name: impl Fn(&'s S) -> Option<N>) -> Option<N> {
+    match seats {
+        [only] => name(only),
+        _ => None,
+    }
 }
 
 impl<'a> ListingJson<'a> {
     /// Reads the public part of a stored listing.
     pub(super) fn read(stored: &'a StoredAggregate) -> Result<Self, StoreError> {
         let Versioned { version, state } = stored.decode::<Stored<'a>>()?;
-        let Stored { id, seller_id, show, listing: details, status, created_at, updated_at } = state;
-        let (show_id, status) = (show.id, status.name);
-        Ok(Self { id, show_id, version, details, status, seller_id, created_at, updated_at })
+        let Stored { id, seller_id, show, listing: details, status, seats, created_at, updated_at } = state;
+        let (show_id, Status { name: status, free }) = (show.id, status);
+        let seat = only_name(&seats, |seat| seat.name);
+        Ok(Self { id, show_id, version, details, seat, seats, free, status, seller_id, created_at, updated_at })
     }
 }

@@ -1,6 +1,7 @@
 //! The route table.
 
 mod create;
+mod duplicate_seats;
 mod list;
 mod listing_json;
 mod read;
@@ -22,6 +23,7 @@ use crate::state::AppState;
 pub(crate) fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(create::create, list::list))
+        .routes(routes!(duplicate_seats::duplicate_seats))
         .routes(routes!(read::read, update::update, withdraw::withdraw))
         .routes(routes!(shows::list::list_shows))
         .routes(routes!(shows::read::read_show, shows::replace::replace_show))

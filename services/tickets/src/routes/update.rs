@@ -26,6 +26,7 @@ pub(super) async fn update(
     if_match: IfMatch,
     Body(body): Body<NewListing>,
 ) -> Result<impl IntoResponse, Error> {
-    let ticket = edit_listing(&state, id, user.id, &if_match, to_details(body)).await?;
+    let (details, names) = to_details(body)?;
+    let ticket = edit_listing(&state, id, user.id, &if_match, details, names).await?;
     Ok((etag(ticket.version), Json(to_view(ticket))))
 }

@@ -2,16 +2,20 @@
 
 use common::aggregate::Versioned;
 use common::api;
-use common::api::tickets::NewListing;
+use common::api::tickets::{ListedSeat, NewListing};
+use common::error::Error;
 use common::id::ShowId;
 use common::text::Text;
 use common::validate;
 
+use super::listing_json::only_name;
 use crate::domain::ticket::{ListingDetails, Ticket};
 
-pub(super) fn to_details(new: NewListing) -> ListingDetails {
+/// The details of a new listing and the names of its seats, by slot.
+pub(super) fn to_details(new: NewListing) -> Result<(ListingDetails, Vec<Option<String>>), Error> {
     let text = |text: Option<Text>| text.map(String::from);
-    ListingDetails {
+    let (names, blocks) = (new.seat_names(), new.blocks());
+    let details = ListingDetails {
         title: new.title.into(),
         venue: new.venue.into(),
         city: text(new.city),
@@ -22,13 +26,14 @@ pub(super) fn to_details(new: NewListing) -> ListingDetails {
         category: new.category,
         section: text(new.section),
         row: text(new.row),
-        seat: text(new.seat),
+        blocks: blocks.map_err(|error| Error::field("split", error.to_string()))?,
         description: text(new.description),
-    }
+    };
+    Ok((details, names))
 }
 
-/// The show and the details of a listing as the public sees it.
-pub(super) fn of_view(listing: api::tickets::Listing) -> (ShowId, ListingDetails) {
+/// The show, the details and the names of the seats of a listing as the public sees it.
+pub(super) fn of_view(listing: api::tickets::Listing) -> (ShowId, ListingDetails, Vec<Option<String>>) {
     let details = ListingDetails {
         title: listing.title,
         venue: listing.venue,
@@ -40,17 +45,16 @@ pub(super) fn of_view(listing: api::tickets::Listing) -> (ShowId, ListingDetails
         category: listing.category,
         section: listing.section,
         row: listing.row,
-        seat: listing.seat,
+        blocks: listing.blocks,
         description: listing.description,
     };
-    (listing.show_id, details)
+    (listing.show_id, details, listing.seats.into_iter().map(|seat| seat.name).collect())
 }
 
 /// The listing as the public sees it.
 pub(super) fn to_view(ticket: Versioned<Ticket>) -> api::tickets::Listing {
     let Versioned { version, state: ticket } = ticket;
-    let status = ticket.status_name();
-    let listing = ticket.listing;
+    let (seats, listing) = (ticket.seats.as_slice(), ticket.listing);
     api::tickets::Listing {
         id: ticket.id,
         show_id: ticket.show.id,
@@ -65,9 +69,12 @@ pub(super) fn to_view(ticket: Versioned<Ticket>) -> api::tickets::Listing {
         category: listing.category,
         section: listing.section,
         row: listing.row,
-        seat: listing.seat,
+        seat: only_name(seats, |seat| seat.name.clone()),
+        seats: seats.iter().cloned().map(ListedSeat::from).collect(),
+        blocks: listing.blocks,
+        free: ticket.status.free,
         description: listing.description,
-        status,
+        status: ticket.status.name,
         seller_id: ticket.seller_id,
         created_at: ticket.created_at,
         updated_at: ticket.updated_at,

@@ -1,5 +1,6 @@
 //! The indexes and queries of the collections of `tickets`. No file outside this folder uses MongoDB's API.
 
+pub(crate) mod same_seats;
 pub(crate) mod show_names;
 pub(crate) mod shows;
 
@@ -22,18 +23,20 @@ use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
 use platform::store::{Store, StoredAggregate};
 
-use crate::domain::reconcile::pending_order_ids;
+use crate::domain::reconcile::{pending_order_ids, takes_orders};
 use crate::domain::search_tokens::search_tokens;
-use crate::domain::ticket::{Status, Ticket};
+use crate::domain::ticket::Ticket;
 
 pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
     let [offers, show] = shows::listing_indexes();
+    let seats = same_seats::index();
     vec![
         index::named("status_v1", doc! { "state.status.name": 1, "_id": -1 }),
         index::named("seller_v1", doc! { "state.sellerId": 1, "_id": -1 }),
         index::named("words_v1", doc! { "state.words": 1, "_id": -1 }),
         offers,
         show,
+        seats,
     ]
 }
 
@@ -53,9 +56,9 @@ static UNFINISHED_ORDERS: PartialIndex<OrderStatus> = PartialIndex {
 
 /// Reads the orders that can lead to a transition of the listing:
 ///
-/// - its pending orders, which are the one that it is reserved for and those that it refused, since they may have
+/// - its pending orders, which are those that seats are reserved for and those that it refused, since they may have
 ///   finished;
-/// - its unfinished orders, if it is available or withdrawn.
+/// - its unfinished orders, if it takes orders.
 ///
 /// `seen` is the order whose event is being handled. If it is pending, it is not read again.
 pub(crate) async fn relevant_orders(
@@ -68,16 +71,12 @@ pub(crate) async fn relevant_orders(
     let pending = try_join_all(pending.into_iter().map(|id| orders.get(id)));
     // Unfinished orders are read even if `seen` is one of them, because it may have finished after its event.
     let unfinished = async {
-        match ticket.status {
-            Status::Available | Status::Withdrawn => orders.find_in(&UNFINISHED_ORDERS, ticket.id).await,
-            Status::Reserved { .. } | Status::Sold { .. } => Ok(Vec::new()),
-        }
+        if takes_orders(ticket) { orders.find_in(&UNFINISHED_ORDERS, ticket.id).await } else { Ok(Vec::new()) }
     };
     let (mut found, pending) = try_join(unfinished, pending).await?;
     found.extend(pending.into_iter().flatten());
     if let Some(seen) = seen {
-        let is_expected = matches!(ticket.status, Status::Available | Status::Withdrawn)
-            && UNFINISHED_ORDERS.among.contains(&seen.status);
+        let is_expected = takes_orders(ticket) && UNFINISHED_ORDERS.among.contains(&seen.status);
         if !known.is_empty() {
             found.push(seen);
         } else if is_expected && !found.iter().any(|found| found.id == seen.id) {

@@ -43,6 +43,7 @@ pub(crate) fn show_indexes() -> Vec<IndexModel> {
 pub(crate) fn listing_indexes() -> [IndexModel; 2] {
     let offers = doc! {
         "state.show.id": 1, "state.status.name": 1, "state.listing.price.currency": 1, "state.listing.price.amount": 1,
+        "state.status.free": 1,
     };
     [index::named(OFFERS_INDEX, offers), index::named(SHOW_INDEX, doc! { "state.show.id": 1, "_id": 1 })]
 }
@@ -87,16 +88,15 @@ pub(crate) async fn page_of_listings(
     query: &ShowTicketsQuery,
     now: Timestamp,
 ) -> Result<Page<StoredAggregate>, StoreError> {
-    // A listing has one seat.
-    if query.quantity.is_some_and(|quantity| quantity > 1) {
-        return Ok(Page { items: Vec::new(), next_cursor: None });
-    }
     let mut filter = doc! {
         "state.show.id": show.to_string(),
         "state.status.name": TicketStatus::Available.as_ref(),
         "state.show.isCancelled": false,
         "state.listing.startsAt": { "$gt": now.to_string() },
     };
+    if let Some(quantity) = query.quantity {
+        filter.insert("state.status.quantities", i64::from(quantity));
+    }
     if let Some(section) = &query.section {
         filter.insert("state.listing.section", section.to_string());
     }
@@ -123,7 +123,7 @@ pub(crate) async fn listings_of(
 /// What is for sale of a show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Offer {
-    /// The number of free tickets.
+    /// The number of free seats.
     pub(crate) free: u64,
     /// The lowest price in each currency, sorted by its code.
     pub(crate) from: Vec<Money>,
@@ -162,7 +162,7 @@ impl Offers {
         let for_sale = doc! { "state.show.id": { "$in": ids }, "state.status.name": TicketStatus::Available.as_ref() };
         let group = doc! {
             "_id": { "show": "$state.show.id", "currency": "$state.listing.price.currency" },
-            "free": { "$sum": 1_i64 },
+            "free": { "$sum": { "$toLong": "$state.status.free" } },
             "lowest": { "$min": "$state.listing.price.amount" },
         };
         let counted = self.0.aggregate([doc! { "$match": for_sale }, doc! { "$group": group }]);

@@ -10,5 +10,5 @@ mod view;
 
 use common::identity::Role;
 
-/// The roles that may change shows.
-const STAFF: [Role; 2] = [Role::Support, Role::Operator];
+/// The roles that may change shows, and see what is listed twice.
+pub(super) const STAFF: [Role; 2] = [Role::Support, Role::Operator];

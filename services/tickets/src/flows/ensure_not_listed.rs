@@ -1,0 +1,28 @@
+//! Rejects a listing of a seat that its seller lists already.
+
+use common::error::Error;
+
+use crate::domain::ticket::Ticket;
+use crate::state::AppState;
+use crate::store::same_seats;
+
+/// Rejects a new or changed listing if its seller has another one with one of its seats: a seat of the same name in the
+/// same section and row of the same show, which is not withdrawn. Nothing is read if no seat has a name.
+///
+/// # Why
+/// It guards against a mistake, so a look is enough: two requests at the same moment can both pass. The same seat may
+/// also come from two sellers, of whom one is right. What is listed twice is shown to its sellers and to the staff.
+///
+/// # Errors
+/// A conflict that names the seat.
+pub(crate) async fn ensure_not_listed(state: &AppState, ticket: &Ticket) -> Result<(), Error> {
+    match same_seats::find_own(&state.tickets, ticket).await? {
+        Some(seat) => {
+            let detail = format!(
+                "You have listed seat {seat} for this show already. Change that listing, or withdraw it first."
+            );
+            Err(Error::conflict("seat-listed", detail))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,93 @@
+//! Queries for seats that are listed more than once.
+
+use common::aggregate::Aggregate as _;
+use common::api::tickets::DuplicateSeat;
+use common::events::ticket::TicketStatus;
+use common::timestamp::Timestamp;
+use futures::TryStreamExt as _;
+use mongodb::bson::{Document, doc};
+use mongodb::{Collection, Database, IndexModel};
+use platform::store::Store;
+use platform::store::error::StoreError;
+use platform::store::index::{self, any_of};
+
+use crate::domain::ticket::Ticket;
+
+/// The index of listings by the place of their seats.
+const SEATS_INDEX: &str = "seats_v1";
+/// Maximum number of seats that the staff gets at once.
+const MAX_DUPLICATES: i64 = 100;
+/// The statuses of a seat that is still its seller's.
+const OPEN: [TicketStatus; 2] = [TicketStatus::Available, TicketStatus::Reserved];
+
+pub(super) fn index() -> IndexModel {
+    let place = doc! {
+        "state.show.id": 1, "state.listing.section": 1, "state.listing.row": 1, "state.seats.name": 1,
+    };
+    index::named(SEATS_INDEX, place)
+}
+
+/// Returns the name of a seat of this listing that its seller has in another listing, where it is not withdrawn.
+pub(crate) async fn find_own(tickets: &Store<Ticket>, ticket: &Ticket) -> Result<Option<String>, StoreError> {
+    let names: Vec<String> = ticket.seats.names().flatten().cloned().collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let listed = any_of(&[TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold]);
+    let filter = doc! {
+        "state.show.id": ticket.show.id.to_string(),
+        "state.listing.section": ticket.listing.section.clone(),
+        "state.listing.row": ticket.listing.row.clone(),
+        "state.seats": { "$elemMatch": { "name": { "$in": &names }, "status": listed } },
+        "state.sellerId": ticket.seller_id.to_string(),
+        "_id": { "$ne": ticket.id.to_string() },
+    };
+    let found = tickets.find_by_index(SEATS_INDEX, filter, doc! {}, 1).await?;
+    let Some(other) = found.into_iter().next() else { return Ok(None) };
+    let is_listed = |name: &String| {
+        let same = |seat: &&common::events::ticket::Seat| seat.name.as_ref() == Some(name);
+        other.seats.as_slice().iter().find(same).is_some_and(|seat| seat.status != TicketStatus::Withdrawn)
+    };
+    Ok(names.into_iter().find(is_listed))
+}
+
+/// Finds seats that several open listings have.
+#[derive(Clone)]
+pub(crate) struct DuplicateSeats(Collection<Document>);
+
+impl DuplicateSeats {
+    pub(crate) fn new(database: &Database) -> Self {
+        Self(database.collection(Ticket::COLLECTION))
+    }
+
+    /// The named seats of shows after `now` that are free or held in more than one listing, at most 100.
+    ///
+    /// # Why
+    /// It reads all listings that are for sale. A member of the staff asks now and then; if listings knew of each other
+    /// instead, each change of one would have to be spread to the others.
+    pub(crate) async fn find(&self, now: Timestamp) -> Result<Vec<DuplicateSeat>, StoreError> {
+        let open = doc! { "state.status.name": any_of(&OPEN), "state.listing.startsAt": { "$gt": now.to_string() } };
+        let named = doc! { "state.seats.name": { "$ne": null }, "state.seats.status": any_of(&OPEN) };
+        let by_place = doc! {
+            "_id": {
+                "showId": "$state.show.id", "section": "$state.listing.section", "row": "$state.listing.row",
+                "seat": "$state.seats.name",
+            },
+            "listings": { "$push": {
+                "id": "$_id", "sellerId": "$state.sellerId", "status": "$state.seats.status",
+            } },
+        };
+        let pipeline = [
+            doc! { "$match": open },
+            doc! { "$unwind": "$state.seats" },
+            doc! { "$match": named },
+            doc! { "$group": by_place },
+            doc! { "$match": { "listings.1": { "$exists": true } } },
+            doc! { "$sort": { "_id": 1 } },
+            doc! { "$limit": MAX_DUPLICATES },
+            doc! { "$replaceWith": { "$mergeObjects": ["$_id", { "listings": "$listings" }] } },
+        ];
+        let found = self.0.aggregate(pipeline).with_type::<DuplicateSeat>().await?;
+        Ok(found.try_collect().await?)
+    }
+}
