@@ -127,7 +127,7 @@ async fn each_corruption_is_reported_with_its_ids() {
 
     // A change of an owned entity also makes its replicas differ from it.
     let seat = doc! { "name": null, "status": "available", "orderId": null };
-    let available = doc! { "$set": { "state.status": { "name": "available" }, "state.seats": [seat] } };
+    let available = doc! { "$set": { "state.status": { "name": "available", "free": 1, "quantities": [1] }, "state.seats": [seat] } };
     let expected = [
         found(TICKET_STATUS, "tickets", &[ticket, order]),
         found(REPLICAS, "orders", &[ticket]),

@@ -6,6 +6,7 @@ use common::events::order::{OrderState, OrderStatus};
 use common::events::ticket::{Refusal, RefusalReason};
 use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
+use common::seats::{Blocks, Slot};
 use common::timestamp::Timestamp;
 
 use super::show::ShowDetails;
@@ -32,14 +33,43 @@ pub(crate) fn details() -> ListingDetails {
         category: None,
         section: Some("A".to_owned()),
         row: Some("2".to_owned()),
-        seat: Some("14".to_owned()),
+        blocks: Blocks::one_seat(),
         description: None,
     }
 }
 
-/// An available listing.
+/// An available listing of one seat.
 pub(crate) fn ticket() -> Ticket {
-    Ticket::list(TicketId::new(), UserId::new(), link(), details(), now()).0
+    ticket_of(&[1])
+}
+
+/// An available listing of seats in blocks of these sizes.
+pub(crate) fn ticket_of(blocks: &[u8]) -> Ticket {
+    let blocks = Blocks::try_from(blocks.to_vec()).unwrap();
+    let names = names(blocks.seats());
+    let listing = ListingDetails { blocks, ..details() };
+    Ticket::list(TicketId::new(), UserId::new(), link(), listing, names, now()).0
+}
+
+/// The names of the seats of a listing.
+pub(crate) fn names(seats: usize) -> Vec<Option<String>> {
+    (14..).take(seats).map(|number: u32| Some(number.to_string())).collect()
+}
+
+/// The listing with these seats reserved for the order.
+pub(crate) fn hold(ticket: &Ticket, order: OrderId, slots: &[Slot]) -> Ticket {
+    ticket.clone().reserve(order, slots, now()).unwrap().0
+}
+
+/// The status of each seat.
+pub(crate) fn statuses(ticket: &Ticket) -> Vec<String> {
+    ticket.seats.as_slice().iter().map(|seat| seat.status.as_ref().to_owned()).collect()
+}
+
+/// The listing in each status; the order is the one that holds or bought the seat.
+pub(crate) fn in_each_status(order: OrderId) -> [Ticket; 4] {
+    let held = hold(&ticket(), order, &[0]);
+    [ticket(), held.clone(), held.sell(order, now()).unwrap().0, ticket().withdraw(now()).unwrap().0]
 }
 
 /// The link to the show of [`details`].
@@ -56,8 +86,14 @@ pub(crate) fn refusal() -> Refusal {
     Refusal { reason: RefusalReason::TermsChanged, price: None }
 }
 
-/// An order at the listing's current terms and price.
+/// An order of the first seat at the listing's current terms and price.
 pub(crate) fn order(ticket: &Ticket, status: OrderStatus) -> OrderState {
+    order_of(ticket, &[0], status)
+}
+
+/// An order of these slots at the listing's current terms and price.
+pub(crate) fn order_of(ticket: &Ticket, slots: &[Slot], status: OrderStatus) -> OrderState {
+    let price = &ticket.listing.price;
     OrderState {
         id: OrderId::new(),
         buyer_id: UserId::new(),
@@ -67,7 +103,10 @@ pub(crate) fn order(ticket: &Ticket, status: OrderStatus) -> OrderState {
         payment_id: None,
         ticket: ticket.terms(),
         show_id: ticket.show.id,
-        price: ticket.listing.price.clone(),
+        slots: slots.to_vec(),
+        seats: ticket.seats.names_at(slots).unwrap(),
+        unit_price: price.clone(),
+        price: price.times(slots.len()).unwrap(),
         expires_at: now().plus(Duration::from_secs(900)),
         created_at: now(),
         updated_at: now(),

@@ -91,7 +91,7 @@ mod tests {
     use common::id::{OrderId, ShowId};
 
     use super::*;
-    use crate::domain::fixtures::{details, now, show_details, ticket};
+    use crate::domain::fixtures::{details, hold, in_each_status, now, show_details, ticket, ticket_of};
 
     fn later() -> Timestamp {
         now().plus(Duration::from_secs(7 * 24 * 3600))
@@ -131,9 +131,8 @@ mod tests {
         let (ticket, _) = listed();
         let other =
             Show::create(ShowId::new(), ShowDetails { title: "Hamlet (2)".to_owned(), ..show_details() }, now());
-        let order_id = OrderId::new();
-        for status in [Status::Available, Status::Reserved { order_id }, Status::Sold { order_id }, Status::Withdrawn] {
-            let ticket = Ticket { status, ..ticket.clone() };
+        for in_status in in_each_status(OrderId::new()) {
+            let ticket = Ticket { show: ticket.show.clone(), ..in_status };
             let merged = follow(&ticket, &other.0);
             let expected = ShowLink { id: other.0.id, ..ticket.show.clone() };
             assert_eq!(merged, Ticket { show: expected, updated_at: merged.updated_at, ..ticket });
@@ -156,7 +155,7 @@ mod tests {
     fn held_ticket_keeps_its_terms_until_it_is_released() {
         let (ticket, show) = listed();
         let order = OrderId::new();
-        let held = ticket.clone().reserve(order, now()).unwrap().0;
+        let held = hold(&ticket, order, &[0]);
         let waiting = follow(&held, &moved(&show));
         assert_eq!(waiting.listing, ticket.listing);
         let sold = waiting.clone().sell(order, now()).unwrap().0;
@@ -167,10 +166,27 @@ mod tests {
     }
 
     #[test]
+    fn listing_moves_once_no_seat_is_held_or_sold() {
+        let (one, show) = listed();
+        let ticket = Ticket { show: one.show, ..ticket_of(&[1, 1, 1]) };
+        let (first, second) = (OrderId::new(), OrderId::new());
+        let waiting = follow(&hold(&hold(&ticket, first, &[0]), second, &[1]), &moved(&show));
+        let still_waiting = waiting.release(first, later()).unwrap().0;
+        assert_eq!(still_waiting.listing, ticket.listing, "another seat is held");
+        assert_eq!(next_transition(&still_waiting, &moved(&show), later()), None);
+        assert_eq!(still_waiting.clone().release(second, later()).unwrap().0.listing.venue, "Old Vic");
+        let sold = still_waiting.sell(second, later()).unwrap().0;
+        let third = hold(&sold, OrderId::new(), &[2]);
+        let released = third.clone().release(third.seats.holders().pop_first().unwrap(), later()).unwrap().0;
+        assert_eq!(released.listing, ticket.listing, "a buyer has the ticket for the earlier time");
+        assert_eq!(next_transition(&released, &moved(&show), later()), None);
+    }
+
+    #[test]
     fn held_ticket_of_a_moved_show_that_was_merged_moves_once_it_is_released() {
         let (ticket, show) = listed();
         let order = OrderId::new();
-        let waiting = follow(&ticket.clone().reserve(order, now()).unwrap().0, &moved(&show));
+        let waiting = follow(&hold(&ticket, order, &[0]), &moved(&show));
         // Another seller listed a ticket for the later time, and so made another show.
         let other = Show::create(ShowId::new(), moved(&show).details, now()).0;
         let other = other.absorb(&moved(&show), now()).unwrap().0;
@@ -183,12 +199,15 @@ mod tests {
     fn cancellation_reaches_listings_that_have_not_ended() {
         let (ticket, show) = listed();
         let cancelled = show.cancel("Rain".to_owned(), now()).unwrap().0;
-        let order_id = OrderId::new();
-        for status in [Status::Available, Status::Reserved { order_id }] {
-            assert!(follow(&Ticket { status, ..ticket.clone() }, &cancelled).show.is_cancelled);
+        let [available, held, sold, withdrawn] =
+            in_each_status(OrderId::new()).map(|it| Ticket { show: ticket.show.clone(), ..it });
+        let held_and_withdrawn = hold(&ticket_of(&[1, 1]), OrderId::new(), &[1]).withdraw(now()).unwrap().0;
+        let held_and_withdrawn = Ticket { show: ticket.show.clone(), ..held_and_withdrawn };
+        for open in [available, held, held_and_withdrawn] {
+            assert!(follow(&open, &cancelled).show.is_cancelled);
         }
-        for status in [Status::Sold { order_id }, Status::Withdrawn] {
-            assert_eq!(next_transition(&Ticket { status, ..ticket.clone() }, &cancelled, now()), None);
+        for ended in [sold, withdrawn] {
+            assert_eq!(next_transition(&ended, &cancelled, now()), None);
         }
         assert!(link(&cancelled).is_cancelled);
     }

@@ -99,12 +99,13 @@ mod tests {
     use std::time::Duration;
 
     use common::events::order::OrderStatus::{Authorized, AwaitingPayment, Cancelled, Completed, Created};
-    use common::id::OrderId;
-
     use common::events::ticket::{TicketChange, TicketStatus};
+    use common::id::OrderId;
+    use common::money::Money;
 
     use super::*;
-    use crate::domain::fixtures::{money, now, order, ticket};
+    use crate::domain::fixtures::{hold, money, names, now, order, order_of, statuses, ticket, ticket_of};
+    use crate::domain::seats::Seats;
 
     fn step(ticket: &Ticket, orders: &[OrderState]) -> Option<(Ticket, TicketChange)> {
         next_transition(ticket, orders.iter(), now()).map(|step| step.expect("an allowed transition"))
@@ -122,7 +123,7 @@ mod tests {
     }
 
     fn reserved_for(order: OrderId) -> Ticket {
-        ticket().reserve(order, now()).unwrap().0
+        hold(&ticket(), order, &[0])
     }
 
     #[test]
@@ -136,8 +137,71 @@ mod tests {
         let ticket = ticket();
         let orders = [Created, Created, Created].map(|status| order(&ticket, status));
         let (reserved, change) = step(&ticket, &orders).unwrap();
-        assert_eq!((reserved.order_id(), change), (Some(orders[2].id), TicketChange::Reserved));
-        assert_eq!(step(&reserved, &orders), None, "the other orders wait, they are not refused");
+        assert_eq!((reserved, change), (hold(&ticket, orders[2].id, &[0]), TicketChange::Reserved));
+        assert_eq!(
+            step(&hold(&ticket, orders[2].id, &[0]), &orders),
+            None,
+            "the other orders wait, they are not refused"
+        );
+    }
+
+    #[test]
+    fn orders_of_different_seats_do_not_wait_for_each_other() {
+        let mut ticket = ticket_of(&[2, 2, 2]);
+        let orders = [&[0, 1][..], &[2, 3], &[0, 1, 2, 3], &[4, 5]].map(|slots| order_of(&ticket, slots, Created));
+        assert_eq!(settle(&mut ticket, &orders), [TicketChange::Reserved; 2], "the newest of those that share seats");
+        let [_, _, four, last] = &orders;
+        assert_eq!(ticket.seats.holders(), [four.id, last.id].into());
+        assert_eq!(ticket.status.name, TicketStatus::Reserved);
+        let mut ended = orders.clone();
+        (ended[2].status, ended[3].status) = (Cancelled, Completed);
+        let steps = settle(&mut ticket, &ended);
+        assert_eq!(steps, [TicketChange::Released, TicketChange::Sold, TicketChange::Reserved, TicketChange::Reserved]);
+        assert_eq!(statuses(&ticket), ["reserved", "reserved", "reserved", "reserved", "sold", "sold"]);
+    }
+
+    #[test]
+    fn order_waits_for_each_of_its_seats() {
+        let base = ticket_of(&[1, 1, 1]);
+        let first = order_of(&base, &[0], Created);
+        let waiting = order_of(&base, &[0, 1], Created);
+        let mut ticket = hold(&base, first.id, &[0]);
+        // It waits although it would be refused: the end of the other order is on the way.
+        ticket.listing.price = money(6_000);
+        assert_eq!(settle(&mut ticket, &[first.clone(), waiting.clone()]), []);
+        ticket = ticket.withdraw(now()).unwrap().0;
+        assert_eq!(settle(&mut ticket, &[first.clone(), waiting.clone()]), []);
+        let cancelled = OrderState { status: Cancelled, ..first };
+        let steps = settle(&mut ticket, &[cancelled, waiting.clone()]);
+        assert_eq!(steps, [TicketChange::Released, TicketChange::Refused]);
+        assert_eq!(ticket.refusals[0].refusal.reason, RefusalReason::Withdrawn);
+        assert_eq!(statuses(&ticket), ["withdrawn"; 3]);
+    }
+
+    #[test]
+    fn price_is_that_of_all_seats() {
+        let ticket = ticket_of(&[1, 1]);
+        let of_two = order_of(&ticket, &[0, 1], Created);
+        let wrong = OrderState { price: money(5_000), ..of_two.clone() };
+        let refused = step(&ticket, &[wrong]).unwrap().0;
+        assert_eq!(refused.refusals[0].refusal.price, Some(money(5_000)), "the price of a seat");
+        assert_eq!(step(&ticket, &[of_two]).unwrap().1, TicketChange::Reserved);
+    }
+
+    #[test]
+    fn order_of_a_seat_that_does_not_exist_any_more_is_refused() {
+        let before = ticket_of(&[1, 1, 1]);
+        let of_the_last = order_of(&before, &[2], Created);
+        let mut ticket = ticket_of(&[1, 1]);
+        let orders = [order_of(&ticket, &[0], Created), order_of(&ticket, &[1], Created), of_the_last];
+        let steps = settle(&mut ticket, &orders);
+        assert_eq!(
+            steps,
+            [TicketChange::Reserved, TicketChange::Reserved, TicketChange::Refused],
+            "even with no seat free"
+        );
+        let without_seats = OrderState { slots: Vec::new(), seats: Vec::new(), price: money(0), ..orders[0].clone() };
+        assert_eq!(step(&before, &[without_seats]).unwrap().1, TicketChange::Refused);
     }
 
     #[test]
@@ -152,8 +216,8 @@ mod tests {
     fn each_refusal_has_its_reason() {
         type Edit = fn(&mut Ticket);
         let (new_price, no_price) = (Some(money(6_000)), None);
-        let table: [(&str, Edit, RefusalReason, Option<common::money::Money>); 13] = [
-            ("withdrawn", |t| t.status = Status::Withdrawn, RefusalReason::Withdrawn, no_price.clone()),
+        let table: [(&str, Edit, RefusalReason, Option<Money>); 15] = [
+            ("withdrawn", |t| *t = t.clone().withdraw(now()).unwrap().0, RefusalReason::Withdrawn, no_price.clone()),
             ("cancelled", |t| t.show.is_cancelled = true, RefusalReason::ShowCancelled, no_price.clone()),
             ("started", |t| t.listing.starts_at = now(), RefusalReason::Begun, no_price.clone()),
             ("price", |t| t.listing.price = money(6_000), RefusalReason::PriceChanged, new_price),
@@ -161,7 +225,7 @@ mod tests {
                 "currency",
                 |t| t.listing.price.currency = "EUR".parse().unwrap(),
                 RefusalReason::PriceChanged,
-                Some(common::money::Money { amount: 5_000, currency: "EUR".parse().unwrap() }),
+                Some(Money { amount: 5_000, currency: "EUR".parse().unwrap() }),
             ),
             ("title", |t| t.listing.title.push('!'), RefusalReason::TermsChanged, no_price.clone()),
             ("venue", |t| t.listing.venue.push('!'), RefusalReason::TermsChanged, no_price.clone()),
@@ -175,18 +239,30 @@ mod tests {
             ("time zone", |t| t.listing.time_zone = "UTC".to_owned(), RefusalReason::TermsChanged, no_price.clone()),
             ("section", |t| t.listing.section = None, RefusalReason::TermsChanged, no_price.clone()),
             ("row", |t| t.listing.row = None, RefusalReason::TermsChanged, no_price.clone()),
-            ("seat", |t| t.listing.seat = Some("15".to_owned()), RefusalReason::TermsChanged, no_price),
+            (
+                "split",
+                |t| t.listing.blocks = vec![1, 2].try_into().unwrap(),
+                RefusalReason::TermsChanged,
+                no_price.clone(),
+            ),
+            (
+                "names of the seats",
+                |t| t.seats = Seats::free(vec![None; 3]),
+                RefusalReason::TermsChanged,
+                no_price.clone(),
+            ),
+            ("number of seats", |t| t.seats = Seats::free(names(2)), RefusalReason::TermsChanged, no_price),
         ];
         for (what, edit, reason, price) in table {
-            let mut edited = ticket();
-            let ordered = order(&edited, Created);
+            let mut edited = ticket_of(&[2, 1]);
+            let ordered = order_of(&edited, &[0, 1, 2], Created);
             edit(&mut edited);
             let (refused, change) = step(&edited, std::slice::from_ref(&ordered)).unwrap();
             assert_eq!(change, TicketChange::Refused, "{what}");
             assert_eq!(refused.refusals.len(), 1, "{what}");
             assert_eq!(refused.refusals[0].order_id, ordered.id, "{what}");
             assert_eq!(refused.refusals[0].refusal, Refusal { reason, price }, "{what}");
-            assert_eq!(refused.status, edited.status, "{what}");
+            assert_eq!((&refused.status, &refused.seats), (&edited.status, &edited.seats), "{what}");
             assert_eq!(step(&refused, &[ordered]), None, "{what}: refused only once");
         }
     }
@@ -215,7 +291,7 @@ mod tests {
         let cancelled = OrderState { status: Cancelled, ..first };
         assert_eq!(settle(&mut edited, &[cancelled, second.clone()]), [TicketChange::Updated]);
         assert!(edited.refusals.is_empty());
-        assert_eq!(edited.order_id(), Some(second.id));
+        assert!(edited.seats.are_held_by(second.id));
     }
 
     #[test]
@@ -238,17 +314,17 @@ mod tests {
             (Cancelled, Some(TicketChange::Released), Some(TicketStatus::Available)),
         ] {
             let holder = order(&base, status);
-            let held = base.clone().reserve(holder.id, now()).unwrap().0;
+            let held = hold(&base, holder.id, &[0]);
             let stepped = step(&held, &[holder]);
             assert_eq!(stepped.as_ref().map(|(_, change)| *change), change, "{status:?}");
-            assert_eq!(stepped.map(|(ticket, _)| ticket.status_name()), after, "{status:?}");
+            assert_eq!(stepped.map(|(ticket, _)| ticket.status.name), after, "{status:?}");
         }
     }
 
     #[test]
     fn end_of_another_order_changes_nothing() {
         let base = ticket();
-        let held = base.clone().reserve(OrderId::new(), now()).unwrap().0;
+        let held = reserved_for(OrderId::new());
         assert_eq!(step(&held, &[order(&base, Cancelled), order(&base, Completed)]), None);
     }
 
@@ -263,14 +339,14 @@ mod tests {
         let cancelled = OrderState { status: Cancelled, ..first };
         let steps = settle(&mut ticket, &[cancelled, second.clone()]);
         assert_eq!(steps, [TicketChange::Released, TicketChange::Reserved]);
-        assert_eq!(ticket.order_id(), Some(second.id));
+        assert!(ticket.seats.are_held_by(second.id));
     }
 
     #[test]
     fn sold_listing_never_changes() {
         let base = ticket();
         let winner = order(&base, Completed);
-        let sold = base.clone().reserve(winner.id, now()).unwrap().0.sell(winner.id, now()).unwrap().0;
+        let sold = hold(&base, winner.id, &[0]).sell(winner.id, now()).unwrap().0;
         for status in [Created, AwaitingPayment, Authorized, Completed, Cancelled] {
             assert_eq!(step(&sold, &[winner.clone(), order(&base, status)]), None, "{status:?}");
         }
@@ -284,7 +360,7 @@ mod tests {
         assert_eq!(settle(&mut withdrawn, std::slice::from_ref(&late)), [TicketChange::Refused]);
         let cancelled = OrderState { status: Cancelled, ..late };
         assert_eq!(settle(&mut withdrawn, &[cancelled]), [TicketChange::Updated]);
-        assert_eq!(withdrawn.status, Status::Withdrawn);
+        assert!(withdrawn.is_withdrawn());
     }
 
     #[test]
@@ -292,14 +368,14 @@ mod tests {
         let base = ticket();
         let waiting = order(&base, Created);
         assert!(!orders_missed_decision(&base, &waiting), "no decision yet");
-        let reserved = base.clone().reserve(waiting.id, now()).unwrap().0;
+        let reserved = hold(&base, waiting.id, &[0]);
         assert!(orders_missed_decision(&reserved, &waiting));
         assert!(!orders_missed_decision(&reserved, &OrderState { status: AwaitingPayment, ..waiting.clone() }));
         assert!(
             !orders_missed_decision(&reserved, &order(&base, Created)),
             "this order waits for the one that is reserved"
         );
-        let refused = base.refuse(waiting.id, crate::domain::fixtures::refusal(), now()).unwrap().0;
+        let refused = base.refuse(waiting.id, crate::domain::fixtures::refusal(), now()).0;
         assert!(orders_missed_decision(&refused, &waiting));
     }
 }

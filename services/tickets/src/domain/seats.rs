@@ -1,10 +1,10 @@
-//! The seats of a listing: which are free, held, sold or withdrawn, and by which order.
+//! The seats of a listing: which are free, held, sold or withdrawn, by which order, and the status that follows from it.
 
 use std::collections::BTreeSet;
 
 use common::events::ticket::{Seat, TicketStatus};
 use common::id::OrderId;
-use common::seats::Slot;
+use common::seats::{Blocks, Slot};
 use serde::{Deserialize, Serialize};
 
 /// The seats by slot. A seat has an order if and only if it is reserved or sold.
@@ -134,6 +134,35 @@ fn is_held_by(seat: &Seat, order: OrderId) -> bool {
     seat.status == TicketStatus::Reserved && seat.order_id == Some(order)
 }
 
+/// Status of a listing. What follows from its blocks and seats is stored because queries use it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// The name of the status: `withdrawn`, or what follows from the seats.
+    pub(crate) name: TicketStatus,
+    /// How many seats are for sale.
+    pub(crate) free: u8,
+    /// The numbers of seats that can be ordered together, ascending.
+    pub(crate) quantities: Vec<u8>,
+}
+
+impl Status {
+    /// The status of a listing with these seats.
+    pub(crate) fn of(is_withdrawn: bool, blocks: &Blocks, seats: &Seats) -> Self {
+        let free = seats.free_slots();
+        let quantities = blocks.quantities(|slot| free.contains(&slot));
+        Self {
+            name: if is_withdrawn { TicketStatus::Withdrawn } else { seats.status() },
+            free: count(free.len()),
+            quantities: quantities.into_iter().map(count).collect(),
+        }
+    }
+}
+
+/// A number of seats of one listing, which has at most eight.
+fn count(seats: usize) -> u8 {
+    u8::try_from(seats).unwrap_or(u8::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,8 +171,8 @@ mod tests {
         Seats::free(["12", "13", "14"].map(|name| Some(name.to_owned())).to_vec())
     }
 
-    fn statuses(seats: &Seats) -> Vec<&'static str> {
-        seats.as_slice().iter().map(|seat| seat.status.into()).collect()
+    fn statuses(seats: &Seats) -> Vec<String> {
+        seats.as_slice().iter().map(|seat| seat.status.as_ref().to_owned()).collect()
     }
 
     #[test]
@@ -169,12 +198,12 @@ mod tests {
         let released = sold.clone().release(first, TicketStatus::Available).unwrap();
         assert_eq!(
             (statuses(&released), released.status()),
-            (vec!["available", "sold", "sold"], TicketStatus::Available)
+            (["available", "sold", "sold"].map(String::from).to_vec(), TicketStatus::Available)
         );
         assert_eq!(sold.sell(first).unwrap().status(), TicketStatus::Sold);
         assert_eq!(
-            held.withdraw().release(first, TicketStatus::Withdrawn).map(|it| statuses(&it)[0]),
-            Some("withdrawn")
+            held.withdraw().release(first, TicketStatus::Withdrawn).map(|it| statuses(&it).remove(0)),
+            Some("withdrawn".to_owned())
         );
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::price::{PastPrice, PriceCap, check_cap, past_prices, price_drop};
 use super::search_tokens::search_tokens;
-use super::seats::Seats;
+use super::seats::{Seats, Status};
 use super::show::ShowDetails;
 use super::show_link::{Occasion, ShowLink};
 use super::ticket_error::TicketError;
@@ -48,17 +48,6 @@ pub struct ListingDetails {
     pub description: Option<String>,
 }
 
-/// Status of a listing. What follows from its blocks and seats is stored because queries use it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Status {
-    /// The name of the status: `withdrawn`, or what follows from the seats.
-    pub(crate) name: TicketStatus,
-    /// How many seats are for sale.
-    pub(crate) free: u8,
-    /// The numbers of seats that can be ordered together, ascending.
-    pub(crate) quantities: Vec<u8>,
-}
-
 /// A listing of one to eight seats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,24 +73,6 @@ pub struct Ticket {
     pub(crate) refusals: Vec<RefusedOrder>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-}
-
-impl Status {
-    /// The status of a listing with these seats.
-    fn of(is_withdrawn: bool, blocks: &Blocks, seats: &Seats) -> Self {
-        let free = seats.free_slots();
-        let quantities = blocks.quantities(|slot| free.contains(&slot));
-        Self {
-            name: if is_withdrawn { TicketStatus::Withdrawn } else { seats.status() },
-            free: count(free.len()),
-            quantities: quantities.into_iter().map(count).collect(),
-        }
-    }
-}
-
-/// A number of seats of one listing, which has at most eight.
-fn count(seats: usize) -> u8 {
-    u8::try_from(seats).unwrap_or(u8::MAX)
 }
 
 impl ListingDetails {
