@@ -4,6 +4,7 @@ use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{Category, TicketState, TicketStatus};
 use common::timestamp::Timestamp;
 
+use super::duplicate_seats::DuplicateSeats;
 use super::form::capitalized;
 use super::moment::Moment;
 use super::seats::{self, Choice};
@@ -37,6 +38,8 @@ pub(crate) struct ListingView {
     pub description: Option<String>,
     pub seller: String,
     pub availability: Availability,
+    /// What its seller is told of seats that are listed twice; empty for everybody else.
+    pub duplicates: Vec<String>,
 }
 
 /// Whether a listing can be bought now.
@@ -110,7 +113,14 @@ impl ListingView {
             description: ticket.description.clone(),
             seller: seller.cloned().unwrap_or_else(|| UNKNOWN_USER_NAME.to_owned()),
             availability,
+            duplicates: Vec::new(),
         }
+    }
+
+    /// The view for the seller, who is told of these seats.
+    #[must_use]
+    pub(crate) fn with_duplicates(self, duplicates: Option<DuplicateSeats<'_>>) -> Self {
+        Self { duplicates: duplicates.map(|found| found.sentences()).unwrap_or_default(), ..self }
     }
 
     /// The view with this number of seats chosen, if it can be ordered.

@@ -10,6 +10,7 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::id::OrderId;
 use common::timestamp::Timestamp;
 
+use super::duplicate_seats::DuplicateSeats;
 use super::moment::Moment;
 use super::order_number::OrderNumber;
 use super::show_notice::ShowNotice;
@@ -48,6 +49,12 @@ impl Notification {
             }
         };
         sales.into_iter().map(sale).collect()
+    }
+
+    /// Reports that seats of the user's listing are in another one too.
+    pub(crate) fn from_duplicates(ticket: &TicketState, listings: &[TicketState], now: Timestamp) -> Option<Self> {
+        let found = DuplicateSeats::find(ticket, listings, now)?;
+        Some(Self { at: found.since, text: found.summary(), link: format!("/tickets/{}", ticket.terms.id) })
     }
 
     /// Reports that the user's order is paid, that its hold ends soon, or that it ended with its show.

@@ -46,6 +46,12 @@ fn seats(names: &[Option<&str>]) -> Option<String> {
     })
 }
 
+/// `seat 12` or `seats 12 to 15`.
+pub(crate) fn named_seats(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().copied().map(Some).collect();
+    seats(&names).unwrap_or_default()
+}
+
 /// The slots that can be ordered.
 pub(crate) fn free_slots(ticket: &TicketState) -> Vec<Slot> {
     if ticket.status == TicketStatus::Available { ticket.free_slots() } else { Vec::new() }

@@ -15,9 +15,9 @@ use crate::domain::show_watch::{ShowWatch, is_open};
 use crate::state::AppState;
 use crate::store::model::Replicas;
 use crate::store::user_data::Watch;
-use crate::store::{lists, offers};
+use crate::store::{duplicate_seats, lists, offers};
 
-/// Maximum number of sales, of paid orders and of unpaid orders that are read.
+/// Maximum number of sales, of paid orders, of unpaid orders and of open listings that are read.
 const MAX_PER_KIND: i64 = 20;
 /// Maximum number of watches that are read: more, since there is nothing to tell of most watched tickets.
 const MAX_WATCHES: i64 = MAX_PER_KIND * 5;
@@ -39,8 +39,9 @@ pub(crate) struct News {
 pub(crate) async fn collect_notifications(state: &AppState, model: &Replicas, user: UserId) -> Result<News, Error> {
     let now = state.clock.now();
     let unpaid = [OrderStatus::Created, OrderStatus::AwaitingPayment];
-    let (sold, paid, held, watches, show_watches, read_until) = tokio::try_join!(
+    let (sold, listed_twice, paid, held, watches, show_watches, read_until) = tokio::try_join!(
         lists::sold_tickets(&model.tickets, user, MAX_PER_KIND),
+        duplicate_seats::duplicates_of_seller(model, user, now, MAX_PER_KIND),
         lists::orders_with_status(&model.orders, user, &[OrderStatus::Completed], MAX_PER_KIND),
         lists::orders_with_status(&model.orders, user, &unpaid, MAX_PER_KIND),
         state.user_data.watches_of(user, MAX_WATCHES),
@@ -59,6 +60,8 @@ pub(crate) async fn collect_notifications(state: &AppState, model: &Replicas, us
         lists::shows_by_ids(&model.shows, shows),
     )?;
     let mut notifications: Vec<_> = sold.iter().flat_map(|it| Notification::from_sales(it, &sales)).collect();
+    let twice = listed_twice.iter().filter_map(|it| Notification::from_duplicates(&it.ticket, &it.listings, now));
+    notifications.extend(twice);
     let orders = paid.iter().chain(&held);
     notifications.extend(orders.clone().chain(&ended).filter_map(|order| Notification::from_order(order, now)));
     notifications.extend(orders.filter_map(|order| Notification::from_show(order, shows.get(&order.show_id)?)));

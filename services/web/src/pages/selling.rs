@@ -8,11 +8,12 @@ use platform::store::page::PageRequest;
 
 use super::layout::{self, Layout};
 use super::orders::CursorQuery;
+use crate::domain::duplicate_seats::DuplicateSeats;
 use crate::domain::listing_view::{Availability, ListingView};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
-use crate::store::lists;
+use crate::store::{duplicate_seats, lists};
 use crate::viewer::Viewer;
 
 #[derive(Template)]
@@ -37,9 +38,15 @@ pub(super) async fn selling(
     let user = viewer.require_user("/selling")?;
     let is_continued = query.value.cursor.is_some();
     let request = PageRequest::from(query.value);
-    let page = lists::listings_of(&state.model.live().await?.tickets, user, &request).await?;
+    let tickets = state.model.live().await?.tickets;
+    let page = lists::listings_of(&tickets, user, &request).await?;
+    let same = duplicate_seats::listings_with_seats_of(&tickets, &page.items).await?;
     let now = state.clock.now();
-    let listings = page.items.iter().map(|ticket| (ListingView::new(ticket, None, now), ticket.version)).collect();
+    let views = page.items.iter().map(|ticket| {
+        let duplicates = DuplicateSeats::find(ticket, same.iter().map(|it| &it.state), now);
+        (ListingView::new(ticket, None, now).with_duplicates(duplicates), ticket.version)
+    });
+    let listings = views.collect();
     let mut layout = Layout::new("My listings", "The tickets that you have listed.", &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
     let next = page.next_cursor.map(|cursor| cursor.to_string());
@@ -77,6 +84,13 @@ mod tests {
         let html = SellingPage { layout, listings, is_continued: false, next: None }.render().unwrap();
         assert!(html.contains("Not for sale: the show is cancelled.") && !html.contains("/edit\""), "{html}");
         assert!(!html.contains("List another"), "{html}");
+        let again = TicketState { show_id: ticket.show_id, seller_id: ticket.seller_id, ..sample() };
+        ticket.status = TicketStatus::Available;
+        let duplicates = DuplicateSeats::find(&again, [&ticket], again.created_at);
+        let view = ListingView::new(&again, None, again.created_at).with_duplicates(duplicates);
+        let layout = Layout::new("My listings", "About", &Viewer::Guest);
+        let html = SellingPage { layout, listings: vec![(view, 3)], is_continued: false, next: None }.render().unwrap();
+        assert!(html.contains("<p class=\"alert alert-warning\">You have listed seat 14 twice. "), "{html}");
         let layout = Layout::new("My listings", "About", &Viewer::Guest);
         let html = SellingPage { layout, listings: Vec::new(), is_continued: false, next: None }.render().unwrap();
         assert!(html.contains("You have listed nothing yet"), "{html}");

@@ -19,6 +19,7 @@ use super::checkout;
 use super::hold_intention::{self, HoldForm};
 use super::layout::{self, Layout, see_other, with_retry_after};
 use crate::client_context::ClientContext;
+use crate::domain::duplicate_seats::DuplicateSeats;
 use crate::domain::listing_view::{Availability, ListingView};
 use crate::domain::show_view::ShowView;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
@@ -28,7 +29,7 @@ use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::service_client::RequestOptions;
 use crate::state::AppState;
-use crate::store::{lists, offers};
+use crate::store::{duplicate_seats, lists, offers};
 use crate::viewer::Viewer;
 
 #[derive(Template)]
@@ -132,7 +133,11 @@ pub(super) async fn page(
     };
     let hold_expiry = lists::hold_expiry(&model.orders, ticket).await?;
     let listing = ListingView::new(ticket, sellers.get(&ticket.seller_id), now);
-    let listing = listing.of_show(show.as_ref().map(|found| &found.show.state));
+    let mut listing = listing.of_show(show.as_ref().map(|found| &found.show.state));
+    if role == Role::Seller {
+        let same = duplicate_seats::listings_with_seats_of(&model.tickets, std::slice::from_ref(ticket)).await?;
+        listing = listing.with_duplicates(DuplicateSeats::find(ticket, same.iter().map(|it| &it.state), now));
+    }
     let description = format!("{}, {}: {} all-in.", listing.place, listing.starts_at.text, listing.price);
     let is_for_sale = listing.availability.is_for_sale();
     let canonical = is_for_sale.then(|| format!("{}/tickets/{id}", state.public_url));

@@ -1,6 +1,7 @@
 //! The read model and the service's own data: indexes and queries. No other module depends on MongoDB.
 
 pub mod drafts;
+pub mod duplicate_seats;
 mod generations;
 pub mod lists;
 pub mod model;

@@ -1,5 +1,6 @@
 //! Fields stored in addition to the states of shows, users and listings: the search keys of the first two, the day of a
-//! show, and the number of free and of sold seats of a listing. And the indexes of these replicas.
+//! show, the numbers of free and of sold seats of a listing, and the keys of its open seats. And the indexes of these
+//! replicas.
 //!
 //! # Why
 //! The fields are derived here rather than taken from the events, because normalisation is local to this service. A
@@ -17,6 +18,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 
 use super::index;
+use crate::domain::duplicate_seats::{OPEN, seat_keys};
 use crate::domain::search::index_keys;
 use crate::domain::seats::{free_slots, sold_count};
 
@@ -30,7 +32,8 @@ pub(crate) fn show_indexes() -> Vec<IndexModel> {
     ]
 }
 
-/// Indexes of the replica of listings that [`offers`](super::offers) needs.
+/// Indexes of the replica of listings that [`offers`](super::offers) and [`duplicate_seats`](super::duplicate_seats)
+/// need.
 pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
     let dropped = IndexOptions::builder()
         .name("dropped_v1".to_owned())
@@ -49,6 +52,13 @@ pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
         // The last fields let a watch skip what is not for sale, or too expensive, without reading it.
         index("show_changed_v2", by_change),
         IndexModel::builder().keys(by_drop).options(dropped).build(),
+        index("open_seats_v1", doc! { "openSeats": 1 }),
+        // A seller's listings that have ended cost nothing.
+        platform::store::index::partial(
+            "seller_open_v1",
+            doc! { "state.sellerId": 1, "state.startsAt": 1 },
+            doc! { "state.status": platform::store::index::any_of(&OPEN) },
+        ),
     ]
 }
 
@@ -80,6 +90,11 @@ pub(crate) trait Searchable: Entity {
     fn seat_counts(&self) -> Vec<(&'static str, usize)> {
         Vec::new()
     }
+
+    /// The keys of the seats that other listings may have too; `None` for what has no seats.
+    fn open_seats(&self) -> Option<Vec<String>> {
+        None
+    }
 }
 
 impl Searchable for ShowState {
@@ -108,12 +123,16 @@ impl Searchable for TicketState {
     fn seat_counts(&self) -> Vec<(&'static str, usize)> {
         vec![("free", free_slots(self).len()), ("sold", sold_count(self))]
     }
+
+    fn open_seats(&self) -> Option<Vec<String>> {
+        Some(seat_keys(self))
+    }
 }
 
 impl Searchable for OrderState {}
 impl Searchable for PaymentState {}
 
-/// The fields stored in addition to a state: `words`, all its search keys, `day`, and numbers of seats.
+/// The fields stored in addition to a state: `words`, all its search keys, `day`, numbers of seats, and `openSeats`.
 pub(crate) fn search_fields<S: Searchable>(state: &S) -> Document {
     let mut fields = Document::new();
     let texts = state.searchable_texts();
@@ -125,6 +144,9 @@ pub(crate) fn search_fields<S: Searchable>(state: &S) -> Document {
     }
     for (field, count) in state.seat_counts() {
         fields.insert(field, i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    if let Some(keys) = state.open_seats() {
+        fields.insert("openSeats", keys);
     }
     fields
 }
