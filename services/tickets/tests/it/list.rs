@@ -79,7 +79,7 @@ async fn item_is_the_same_text_as_a_single_listing() {
     create_sold(&app, &seller).await;
     for (field, value) in [
         ("city", json!(null)),
-        ("seat", json!(null)),
+        ("seat", json!("14")),
         ("title", json!("\"Carmen\" \\ \u{e9}t\u{e9}")),
         ("description", json!("First line\nsecond line")),
         ("faceValue", json!({ "amount": 20_000, "currency": "USD" })),

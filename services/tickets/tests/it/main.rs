@@ -22,6 +22,7 @@ mod read;
 mod repair;
 mod repeats;
 mod search;
+mod seats;
 mod show_names;
 mod show_races;
 mod shows;
