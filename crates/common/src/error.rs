@@ -30,13 +30,13 @@ pub struct Rejection {
     /// The caller's own orders that caused the conflict.
     pub orders: Vec<OrderId>,
     /// The numbers of seats that can be ordered instead.
-    pub quantities: Vec<usize>,
+    pub quantities: Box<[usize]>,
 }
 
 impl Rejection {
     /// A permanent rejection: the same request never succeeds.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, orders: Vec::new(), quantities: Vec::new() }
+        Self { code, detail: detail.into(), retry_after: None, orders: Vec::new(), quantities: Box::default() }
     }
 
     /// Makes it a temporary rejection: a retry after this time may succeed.
@@ -56,7 +56,7 @@ impl Rejection {
     /// Adds the numbers of seats that can be ordered instead.
     #[must_use]
     pub fn with_quantities(mut self, quantities: Vec<usize>) -> Self {
-        self.quantities = quantities;
+        self.quantities = quantities.into();
         self
     }
 }
@@ -283,7 +283,7 @@ impl Error {
             instance: String::new(),
             errors,
             orders: self.rejection().map(|rejection| rejection.orders.clone()).unwrap_or_default(),
-            quantities: self.rejection().map(|rejection| rejection.quantities.clone()).unwrap_or_default(),
+            quantities: self.rejection().map(|rejection| rejection.quantities.to_vec()).unwrap_or_default(),
         }
     }
 }

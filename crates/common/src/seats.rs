@@ -91,7 +91,7 @@ impl Blocks {
         let ranges: Vec<_> = self.ranges().collect();
         let mut runs = Vec::new();
         for (n, first) in ranges.iter().enumerate() {
-            let free = ranges[n..].iter().take_while(|block| (**block).clone().all(&is_free));
+            let free = ranges.iter().skip(n).take_while(|block| (**block).clone().all(&is_free));
             runs.extend(free.map(|last| first.start..last.end));
         }
         runs.into_iter()

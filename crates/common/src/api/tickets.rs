@@ -137,7 +137,7 @@ impl NewListing {
     }
 }
 
-fn are_seat_names(names: &Vec<Text>) -> Result<(), ValidationError> {
+fn are_seat_names(names: &[Text]) -> Result<(), ValidationError> {
     let distinct: HashSet<&Text> = names.iter().collect();
     if names.is_empty() || names.len() > MAX_SEATS {
         return Err(invalid("length", format!("must have 1 to {MAX_SEATS} names")));

@@ -130,9 +130,10 @@ fn wrong_changes(before: &Value, after: &Value) -> Vec<(usize, String)> {
     let may_follow = |(one, other): (&Value, &Value)| {
         let same_order = one["orderId"] == other["orderId"];
         match (status(one), status(other)) {
-            (Some(Available), Some(Available | Reserved | Withdrawn)) => true,
+            (Some(Available), Some(Available | Reserved | Withdrawn))
+            | (Some(Reserved), Some(Available | Withdrawn))
+            | (Some(Withdrawn), Some(Withdrawn)) => true,
             (Some(Reserved), Some(Reserved | Sold)) | (Some(Sold), Some(Sold)) => same_order,
-            (Some(Reserved), Some(Available | Withdrawn)) | (Some(Withdrawn), Some(Withdrawn)) => true,
             _ => false,
         }
     };

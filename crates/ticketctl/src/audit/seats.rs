@@ -216,8 +216,8 @@ mod tests {
         found
     }
 
-    fn found(ticket: Option<Entity>, orders: &[Entity]) -> Vec<String> {
-        let found = findings(ticket.as_ref(), orders);
+    fn found(ticket: Option<&Entity>, orders: &[Entity]) -> Vec<String> {
+        let found = findings(ticket, orders);
         found.iter().map(|finding| format!("{}: {}", finding.ids.join(" "), finding.text)).collect()
     }
 
@@ -239,7 +239,7 @@ mod tests {
             (ticket("withdrawn", &[WITHDRAWN, HELD]), vec![order("o", "awaitingPayment", &[1])]),
             (ticket("withdrawn", &[WITHDRAWN, WITHDRAWN, SOLD, SOLD]), vec![completed]),
         ] {
-            assert_eq!(found(Some(ticket.clone()), &orders), Vec::<String>::new(), "{ticket:?}");
+            assert_eq!(found(Some(&ticket), &orders), Vec::<String>::new(), "{ticket:?}");
         }
         let waiting = [order("o", "created", &[0])];
         assert_eq!(found(None, &waiting), Vec::<String>::new(), "the ticket's event may be late");
@@ -286,16 +286,16 @@ mod tests {
             ),
         ];
         for (ticket, orders, expected) in table {
-            assert_eq!(found(ticket, &orders), [expected]);
+            assert_eq!(found(ticket.as_ref(), &orders), [expected]);
         }
     }
 
     #[test]
     fn seat_is_in_one_open_order() {
         let sold = ticket("available", &[("sold", Some("o")), FREE]);
-        let shared = found(Some(sold.clone()), &[order("o", "completed", &[0]), order("p", "created", &[0, 1])]);
+        let shared = found(Some(&sold), &[order("o", "completed", &[0]), order("p", "created", &[0, 1])]);
         assert_eq!(shared, ["t o p: the open orders o, p share the seats [0] of ticket t"]);
-        let twice = found(Some(sold), &[order("o", "completed", &[0]), order("p", "completed", &[0])]);
+        let twice = found(Some(&sold), &[order("o", "completed", &[0]), order("p", "completed", &[0])]);
         assert_eq!(
             twice,
             [
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn order_takes_whole_blocks_at_the_price_of_each_seat() {
-        let check = |order: Entity| found(Some(ticket("available", &[FREE])), &[order]);
+        let check = |order: Entity| found(Some(&ticket("available", &[FREE])), &[order]);
         for slots in [&[0][..], &[1], &[0, 1], &[2, 3], &[1, 2, 3], &[0, 1, 2, 3]] {
             assert_eq!(check(order("o", "created", slots)), Vec::<String>::new(), "{slots:?}");
         }
@@ -337,9 +337,9 @@ mod tests {
         ] {
             let names: Vec<_> = seats.iter().map(|(status, _)| *status).collect();
             let expected = format!("t: ticket t is {status}, but its seats are [{}]", names.join(", "));
-            assert_eq!(found(Some(ticket(status, seats)), &orders), [expected]);
+            assert_eq!(found(Some(&ticket(status, seats)), &orders), [expected]);
         }
-        assert_eq!(found(Some(ticket("available", &[])), &[]), ["t: ticket t is available, but its seats are []"]);
+        assert_eq!(found(Some(&ticket("available", &[])), &[]), ["t: ticket t is available, but its seats are []"]);
     }
 
     #[test]

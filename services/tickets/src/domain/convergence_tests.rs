@@ -115,7 +115,7 @@ impl Orders {
             return;
         }
         let index = pick % candidates.len();
-        let order = &mut candidates[index];
+        let order = &mut *candidates[index];
         order.status = to;
         let state = order.clone();
         self.publish(state);

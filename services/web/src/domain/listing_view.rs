@@ -144,7 +144,7 @@ impl ListingView {
             other => other,
         };
         let choices = if availability.is_for_sale() { self.choices } else { Vec::new() };
-        Self { availability, choices, ..self }
+        Self { choices, availability, ..self }
     }
 }
 

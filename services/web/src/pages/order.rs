@@ -184,11 +184,11 @@ pub(super) mod tests {
 
     /// The passes of these seats, from slot 0.
     pub(in crate::pages) fn passes(names: &[Option<&str>]) -> EntryPass {
-        let seat = |(slot, name): (Slot, &Option<&str>)| {
+        let seat = |(slot, name): (Slot, Option<&str>)| {
             let (pass, seat) = (format!("ticket {slot}"), name.map(str::to_owned));
             SeatPass::new(&Pass { pass, slot, seat, show_status: None, current_starts_at: None }).unwrap()
         };
-        EntryPass::Available((0..).zip(names).map(seat).collect())
+        EntryPass::Available((0..).zip(names.iter().copied()).map(seat).collect())
     }
 
     fn html(status: OrderStatus, pass: EntryPass) -> String {
