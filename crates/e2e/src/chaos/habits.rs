@@ -121,7 +121,11 @@ impl Journey {
     async fn sell(&self, habit: Habit, impatience: Duration) -> Result<&'static str> {
         let ticket = match habit {
             Habit::DoubleClick => self.list_twice().await?,
-            Habit::SharedListing => self.list(with_seats(terms(1_000), &[2, 2, 2, 2])).await?,
+            Habit::SharedListing => {
+                // A row of its own, because a seller can't list the same seat twice.
+                let row = Text::non_blank(&key());
+                self.list(with_seats(NewListing { row, ..terms(1_000) }, &[2, 2, 2, 2])).await?
+            }
             // These need no page, which would ask for the number of seats.
             Habit::LateChallenge | Habit::UnfinishedChallenge | Habit::DashboardCancellation => {
                 self.list(NewListing { quantity: Some(3), ..terms(1_000) }).await?

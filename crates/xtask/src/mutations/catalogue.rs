@@ -62,8 +62,11 @@ const NEAREST_READS: Edit = Edit {
     new: "SelectionCriteria::ReadPreference(ReadPreference::nearest(None))",
 };
 
+/// The test in which 200 buyers compete for the seats of each listing. It counts those that got some.
+const CONTENTION: &str = "contention::each_seat_of_50_listings_goes_to_one_of_200_concurrent_buyers";
+
 /// All mutations, the control first.
-pub(super) static MUTATIONS: [Mutation; 7] = [
+pub(super) static MUTATIONS: [Mutation; 9] = [
     Mutation { name: "control", breaks: "nothing", edits: &[], expected: Expected::NoFinding },
     Mutation {
         name: "ack-before-write",
@@ -139,6 +142,28 @@ pub(super) static MUTATIONS: [Mutation; 7] = [
             new: "        PaymentStatus::Authorized => {\n",
         }],
         expected: Expected::Violation(&["11 transitions"]),
+    },
+    Mutation {
+        name: "seats-not-unique",
+        breaks: "the index over the slots of open orders is not unique",
+        edits: &[Edit {
+            file: "services/orders/src/store/mod.rs",
+            old: "OrderStatus::Authorized, OrderStatus::Completed],\n    unique: true,\n",
+            new: "OrderStatus::Authorized, OrderStatus::Completed],\n    unique: false,\n",
+        }],
+        // The first listings are sold whole, so their orders are inserted without a look at others.
+        expected: Expected::FailedTest { name: CONTENTION, message: "left: {201: 200}" },
+    },
+    Mutation {
+        name: "blind-choice",
+        breaks: "an order takes the lowest seats of its listing, whether or not an open order has them",
+        edits: &[Edit {
+            file: "services/orders/src/domain/choice.rs",
+            old: "    let is_free = |slot| !taken.contains(&slot);\n",
+            new: "    let is_free = |_: Slot| taken.len() < usize::MAX;\n",
+        }],
+        // One of three pairs is sold.
+        expected: Expected::FailedTest { name: CONTENTION, message: "left: {201: 1, 409: 199}" },
     },
 ];
 
