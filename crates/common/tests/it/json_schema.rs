@@ -68,6 +68,7 @@ fn violation_at(schema: &Value, value: &Value, root: &Value, path: &str) -> Opti
                 "date-time" => text.is_none_or(|text| text.parse::<common::timestamp::Timestamp>().is_ok()),
                 "int64" => value.as_f64().is_none_or(|_| value.is_i64()),
                 "uint64" => value.as_f64().is_none_or(|_| value.is_u64()),
+                "uint8" => value.as_f64().is_none_or(|_| value.as_u64().is_some_and(|number| number <= 0xff)),
                 other => panic!("{path}: the format {other} is not supported"),
             };
             (!is_valid).then(|| format!("{path} does not have the format {rule}: {value}"))
