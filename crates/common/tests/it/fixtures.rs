@@ -113,7 +113,7 @@ fn terms_of_an_older_release_gain_no_field() {
     let terms = serde_json::json!({
         "id": "01935c7e-1a2b-7c3d-8e4f-5a6b7c8d9e0f", "title": "Carmen", "venue": "Royal Opera House",
         "city": null, "startsAt": "2099-06-01T18:30:00.000Z", "timeZone": "Europe/London",
-        "section": null, "row": null, "seat": null,
+        "section": null, "row": null, "blocks": [1],
     });
     let decoded: TicketTerms = serde_json::from_value(terms.clone()).unwrap();
     assert_eq!(serde_json::to_value(&decoded).unwrap(), terms);
