@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::SharedClock;
 use crate::error::{Error, Rejection};
-use crate::events::text_enum;
 use crate::id::{SessionId, UserId};
+use crate::string_form::text_enum;
 
 /// The `aud` of every access token.
 pub const AUDIENCE: &str = "ticketing";

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
 use utoipa::ToSchema;
 
-use crate::events::text_enum;
+use crate::string_form::text_enum;
 
 /// Maximum number of seats of a listing.
 pub const MAX_SEATS: usize = 8;

@@ -49,4 +49,20 @@ macro_rules! string_schema {
     };
 }
 
-pub(crate) use {serde_as_string, string_schema};
+/// Declares an enum of unit variants that has one text form, the variant's name in camelCase. JSON, JSON Schema,
+/// `OpenAPI`, `AsRef<str>` and `FromStr` all use this form.
+macro_rules! text_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident,)* }) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(schemars::JsonSchema, utoipa::ToSchema, strum::AsRefStr, strum::EnumString, strum::VariantArray)]
+        #[serde(rename_all = "camelCase")]
+        #[strum(serialize_all = "camelCase")]
+        #[schemars(inline)]
+        $(#[$doc])*
+        pub enum $name {
+            $($(#[$meaning])* $variant,)*
+        }
+    };
+}
+
+pub(crate) use {serde_as_string, string_schema, text_enum};

@@ -12,10 +12,10 @@ use serde_json::Value;
 use validator::{Validate, ValidationError};
 
 use crate::events::payment::PaymentStatus;
-use crate::events::text_enum;
 use crate::events::ticket::TicketStatus;
 use crate::id::{OrderId, PaymentId, TicketId, UserId};
 use crate::identity::Role;
+use crate::string_form::text_enum;
 use crate::text::Text;
 use crate::timestamp::Timestamp;
 use crate::validate::invalid_part;

@@ -151,23 +151,6 @@ macro_rules! changes {
 }
 use changes;
 
-/// Declares an enum of unit variants that has one text form, the variant's name in camelCase. JSON, JSON Schema,
-/// `OpenAPI`, `AsRef<str>` and `FromStr` all use this form.
-macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$meaning:meta])* $variant:ident,)* }) => {
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-        #[derive(schemars::JsonSchema, utoipa::ToSchema, strum::AsRefStr, strum::EnumString, strum::VariantArray)]
-        #[serde(rename_all = "camelCase")]
-        #[strum(serialize_all = "camelCase")]
-        #[schemars(inline)]
-        $(#[$doc])*
-        pub enum $name {
-            $($(#[$meaning])* $variant,)*
-        }
-    };
-}
-pub(crate) use text_enum;
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::fmt::Debug;

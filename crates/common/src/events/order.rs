@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::changes;
 use super::ticket::{Refusal, TicketTerms};
-use super::{changes, text_enum};
 use crate::id::{OrderId, PaymentId, ShowId, UserId};
 use crate::money::Money;
 use crate::seats::Slot;
+use crate::string_form::text_enum;
 use crate::timestamp::Timestamp;
 
 changes! {

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{changes, text_enum};
+use super::changes;
 use crate::id::{OrderId, PaymentId, UserId};
 use crate::money::Money;
+use crate::string_form::text_enum;
 use crate::timestamp::Timestamp;
 
 changes! {

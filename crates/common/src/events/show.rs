@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::changes;
 use super::ticket::Category;
-use super::{changes, text_enum};
 use crate::id::ShowId;
+use crate::string_form::text_enum;
 use crate::timestamp::Timestamp;
 
 changes! {

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{changes, text_enum};
+use super::changes;
 use crate::id::{OrderId, ShowId, TicketId, UserId};
 use crate::money::Money;
 use crate::seats::{Blocks, Slot};
+use crate::string_form::text_enum;
 use crate::timestamp::Timestamp;
 
 changes! {

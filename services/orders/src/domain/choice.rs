@@ -88,7 +88,7 @@ pub fn choose<'a>(
 /// since the last bits of an id are random.
 pub fn random_for(order: OrderId, collisions: usize) -> usize {
     let bytes = order.as_uuid().into_bytes();
-    let byte = bytes.iter().rev().nth(collisions % 4).copied().unwrap_or_default();
+    let byte = bytes.iter().nth_back(collisions % 4).copied().unwrap_or_default();
     usize::from(byte) + collisions
 }
 

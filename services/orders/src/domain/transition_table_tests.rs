@@ -103,7 +103,8 @@ fn conditions_of_placing_an_order() {
     assert_eq!(change, OrderChange::Created);
     assert_eq!((&order.ticket, &order.price, order.buyer_id), (&ticket.terms, &ticket.price, buyer));
     assert_eq!(order.show_id, ticket.show_id);
-    assert_eq!((&order.slots, &order.seats), (&vec![0], &vec![Some("14".to_owned())]));
+    assert_eq!(order.slots, [0]);
+    assert_eq!(order.seats, [Some("14".to_owned())]);
     let pair = order_of(&ticket_of(&[2, 2]), &[2, 3]);
     assert_eq!(pair.seats, [Some("16".to_owned()), Some("17".to_owned())]);
     assert_eq!((pair.unit_price, pair.price), (usd(12_550), usd(25_100)), "the price is that of all its seats");

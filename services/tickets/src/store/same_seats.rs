@@ -85,7 +85,10 @@ impl DuplicateSeats {
             doc! { "$match": { "listings.1": { "$exists": true } } },
             doc! { "$sort": { "_id": 1 } },
             doc! { "$limit": MAX_DUPLICATES },
-            doc! { "$replaceWith": { "$mergeObjects": ["$_id", { "listings": "$listings" }] } },
+            doc! { "$replaceWith": { "$mergeObjects": [
+                "$_id",
+                { "listings": { "$sortArray": { "input": "$listings", "sortBy": { "id": 1 } } } },
+            ] } },
         ];
         let found = self.0.aggregate(pipeline).with_type::<DuplicateSeat>().await?;
         Ok(found.try_collect().await?)
