@@ -139,7 +139,7 @@ export const orderAtOutdatedPrice = async (buyer, seller, ticket, amount) => {
   }
   expect(order.price, 'orders has not received the edit').toEqual(ticket.price);
   await waitForOrderStatus(buyer, order, 'cancelled');
-  await waitForText(buyer, `/checkout/${order.id}`, 'Hold it at');
+  await waitForText(buyer, `/checkout/${order.id}`, 'Hold at');
   return order;
 };
 

@@ -53,7 +53,7 @@ const start = () => {
   const card = elements.create('payment', { wallets: { applePay: 'never', googlePay: 'never' } });
   card.mount('#card');
   card.on('ready', () => { button.disabled = false; });
-  card.on('loaderror', () => showError('The card form could not be loaded. Load the page again.'));
+  card.on('loaderror', () => showError('The payment form couldn’t be loaded. Reload the page.'));
   const express = elements.create('expressCheckout');
   express.mount('#express');
   express.on('ready', ({ availablePaymentMethods }) => { document.getElementById('or').hidden = !availablePaymentMethods; });
@@ -62,7 +62,7 @@ const start = () => {
     if (button.disabled) { wallet?.paymentFailed({ reason: 'fail' }); return; }
     button.disabled = true;
     showError('');
-    say('Paying.');
+    say('Processing your payment.');
     let isAccepted = false;
     try {
       const checked = await elements.submit();
@@ -75,17 +75,17 @@ const start = () => {
         const acted = await stripe.handleNextAction({ clientSecret: response.body.clientSecret });
         const after = await post(`/api/payments/${response.body.id}/refresh`);
         // Our payment's status takes precedence, because Stripe's error depends on how far the payment had come.
-        if (after.body.status === 'declined') showError('Your bank did not approve it. Nothing was charged; try again, or use another card.');
+        if (after.body.status === 'declined') showError('Your bank did not approve the payment. You were not charged. Try again or use another card.');
         else if (acted.error) showError(acted.error.message);
-        else if (after.status !== 200) showError(after.body.detail ?? 'The payment could not be looked up. Load the page again.');
+        else if (after.status !== 200) showError(after.body.detail ?? 'We couldn’t check the payment. Reload the page.');
       } else if (response.status !== 201) {
         showError(response.body.detail ?? (response.status >= 500
-          ? 'We do not know yet whether it went through. Check the order above before you try again.'
-          : 'That did not work. Nothing was charged; try again.'));
+          ? 'We don’t know yet whether your payment went through. Check your order above before you try again.'
+          : 'The payment didn’t go through. You were not charged. Try again.'));
       }
       await reload();
     } catch {
-      showError('We could not reach the card network. Check the order above, then try again.');
+      showError('We couldn’t reach our payment provider. Check your order above, then try again.');
       await reload();
     } finally {
       if (!isAccepted) wallet?.paymentFailed({ reason: 'fail' });
@@ -113,5 +113,5 @@ if (form) {
   document.addEventListener('shop:reloaded', follow);
   follow();
   if (window.Stripe) start();
-  else showError('The card form could not be loaded. Check what blocks scripts, then load the page again.');
+  else showError('The payment form couldn’t be loaded. Turn off anything that blocks scripts, such as an ad blocker, then reload the page.');
 }

@@ -13,7 +13,8 @@ const tick = (element) => {
   element.textContent = text;
   // For screen readers: once a minute, and once 30 s before the end.
   if (element.hasAttribute('data-announce') && (left % 60 === 0 || left === 30)) {
-    say(left ? `The hold ends in ${left >= 60 ? `${left / 60} min` : `${left} seconds`}.` : 'The hold has ended.');
+    const minutes = left === 60 ? '1 minute' : `${left / 60} minutes`;
+    say(left ? `Your hold ends in ${left >= 60 ? minutes : `${left} seconds`}.` : 'Your hold has ended.');
   }
   if (left === 0) document.dispatchEvent(new CustomEvent('shop:countdown-ended', { detail: element }));
 };

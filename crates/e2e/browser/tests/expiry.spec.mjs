@@ -47,7 +47,7 @@ test('an unanswered 3-D Secure challenge expires without an authorization', asyn
 
   await closeBank(page);
   await expect(page.getByRole('dialog')).toBeHidden();
-  await expect(page.getByRole('main')).toContainText('Nothing was set aside on your card, and you were not charged');
+  await expect(page.getByRole('main')).toContainText('There is no hold on your card, and you were not charged');
   await expect(payButton(page)).toBeHidden();
   await page.goto(`/orders/${order.id}`);
   await expect(page.getByRole('main')).toContainText(/expired/i);
@@ -60,7 +60,7 @@ test('pages that list shows tell that a hold has expired', async ({ page: browse
   await expect(liveShow(browsePage, ticket)).toContainText('1 left');
   await markDocument(browsePage);
   await createPayableOrder(buyer, ticket);
-  await expect(liveShow(browsePage, ticket)).toContainText('No tickets at the moment');
+  await expect(liveShow(browsePage, ticket)).toContainText('No tickets right now');
   await expect(liveShow(browsePage, ticket)).toContainText('1 left', OVER);
   expect(await isSameDocument(browsePage)).toBe(true);
 });

@@ -10,7 +10,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
 
   await page.goto('/');
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-  for (const section of ['On soon', 'Just added']) {
+  for (const section of ['Coming up', 'Just added']) {
     await expect(page.getByRole('heading', { name: section })).toBeVisible();
   }
   await expect(nav(page, 'Sign up')).toBeVisible();
@@ -68,7 +68,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   // The events of payments may arrive after those of the order.
   await expect(async () => {
     await page.reload();
-    for (const fact of [ticket.title, 'You held the ticket', 'declined', 'charged 89.00 EUR']) {
+    for (const fact of [ticket.title, 'The ticket was held for you', 'declined', 'charged 89.00 EUR']) {
       await expect(main).toContainText(fact, { timeout: 1_000 });
     }
   }).toPass({ timeout: 20_000 });

@@ -31,7 +31,7 @@ test('browse, sign in, hold and cancel', async ({ page }) => {
   await expect(page.locator('[data-countdown]')).toHaveText(/^1[45]:\d\d$/);
   await expect(payButton(page)).toHaveCount(0);
   // Playwright ignores the contents of noscript, so this checks the page source.
-  expect(await page.content()).toContain('Paying needs JavaScript');
+  expect(await page.content()).toContain('Paying requires JavaScript');
 
   await page.goto('/orders');
   await page.getByRole('link', { name: ticket.title, exact: true }).click();

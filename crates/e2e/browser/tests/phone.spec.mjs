@@ -21,7 +21,7 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   await page.getByRole('button', { name: 'Hold this ticket' }).tap();
   await expect(page).toHaveURL(/\/checkout\//);
   // What is bought comes before the card.
-  const summary = await page.getByRole('complementary', { name: 'What you buy' }).boundingBox();
+  const summary = await page.getByRole('complementary', { name: 'Order summary' }).boundingBox();
   expect(summary.y + summary.height).toBeLessThan((await page.getByLabel('Card number').boundingBox()).y);
   await pay(page, CARDS.good);
   await expect(page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();
@@ -61,7 +61,7 @@ test('two people buy two seats together each from one listing of six', async ({ 
     const { width } = page.viewportSize();
     await pay(page, CARDS.good);
     await expect(page.getByRole('heading', { name: 'The tickets are yours' })).toBeFocused();
-    await page.getByRole('link', { name: 'Show the tickets' }).tap();
+    await page.getByRole('link', { name: 'View your tickets' }).tap();
     await expect(page.getByRole('main')).toContainText('2 × 89.00 EUR = 178.00 EUR');
     const codes = page.getByRole('img', { name: /^QR code of your ticket/ });
     await expect(codes).toHaveCount(2);

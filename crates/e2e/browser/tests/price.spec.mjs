@@ -43,7 +43,7 @@ test('a hold at an outdated price is refused, and offered at the new one', async
   await expect(main).toContainText('95.00 EUR');
   await expect(main).toContainText(/not charged/i);
   await expect(payButton(buyer.page)).toBeHidden();
-  await main.getByRole('button', { name: 'Hold it at 95.00 EUR' }).click();
+  await main.getByRole('button', { name: 'Hold at 95.00 EUR' }).click();
   await expect(buyer.page).not.toHaveURL(`/checkout/${order.id}`);
   await expect(buyer.page).toHaveURL(/\/checkout\//);
   await expect(payButton(buyer.page)).toHaveText('Pay 95.00 EUR');
@@ -83,5 +83,5 @@ test('a watcher is told that a held ticket is free again', async ({ newUser }) =
   await expect(nav(fan.page, 'Notifications, 1 unread')).toBeVisible({ timeout: 5_000 });
   expect(await isSameDocument(fan.page)).toBe(true);
   await nav(fan.page, /^Notifications/).click();
-  await expect(fan.page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('Free again');
+  await expect(fan.page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('Available again');
 });

@@ -13,7 +13,7 @@ test('a failed challenge can be repeated, and a passed one completes the order',
   await expect(page.getByRole('dialog')).toBeVisible();
   await bank(page).getByRole('button', { name: 'Fail' }).click();
   await expect(page.getByRole('dialog')).toBeHidden();
-  await expect(page.getByRole('alert')).toHaveText(/^Your bank did not approve it\. Nothing was charged/);
+  await expect(page.getByRole('alert')).toHaveText(/^Your bank did not approve the payment\. You were not charged/);
   await expect(payButton(page)).toBeEnabled();
 
   await pay(page, CARDS.secured);

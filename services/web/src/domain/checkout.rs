@@ -42,7 +42,7 @@ impl Phase {
                     declined.filter(|payment| payment.decline_reason.as_deref() != Some(PaymentState::SUPERSEDED));
                 Self::Payable {
                     left: order.expires_at.since(now).as_secs(),
-                    declined: declined.map(|_| "Your card was declined. Nothing was charged; try another.".to_owned()),
+                    declined: declined.map(|_| "Your card was declined. You were not charged. Try another card.".to_owned()),
                 }
             }
             OrderStatus::Authorized => Self::Charging,
@@ -60,7 +60,7 @@ impl Phase {
         match self {
             Self::Payable { declined: Some(text), .. } => text,
             Self::Payable { .. } => "",
-            Self::Charging => "Your card is being charged.",
+            Self::Charging => "Payment in progress.",
             Self::Completed { quantity: 1 } => "The ticket is yours.",
             Self::Completed { .. } => "The tickets are yours.",
             Self::Ended(outcome) => outcome.heading,
@@ -73,15 +73,15 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
     if let Some(payment) = payments.iter().find(|payment| payment.status == PaymentStatus::Captured) {
         if payment.disputed && !payment.is_refunded() {
             return plain(
-                "Closed, and charged",
-                "Your card was charged although the order was closed. You have disputed the charge: your bank decides \
-                 whether you get it back.",
+                "Charged after the order closed",
+                "Your card was charged after the order had closed. You have disputed the charge, so your bank decides \
+                 whether you are refunded.",
             );
         }
-        let done = if payment.is_refunded() { "was" } else { "is being" };
+        let done = if payment.is_refunded() { "has been" } else { "is being" };
         return plain(
-            "Closed, and charged",
-            &format!("Your card was charged although the order was closed. All of it {done} refunded."),
+            "Charged after the order closed",
+            &format!("Your card was charged after the order had closed. The full amount {done} refunded."),
         );
     }
     match (order.cancel_reason, order.refusal.as_ref()) {
@@ -99,21 +99,21 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
             let is_unanswered = |payment: &PaymentState| payment.status == PaymentStatus::Authorizing;
             if payments.iter().any(is_authorized) {
                 plain(
-                    "Too late, not charged",
-                    "Your bank answered after the hold had ended. You were not charged: the amount set aside on your card is released.",
+                    "Payment too late",
+                    "Your bank responded after your time to pay had run out. You were not charged, and the hold on your card was released.",
                 )
             } else if payments.iter().any(is_unanswered) {
                 plain(
                     "Your hold has ended",
-                    "Your bank has not answered yet. You will not be charged: if anything was set aside on your card, it is released.",
+                    "Your bank has not responded yet. You will not be charged, and any hold on your card will be released.",
                 )
             } else if payments.iter().any(is_unconfirmed) {
                 plain(
                     "Your hold has ended",
-                    "The payment was not confirmed with your bank in time. Nothing was set aside on your card, and you were not charged.",
+                    "The payment was not confirmed with your bank in time. There is no hold on your card, and you were not charged.",
                 )
             } else {
-                plain("Your hold has ended", "It was not paid in time. You were not charged.")
+                plain("Your hold has ended", "You did not pay in time. You were not charged.")
             }
         }
         (Some(CancelReason::Refused), Some(refusal)) => match (refusal.reason, &refusal.price) {
@@ -128,16 +128,16 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
             (RefusalReason::Withdrawn, _) => {
                 plain("No longer for sale", "The seller has withdrawn the ticket. You were not charged.")
             }
-            (RefusalReason::Begun, _) => plain("Too late", "The event has begun. You were not charged."),
-            (RefusalReason::ShowCancelled, _) => plain("The show is cancelled", "You were not charged."),
+            (RefusalReason::Begun, _) => plain("Too late", "The show has started. You were not charged."),
+            (RefusalReason::ShowCancelled, _) => plain("The show has been cancelled", "You were not charged."),
             _ => plain(
                 "The listing has changed",
-                "The seller changed it while you were ordering. Review it and order again; you were not charged.",
+                "The seller changed it while you were ordering. You were not charged. Check the listing and order again.",
             ),
         },
-        (Some(CancelReason::ShowCancelled), _) => plain("The show is cancelled", "You were not charged."),
+        (Some(CancelReason::ShowCancelled), _) => plain("The show has been cancelled", "You were not charged."),
         (Some(CancelReason::PaymentFailed), _) => {
-            plain("The payment failed", "Your card could not be charged, so nothing is held for you any more.")
+            plain("The payment failed", "Your card could not be charged, so your hold has ended.")
         }
         (Some(CancelReason::Buyer), _) if order.slots.len() > 1 => {
             plain("You released the tickets", "The tickets are for sale again. You were not charged.")
@@ -145,7 +145,7 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
         (Some(CancelReason::Buyer), _) => {
             plain("You released the ticket", "The ticket is for sale again. You were not charged.")
         }
-        _ => plain("It has ended", "The order is closed. You were not charged."),
+        _ => plain("Order closed", "This order is closed. You were not charged."),
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
                 panic!("not ended")
             };
             assert_eq!(outcome.heading, "Your hold has ended");
-            assert!(outcome.text.contains("Nothing was set aside"), "{}", outcome.text);
+            assert!(outcome.text.contains("There is no hold on your card"), "{}", outcome.text);
         }
     }
 
@@ -190,7 +190,7 @@ mod tests {
         let order = OrderState { cancel_reason: Some(CancelReason::Expired), ..sample(OrderStatus::Cancelled) };
         let unanswered = PaymentState { authorized_at: None, ..payment(&order, PaymentStatus::Authorizing, 1) };
         let Phase::Ended(outcome) = Phase::new(&order, &[unanswered], order.expires_at) else { panic!("not ended") };
-        assert!(outcome.text.contains("if anything was set aside on your card, it is released"), "{}", outcome.text);
+        assert!(outcome.text.contains("any hold on your card will be released"), "{}", outcome.text);
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
             assert!(text(&captured).contains("your bank decides"), "{reason:?}");
             assert!(!text(&captured).contains("is being refunded"), "{reason:?}");
             captured.refunded = Some(Refunded { amount: captured.amount.clone(), at: order.expires_at });
-            assert!(text(&captured).ends_with("was refunded."), "{reason:?}");
+            assert!(text(&captured).ends_with("has been refunded."), "{reason:?}");
         }
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let refusal = |reason, price| Some(Refusal { reason, price });
         for (reason, refusal, paid, heading) in [
             (CancelReason::Expired, None, None, "Your hold has ended"),
-            (CancelReason::Expired, None, Some(PaymentStatus::Voided), "Too late, not charged"),
+            (CancelReason::Expired, None, Some(PaymentStatus::Voided), "Payment too late"),
             (CancelReason::Expired, None, Some(PaymentStatus::Declined), "Your hold has ended"),
             (
                 CancelReason::Refused,
@@ -231,8 +231,8 @@ mod tests {
             (CancelReason::Refused, refusal(RefusalReason::Withdrawn, None), None, "No longer for sale"),
             (CancelReason::Refused, refusal(RefusalReason::Begun, None), None, "Too late"),
             (CancelReason::Refused, refusal(RefusalReason::TermsChanged, None), None, "The listing has changed"),
-            (CancelReason::Refused, refusal(RefusalReason::ShowCancelled, None), None, "The show is cancelled"),
-            (CancelReason::ShowCancelled, None, None, "The show is cancelled"),
+            (CancelReason::Refused, refusal(RefusalReason::ShowCancelled, None), None, "The show has been cancelled"),
+            (CancelReason::ShowCancelled, None, None, "The show has been cancelled"),
             (CancelReason::PaymentFailed, None, Some(PaymentStatus::Failed), "The payment failed"),
             (CancelReason::Buyer, None, None, "You released the ticket"),
         ] {

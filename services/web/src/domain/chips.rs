@@ -71,10 +71,10 @@ pub(crate) fn active_filter_chips(params: &SearchParams, filter: &Filter, defaul
         chip(format!("Up to {}", money(price)), |rest| rest.max.clear());
     }
     if params.currency.is_some() {
-        chip(format!("In {currency}"), |rest| rest.currency = None);
+        chip(format!("Prices in {currency}"), |rest| rest.currency = None);
     }
     if params.status == Some(Availability::All) {
-        chip("Sold out, too".to_owned(), |rest| rest.status = None);
+        chip("Including sold out".to_owned(), |rest| rest.status = None);
     }
     chips
 }
@@ -123,7 +123,7 @@ mod tests {
             "From 25.00 EUR",
             "Up to 50.00 EUR",
             "In EUR",
-            "Sold out, too",
+            "Including sold out",
         ];
         assert_eq!(labels, expected);
         for (chip, part) in chips.iter().zip(query.split('&')) {

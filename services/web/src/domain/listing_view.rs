@@ -64,11 +64,11 @@ impl Availability {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::ForSale => "For sale.",
-            Self::Begun => "No longer for sale: the event has begun.",
-            Self::Held => "Held by a buyer at the moment. It is for sale again if they release it.",
+            Self::Begun => "No longer for sale: the show has started.",
+            Self::Held => "Held by a buyer. If they don’t pay in time, it goes back on sale.",
             Self::Sold => "Sold.",
             Self::Withdrawn => "No longer for sale: the seller has withdrawn it.",
-            Self::Cancelled => "Not for sale: the show is cancelled.",
+            Self::Cancelled => "Not for sale: the show has been cancelled.",
         }
     }
 

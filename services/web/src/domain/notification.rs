@@ -74,13 +74,13 @@ impl Notification {
                 let is_soon = from <= now && now < order.expires_at;
                 is_soon.then(|| Self {
                     at: from,
-                    text: format!("Your hold on {title} ends soon, and is not paid. Order {number}."),
+                    text: format!("Your hold on {title} is about to end. Pay now to get it. Order {number}."),
                     link: format!("/checkout/{id}"),
                 })
             }
             OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::ShowCancelled) => Some(Self {
                 at: order.updated_at,
-                text: format!("Cancelled: {title} does not take place. Your hold has ended."),
+                text: format!("Cancelled: {title} will not take place. Your hold has ended."),
                 link: format!("/orders/{id}"),
             }),
             OrderStatus::Authorized | OrderStatus::Cancelled => None,
@@ -99,7 +99,7 @@ impl Notification {
         let for_sale = ticket.status == TicketStatus::Available && !ticket.show_cancelled;
         for_sale.then(|| Self {
             at: drop.at,
-            text: format!("Now {}, was {}: {}.", ticket.price, drop.from, ticket.terms.title),
+            text: format!("Price drop: {}, was {}: {}.", ticket.price, drop.from, ticket.terms.title),
             link: format!("/tickets/{}", ticket.terms.id),
         })
     }
@@ -115,7 +115,7 @@ impl Notification {
         let at = freed.filter(|freed| *freed > since)?;
         is_for_sale(ticket, now).then(|| Self {
             at,
-            text: format!("Free again: {} for {}.", ticket.terms.title, ticket.price),
+            text: format!("Available again: {} for {}.", ticket.terms.title, ticket.price),
             link: format!("/tickets/{}", ticket.terms.id),
         })
     }
@@ -133,8 +133,8 @@ impl Notification {
             return None;
         }
         let listed = Some((ticket.created_at, "was listed".to_owned()));
-        let cheaper = ticket.price_drop.as_ref().map(|drop| (drop.at, format!("became cheaper, was {}", drop.from)));
-        let freed = freed.map(|at| (at, "is free again".to_owned()));
+        let cheaper = ticket.price_drop.as_ref().map(|drop| (drop.at, format!("is cheaper now, was {}", drop.from)));
+        let freed = freed.map(|at| (at, "is available again".to_owned()));
         let (at, news) = [listed, cheaper, freed].into_iter().flatten().max_by_key(|(at, _)| *at)?;
         (at > watch.since).then(|| Self {
             at,
@@ -195,11 +195,11 @@ mod tests {
         assert_eq!(told(&ticket, &watch, None, now), Some((ticket.created_at, text("was listed"))));
         let from = Money { amount: 15_000, ..ticket.price.clone() };
         ticket.price_drop = Some(PriceDrop { from, at: drop_at });
-        let expected = Some((drop_at, text("became cheaper, was 150.00 USD")));
+        let expected = Some((drop_at, text("is cheaper now, was 150.00 USD")));
         assert_eq!(told(&ticket, &watch, None, now), expected);
         ticket.updated_at = later;
         assert_eq!(told(&ticket, &watch, None, now), expected, "an edit is no news");
-        assert_eq!(told(&ticket, &watch, Some(freed), now), Some((freed, text("is free again"))));
+        assert_eq!(told(&ticket, &watch, Some(freed), now), Some((freed, text("is available again"))));
         watch.max = Some(Money { amount: 12_549, ..ticket.price.clone() });
         assert_eq!(told(&ticket, &watch, None, now), None, "it is too expensive");
         watch.max = Some(ticket.price.clone());
@@ -229,7 +229,7 @@ mod tests {
     fn buyer_hears_of_a_cancelled_show() {
         let paid = sample(OrderStatus::Completed);
         let heard = Notification::from_show(&paid, &show_of(&paid, ShowStatus::Cancelled)).unwrap();
-        assert!(heard.text.ends_with("does not take place."), "{}", heard.text);
+        assert!(heard.text.ends_with("will not take place."), "{}", heard.text);
         assert_eq!(heard.link, format!("/orders/{}", paid.id));
         assert_eq!(Notification::from_show(&paid, &show_of(&paid, ShowStatus::Scheduled)), None);
         let mut ended = sample(OrderStatus::Cancelled);

@@ -82,7 +82,7 @@ impl OrderView {
 pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<TimelineEntry> {
     let is_one = order.slots.len() == 1;
     let mut happened =
-        vec![(order.created_at, if is_one { "You held the ticket." } else { "You held the tickets." }.to_owned())];
+        vec![(order.created_at, if is_one { "The ticket was held for you." } else { "The tickets were held for you." }.to_owned())];
     let mut refunds = Vec::new();
     for payment in payments.iter().filter(|payment| payment.order_id == order.id) {
         // A refund is a separate entry, so the time of the charge must not be that of the refund.
@@ -114,10 +114,10 @@ pub(crate) fn is_unpaid(order: &OrderState) -> bool {
 
 fn badge(order: &OrderState) -> Badge {
     let (text, class) = match order.status {
-        OrderStatus::Created => ("Being confirmed", "text-bg-secondary"),
-        OrderStatus::AwaitingPayment => ("To be paid", "text-bg-warning"),
-        OrderStatus::Authorized => ("Being charged", "text-bg-info"),
-        OrderStatus::Completed => ("Yours", "text-bg-success"),
+        OrderStatus::Created => ("Pending", "text-bg-secondary"),
+        OrderStatus::AwaitingPayment => ("Payment due", "text-bg-warning"),
+        OrderStatus::Authorized => ("Payment in progress", "text-bg-info"),
+        OrderStatus::Completed => ("Confirmed", "text-bg-success"),
         OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::Expired) => {
             ("Expired", "text-bg-secondary")
         }
@@ -129,16 +129,16 @@ fn badge(order: &OrderState) -> Badge {
 /// The status of an order in a sentence.
 fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
     let why = match order.status {
-        OrderStatus::Created => return "Being confirmed.".to_owned(),
-        OrderStatus::AwaitingPayment => return "Held for you until it is paid or the hold ends.".to_owned(),
-        OrderStatus::Authorized => return "Accepted: your card is being charged.".to_owned(),
+        OrderStatus::Created => return "We are checking that it is still available.".to_owned(),
+        OrderStatus::AwaitingPayment => return "Held for you. Pay before the hold ends.".to_owned(),
+        OrderStatus::Authorized => return "Payment in progress: your card is being charged.".to_owned(),
         OrderStatus::Completed if order.slots.len() == 1 => return "Paid. The ticket is yours.".to_owned(),
         OrderStatus::Completed => return "Paid. The tickets are yours.".to_owned(),
         OrderStatus::Cancelled => match order.cancel_reason {
-            Some(CancelReason::Expired) => "Expired: it was not paid in time.".to_owned(),
+            Some(CancelReason::Expired) => "Expired: you did not pay in time.".to_owned(),
             Some(CancelReason::PaymentFailed) => "Cancelled: the payment failed.".to_owned(),
             Some(CancelReason::Refused) => refusal_sentence(order),
-            Some(CancelReason::ShowCancelled) => "Cancelled: the show is cancelled.".to_owned(),
+            Some(CancelReason::ShowCancelled) => "Cancelled because the show was cancelled.".to_owned(),
             Some(CancelReason::Buyer) | None => "Cancelled.".to_owned(),
         },
     };
@@ -146,8 +146,8 @@ fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
         |payment: &&PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
     let charge = match payments.iter().find(is_captured) {
         // A disputed charge is not refunded: the bank decides.
-        Some(payment) if payment.disputed && !payment.is_refunded() => "Your bank decides about the disputed charge.",
-        Some(_) => "The charge is refunded.",
+        Some(payment) if payment.disputed && !payment.is_refunded() => "Your bank decides on the disputed charge.",
+        Some(_) => "The charge is refunded in full.",
         None => "You were not charged.",
     };
     format!("{why} {charge}")
@@ -157,15 +157,15 @@ fn refusal_sentence(order: &OrderState) -> String {
     let refusal = order.refusal.as_ref();
     let why = match refusal.map(|refusal| refusal.reason) {
         Some(RefusalReason::Withdrawn) => "the seller has withdrawn the ticket",
-        Some(RefusalReason::Begun) => "the event has begun",
+        Some(RefusalReason::Begun) => "the show has started",
         Some(RefusalReason::PriceChanged) => match refusal.and_then(|refusal| refusal.price.as_ref()) {
-            Some(price) if order.slots.len() > 1 => return format!("Cancelled: the price of a seat is now {price}."),
+            Some(price) if order.slots.len() > 1 => return format!("Cancelled: the price per seat is now {price}."),
             Some(price) => return format!("Cancelled: the price is now {price}."),
             None => "the price has changed",
         },
         Some(RefusalReason::TermsChanged) => "the listing has changed",
-        Some(RefusalReason::ShowCancelled) => "the show is cancelled",
-        None => "the ticket is not available",
+        Some(RefusalReason::ShowCancelled) => "the show was cancelled",
+        None => "the ticket is no longer available",
     };
     format!("Cancelled: {why}.")
 }
@@ -174,23 +174,23 @@ fn refusal_sentence(order: &OrderState) -> String {
 fn payment_sentence(payment: &PaymentState) -> String {
     let amount = &payment.amount;
     match payment.status {
-        PaymentStatus::Authorizing => format!("A payment of {amount} was started."),
-        PaymentStatus::RequiresAction => format!("Your bank asks you to confirm the payment of {amount}."),
-        PaymentStatus::Authorized => format!("{amount} were set aside on your card."),
+        PaymentStatus::Authorizing => format!("You started a payment of {amount}."),
+        PaymentStatus::RequiresAction => format!("Your bank is asking you to confirm the payment of {amount}."),
+        PaymentStatus::Authorized => format!("A hold of {amount} was placed on your card."),
         PaymentStatus::Captured => format!("Your card was charged {amount}."),
         PaymentStatus::Declined if payment.decline_reason.as_deref() == Some(PaymentState::SUPERSEDED) => {
-            "You chose another card; nothing was charged on the first.".to_owned()
+            "You switched to another card. The first card was not charged.".to_owned()
         }
         PaymentStatus::Declined if payment.authorized_at.is_none() => {
-            "Your card was declined; nothing was charged.".to_owned()
+            "Your card was declined. You were not charged.".to_owned()
         }
-        PaymentStatus::Failed => "The payment failed; nothing was charged.".to_owned(),
+        PaymentStatus::Failed => "The payment failed. You were not charged.".to_owned(),
         // The buyer did not complete 3-D Secure.
         PaymentStatus::Voided if payment.authorized_at.is_none() => {
-            "The payment was not confirmed with your bank; nothing was set aside or charged.".to_owned()
+            "The payment was not confirmed with your bank. You were not charged.".to_owned()
         }
         PaymentStatus::Declined | PaymentStatus::Voided => {
-            format!("The amount of {amount} set aside on your card was released; nothing was charged.")
+            format!("The hold of {amount} on your card was released. You were not charged.")
         }
     }
 }
@@ -285,8 +285,8 @@ pub(crate) mod tests {
         let entries = timeline(&order, &payments);
         let texts: Vec<_> = entries.iter().map(|entry| entry.what.as_str()).collect();
         let expected = [
-            "You held the ticket.",
-            "Your card was declined; nothing was charged.",
+            "The ticket was held for you.",
+            "Your card was declined. You were not charged.",
             "Your card was charged 125.50 USD.",
             "Paid. The ticket is yours.",
         ];
@@ -300,16 +300,16 @@ pub(crate) mod tests {
         let voided = payment(&order, PaymentStatus::Voided, 5);
         assert_eq!(
             payment_sentence(&voided),
-            "The amount of 125.50 USD set aside on your card was released; nothing was charged."
+            "The hold of 125.50 USD on your card was released. You were not charged."
         );
         let unconfirmed = PaymentState { authorized_at: None, ..voided.clone() };
         assert_eq!(
             payment_sentence(&unconfirmed),
-            "The payment was not confirmed with your bank; nothing was set aside or charged."
+            "The payment was not confirmed with your bank. You were not charged."
         );
         let cancelled = PaymentState { status: PaymentStatus::Declined, ..voided };
         assert!(
-            payment_sentence(&cancelled).starts_with("The amount of 125.50 USD set aside on your card was released")
+            payment_sentence(&cancelled).starts_with("The hold of 125.50 USD on your card was released")
         );
     }
 
@@ -336,15 +336,15 @@ pub(crate) mod tests {
         let mut order = sample(OrderStatus::Cancelled);
         order.cancel_reason = Some(CancelReason::Expired);
         let captured = payment(&order, PaymentStatus::Captured, 5);
-        assert_eq!(status_text(&order, &[]), "Expired: it was not paid in time. You were not charged.");
+        assert_eq!(status_text(&order, &[]), "Expired: you did not pay in time. You were not charged.");
         assert_eq!(
             status_text(&order, std::slice::from_ref(&captured)),
-            "Expired: it was not paid in time. The charge is refunded."
+            "Expired: you did not pay in time. The charge is refunded in full."
         );
         let disputed = PaymentState { disputed: true, ..captured };
         assert_eq!(
             status_text(&order, &[disputed]),
-            "Expired: it was not paid in time. Your bank decides about the disputed charge."
+            "Expired: you did not pay in time. Your bank decides on the disputed charge."
         );
     }
 
@@ -352,7 +352,7 @@ pub(crate) mod tests {
     fn last_step_of_an_open_order_is_its_status() {
         let entries = timeline(&sample(OrderStatus::Authorized), &[]);
         let texts: Vec<_> = entries.iter().map(|entry| (entry.at.is_some(), entry.what.as_str())).collect();
-        assert_eq!(texts, [(true, "You held the ticket."), (false, "Accepted: your card is being charged.")]);
+        assert_eq!(texts, [(true, "The ticket was held for you."), (false, "Payment in progress: your card is being charged.")]);
     }
 
     #[test]
@@ -383,7 +383,7 @@ pub(crate) mod tests {
         let refusal = Refusal { reason: RefusalReason::PriceChanged, price: Some(price) };
         assert!(text(CancelReason::Refused, Some(refusal)).contains("now 150.00 USD"));
         let refusal = Refusal { reason: RefusalReason::Begun, price: None };
-        assert!(text(CancelReason::Refused, Some(refusal)).contains("has begun"));
+        assert!(text(CancelReason::Refused, Some(refusal)).contains("has started"));
     }
 
     #[test]
@@ -392,7 +392,7 @@ pub(crate) mod tests {
         assert_eq!(badge(&order).text, "Cancelled");
         order.cancel_reason = Some(CancelReason::Expired);
         assert_eq!(badge(&order).text, "Expired");
-        assert_eq!(badge(&sample(OrderStatus::AwaitingPayment)).text, "To be paid");
-        assert_eq!(badge(&sample(OrderStatus::Completed)).text, "Yours");
+        assert_eq!(badge(&sample(OrderStatus::AwaitingPayment)).text, "Payment due");
+        assert_eq!(badge(&sample(OrderStatus::Completed)).text, "Confirmed");
     }
 }

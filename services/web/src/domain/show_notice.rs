@@ -48,7 +48,7 @@ impl ShowNotice {
     /// The notice as a sentence about the show with this title.
     pub(crate) fn sentence(&self, title: &str) -> String {
         match self {
-            Self::Cancelled { .. } => format!("Cancelled: {title} does not take place."),
+            Self::Cancelled { .. } => format!("Cancelled: {title} will not take place."),
             Self::Moved { starts_at, place } => format!("Moved: {title} is now on {}, at {place}.", starts_at.text),
         }
     }
@@ -61,7 +61,7 @@ impl ShowNotice {
         let is_own = |payment: &&PaymentState| Some(payment.id) == order.payment_id;
         let payment = payments.iter().find(is_own).filter(|payment| payment.status == PaymentStatus::Captured);
         let charge = match payment {
-            Some(payment) if payment.is_refunded() => "The charge is refunded.",
+            Some(payment) if payment.is_refunded() => "The charge is refunded in full.",
             _ => "What you paid is to be given back.",
         };
         let badge = Badge { text: "Show cancelled", class: "text-bg-secondary" };
@@ -131,7 +131,7 @@ pub(crate) mod tests {
 
         let cancelled = show_of(&order, ShowStatus::Cancelled);
         let notice = ShowNotice::of(&order, &cancelled).unwrap();
-        assert_eq!(notice.sentence("Jazz"), "Cancelled: Jazz does not take place.");
+        assert_eq!(notice.sentence("Jazz"), "Cancelled: Jazz will not take place.");
         assert_eq!(ShowNotice::of(&OrderState { status: OrderStatus::Cancelled, ..order }, &cancelled), None);
     }
 
@@ -148,7 +148,7 @@ pub(crate) mod tests {
         assert_eq!(text(&order, &paid), "The show is cancelled. What you paid is to be given back.");
         assert!(OrderView::new(&order, &[]).has_pass && !amended(&order, &paid).has_pass);
         paid.refunded = Some(Refunded { amount: paid.amount.clone(), at: order.updated_at });
-        assert_eq!(text(&order, &paid), "The show is cancelled. The charge is refunded.");
+        assert_eq!(text(&order, &paid), "The show is cancelled. The charge is refunded in full.");
         order.status = OrderStatus::AwaitingPayment;
         assert_eq!(text(&order, &paid), OrderView::new(&order, &[]).status_text);
     }

@@ -31,7 +31,7 @@ impl Sort {
     pub fn label(self) -> &'static str {
         match self {
             Self::Soonest => "Soonest first",
-            Self::Newest => "Just added first",
+            Self::Newest => "Newest first",
         }
     }
 

@@ -92,7 +92,7 @@ async fn page(state: &AppState, viewer: &Viewer, client: &ClientContext) -> Resu
     let user = user.ok_or_else(|| PageError::SignInRequired("/account".to_owned()))?;
     let sessions = state.services.send(&ListSessions { query: PageQuery::default() }, client).await?;
     Ok(AccountPage {
-        layout: Layout::new("Account", "Your name here, and where you are signed in.", viewer),
+        layout: Layout::new("Account", "Your display name, password and devices.", viewer),
         email: user.email,
         display_name: user.display_name,
         sessions: sessions.body.items,

@@ -25,7 +25,7 @@ use crate::viewer::Viewer;
 const PAGE_SIZE: usize = 24;
 const FALLBACK_COUNT: i64 = 4;
 pub(super) const META_DESCRIPTION: &str =
-    "Tickets that people resell: concerts, sport, theatre and more, at all-in prices.";
+    "Resale tickets for concerts, sport, theatre and more, at all-in prices.";
 
 #[derive(Template)]
 #[template(path = "browse.html")]
@@ -265,7 +265,7 @@ mod tests {
             "<h1>Browse shows</h1>",
             "value=\"&#34;jazz&#34;\"",
             "<option value=\"concert\" selected>Concert</option>",
-            "<option value=\"newest\" selected>Just added first</option>",
+            "<option value=\"newest\" selected>Newest first</option>",
             "<option value=\"week\" selected>Next 7 days</option>",
             "<option value=\"\">Soonest first</option>",
             "<option value=\"JPY\" selected>JPY</option>",
@@ -273,7 +273,7 @@ mod tests {
             "value=\"all\" checked",
             "No match for “&#34;jazz&#34;”. Showing “ja&#60;zz”.",
             "href=\"/browse?q=%22jazz%22&#38;when=week&#38;from=2026-06-01",
-            "1 show with tickets in JPY, just added first",
+            "1 show with tickets in JPY, newest first",
             "max must be &#60;an amount&#62;",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "46.00 EUR or 50.00 USD",
@@ -305,13 +305,13 @@ mod tests {
             page.render().unwrap()
         };
         let html = empty("q=jazz&max=10");
-        for part in ["No shows", "Nothing matches all of that", "href=\"/browse\"", "On soon", "Blues"] {
+        for part in ["No shows", "No shows match your search", "href=\"/browse\"", "Coming up", "Blues"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        assert!(empty("").contains("Nothing is for sale at the moment"));
+        assert!(empty("").contains("No tickets are for sale right now"));
         let after = Sort::Soonest.encode(Sort::Soonest.key(&sample().show));
         let html = empty(&format!("q=jazz&after={after}"));
-        assert!(html.contains("Nothing more is for sale") && html.contains("href=\"/browse?q=jazz\""), "{html}");
+        assert!(html.contains("There are no more shows") && html.contains("href=\"/browse?q=jazz\""), "{html}");
     }
 
     #[test]

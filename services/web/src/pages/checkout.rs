@@ -65,8 +65,8 @@ pub(super) struct CheckoutPage {
 
 /// The notice that the order's price differs from the one that the buyer saw.
 pub(super) fn price_changed_notice(order: &OrderState) -> String {
-    let each = if order.slots.len() == 1 { "" } else { " a seat" };
-    format!("The price changed while you looked at it: it is now {}{each}. Pay only if you agree.", order.unit_price)
+    let each = if order.slots.len() == 1 { "" } else { " per seat" };
+    format!("The price changed while you were viewing it: it is now {}{each}. Pay only if you agree.", order.unit_price)
 }
 
 pub(super) fn page(
@@ -82,7 +82,7 @@ pub(super) fn page(
             notice,
             script: Some("checkout.js"),
             stripe_origin: Some(state.config.stripe_js_origin.clone()),
-            ..Layout::new("Checkout", "Pay for what you hold.", viewer).without_hold(order.id)
+            ..Layout::new("Checkout", "Pay for your tickets.", viewer).without_hold(order.id)
         },
         order: OrderView::new(order, payments),
         version: order.version,
@@ -208,7 +208,7 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part} is not in {shown}");
         }
-        assert!(html(Phase::Charging).contains("being charged"));
+        assert!(html(Phase::Charging).contains("Payment in progress"));
         let shown = html(Phase::Completed { quantity: 1 });
         assert!(shown.contains("The ticket is yours") && shown.contains(&format!("/orders/{}", order.id)), "{shown}");
         let outcome = Outcome {
@@ -217,9 +217,9 @@ mod tests {
             new_price: Some(order.price.clone()),
         };
         let shown = html(Phase::Ended(outcome.clone()));
-        assert!(shown.contains("Hold it at 125.50 USD") && shown.contains("data-payable=\"false\""), "{shown}");
+        assert!(shown.contains("Hold at 125.50 USD") && shown.contains("data-payable=\"false\""), "{shown}");
         assert!(html(Phase::Completed { quantity: 2 }).contains("The tickets are yours"));
         let shown = html(Phase::Ended(Outcome { new_price: None, ..outcome }));
-        assert!(!shown.contains("Hold it at"), "{shown}");
+        assert!(!shown.contains("Hold at"), "{shown}");
     }
 }

@@ -74,7 +74,7 @@ pub(super) async fn home(
     let now = state.clock.now();
     let model = state.model.live().await?;
     let (soonest, drops, newest) = tokio::try_join!(
-        shelf(&state, &model, now, "On soon", Sort::Soonest),
+        shelf(&state, &model, now, "Coming up", Sort::Soonest),
         price_drops(&model, now),
         shelf(&state, &model, now, "Just added", Sort::Newest),
     )?;
@@ -142,7 +142,7 @@ mod tests {
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "46.00 EUR or 50.00 USD",
             "37 left",
-            "One is now 125.50 USD, was <s class=\"was\">150.00 USD</s>",
+            "Price drop: now 125.50 USD, was <s class=\"was\">150.00 USD</s>",
             "data-version=\"1767225600000\"",
             &format!("href=\"{path}\""),
         ] {
@@ -150,6 +150,6 @@ mod tests {
         }
         assert_eq!(html.matches("<h1").count(), 1);
         page.shelves.clear();
-        assert!(page.render().unwrap().contains("Nothing is for sale at the moment"));
+        assert!(page.render().unwrap().contains("No tickets are for sale right now"));
     }
 }

@@ -41,7 +41,7 @@ struct Bell<'a> {
 pub(super) async fn notifications(State(state): State<AppState>, viewer: Viewer) -> Result<Response, PageError> {
     let user = viewer.require_user("/notifications")?;
     let News { notifications, unread, .. } = collect_notifications(&state, &state.model.live().await?, user).await?;
-    let layout = Layout::new("Notifications", "What happened to your tickets and orders.", &viewer);
+    let layout = Layout::new("Notifications", "News about your tickets and orders.", &viewer);
     let page = NotificationsPage { layout, notifications, unread };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }

@@ -20,7 +20,7 @@ struct OfflinePage {
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn offline() -> Result<Response, Error> {
     let layout =
-        Layout { script: Some("offline.js"), ..Layout::anonymous("You are offline", "There is no connection.") };
+        Layout { script: Some("offline.js"), ..Layout::anonymous("You are offline", "There is no internet connection.") };
     let page = OfflinePage { layout };
     layout::respond(StatusCode::OK, &page.layout, &page)
 }

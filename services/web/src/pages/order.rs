@@ -117,7 +117,7 @@ pub(super) async fn order(
         }
     }
     let page = OrderPage {
-        layout: Layout::new(&order.ticket.title, "Where your order stands, and your ticket.", &viewer),
+        layout: Layout::new(&order.ticket.title, "Your order and your tickets.", &viewer),
         order: view,
         show: show.map(|show| (show.id, show.version)),
         version,
@@ -243,7 +243,7 @@ pub(super) mod tests {
                 "a signed proof that this seat was bought here",
                 "Section A, row 3, seat 14",
                 "Order TK-7F3K-29",
-                "You held the ticket.",
+                "The ticket was held for you.",
                 "name=\"robots\" content=\"noindex\"",
             ],
             &["/checkout/", "can't be shown", "style="],
@@ -285,12 +285,12 @@ pub(super) mod tests {
         let ticket = ["role=\"img\"", "ticket.ics", "/receipt"];
         check(
             &html(OrderStatus::AwaitingPayment, EntryPass::NotIssued),
-            &["href=\"/checkout/the-id\"", "The hold ends", "To be paid", "aria-current=\"step\""],
+            &["href=\"/checkout/the-id\"", "Your hold ends", "Payment due", "aria-current=\"step\""],
             &ticket,
         );
         check(
             &html(OrderStatus::Authorized, EntryPass::NotIssued),
-            &["Being charged"],
+            &["Payment in progress"],
             &["/checkout/", ticket[0], ticket[1]],
         );
         check(

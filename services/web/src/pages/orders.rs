@@ -66,7 +66,7 @@ fn validate_number(text: &str) -> Result<(), ValidationError> {
     if text.trim().is_empty() || text.parse::<OrderNumber>().is_ok() {
         Ok(())
     } else {
-        Err(invalid("number", "must be the number of an order such as TK-7F3K-29"))
+        Err(invalid("number", "must be an order number such as TK-7F3K-29"))
     }
 }
 
@@ -153,7 +153,7 @@ pub(super) async fn orders(
     query: LenientQuery<OrdersQuery>,
 ) -> Result<Response, PageError> {
     let user = viewer.require_user("/orders")?;
-    let mut layout = Layout::new(TITLE, "The tickets that you have ordered.", &viewer);
+    let mut layout = Layout::new(TITLE, "Your orders, tickets and receipts.", &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
     let OrdersQuery { cursor, number } = query.value;
     let model = state.model.live().await?;
@@ -168,7 +168,7 @@ pub(super) async fn orders(
     };
     if let Ok(number) = number.parse::<OrderNumber>() {
         let found = lists::orders_with_number(&model.orders, user, number).await?;
-        page.sections = Section::of("found", "Found", items(&model, &found).await?).into_iter().collect();
+        page.sections = Section::of("found", "Your order", items(&model, &found).await?).into_iter().collect();
         page.number = number.to_string();
         return Ok(layout::respond(StatusCode::OK, &page.layout, &page)?);
     }
@@ -225,7 +225,7 @@ mod tests {
             &format!("Order {}", OrderNumber::of(order.id)),
             &format!("href=\"/orders/{}\"", order.id),
             &format!("href=\"/checkout/{}\"", order.id),
-            "text-bg-warning\">To be paid<",
+            "text-bg-warning\">Payment due<",
             &format!("data-live=\"order:{}\" data-version=\"4\" data-mode=\"reload\"", order.id),
             "href=\"/orders?cursor=abc\"",
             "name=\"robots\" content=\"noindex\"",
@@ -242,7 +242,7 @@ mod tests {
         assert!(page.render().unwrap().contains("You have no orders yet"));
         page.number = "TK-7F3K-29".to_owned();
         let html = page.render().unwrap();
-        assert!(html.contains("You have no order with the number TK-7F3K-29"), "{html}");
+        assert!(html.contains("We couldn’t find an order with the number TK-7F3K-29"), "{html}");
         assert!(html.contains("name=\"number\" value=\"TK-7F3K-29\""), "{html}");
     }
 }

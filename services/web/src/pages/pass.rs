@@ -43,7 +43,7 @@ pub(super) async fn pass(
     let page = PassPage {
         layout: Layout {
             script: Some("pass.js"),
-            ..Layout::new(&order.ticket.title, "Your pass, to be shown at the door.", &viewer)
+            ..Layout::new(&order.ticket.title, "Your pass, ready to show at the entrance.", &viewer)
         },
         order: OrderView::new(&order, &[]),
         // Nobody is let in to a show that does not take place.

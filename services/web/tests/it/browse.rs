@@ -299,23 +299,23 @@ async fn paging_lists_each_show_once_for_every_sort_order() {
     let (head, _) = html.split_once("\" rel=\"next\"").unwrap();
     let next = head.rsplit_once("href=\"").unwrap().1.replace("&#38;", "&");
     app.clock.advance(Duration::from_secs(2 * 86_400));
-    assert_contains(&page(&app, &next).await, &["Nothing more is for sale", "href=\"/browse\">Back to the first page"]);
+    assert_contains(&page(&app, &next).await, &["There are no more shows", "href=\"/browse\">Back to the first page"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn empty_results_offer_links() {
     let app = app().await;
-    assert_contains(&page(&app, "/browse").await, &["Nothing is for sale at the moment", "No shows"]);
+    assert_contains(&page(&app, "/browse").await, &["No tickets are for sale right now", "No shows"]);
     publish_listing(&app, &listing(&app, "Tosca", 0)).await;
     app.wait_until_idle().await;
     let html = page(&app, "/browse?q=xylophone&max=5").await;
     assert!(titles(&html).is_empty(), "{html}");
     assert_contains(
         &html,
-        &["Nothing matches all of that", "Clear all", "href=\"/browse?max=5\"", "href=\"/browse?q=xylophone\""],
+        &["No shows match your search", "Clear all", "href=\"/browse?max=5\"", "href=\"/browse?q=xylophone\""],
     );
     let (_, instead) = html.split_once("id=\"instead\"").unwrap();
-    assert_contains(instead, &["On soon", "Tosca"]);
+    assert_contains(instead, &["Coming up", "Tosca"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,7 +94,7 @@ async fn watches_and_read_marks_determine_notifications() {
     assert_contains(&bell(&ben).await, &["Notifications, 1 unread"]);
     assert!(!bell(&ana).await.contains(" unread\""));
     let html = app.request("GET", "/notifications").as_user(&ben).send().await.expect(200).text();
-    assert_contains(&html, &["Now 99.00 USD, was 125.50 USD: Carmen.", "Mark all as read"]);
+    assert_contains(&html, &["Price drop: 99.00 USD, was 125.50 USD: Carmen.", "Mark all as read"]);
     // A notification that arrives after the page was rendered stays unread.
     let until = ticket.updated_at.to_string();
     assert_contains(&html, &[&format!("name=\"until\" value=\"{until}\"")]);
@@ -126,10 +126,10 @@ async fn watches_and_read_marks_determine_notifications() {
     app.clock.advance(Duration::from_secs(800));
     assert_contains(
         &app.request("GET", "/notifications").as_user(&ben).send().await.text(),
-        &["ends soon, and is not paid"],
+        &["is about to end. Pay now"],
     );
     app.clock.advance(Duration::from_secs(200));
-    assert!(!app.request("GET", "/notifications").as_user(&ben).send().await.text().contains("ends soon"));
+    assert!(!app.request("GET", "/notifications").as_user(&ben).send().await.text().contains("about to end"));
     app.request("GET", "/notifications").send().await.expect(401);
 }
 

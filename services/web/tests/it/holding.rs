@@ -163,9 +163,9 @@ async fn watcher_is_told_that_a_held_ticket_is_free_again() {
         app.publish(change, id, version, state).await
     };
     publish(TicketChange::Reserved, next(TicketStatus::Reserved)).await;
-    assert!(!news(&ben).await.contains("Free again"));
+    assert!(!news(&ben).await.contains("Available again"));
     publish(TicketChange::Released, next(TicketStatus::Available)).await;
-    let free = "Free again: Carmen for 125.50 USD.";
+    let free = "Available again: Carmen for 125.50 USD.";
     assert_contains(&news(&ben).await, &[free, "Notifications, 1 unread"]);
     assert!(!news(&eve).await.contains(free));
     // Who watches it from now on is told of later holds only. An edit is no release.
@@ -230,7 +230,7 @@ async fn several_seats_are_chosen_held_and_released() {
 
     // Seats that are released beside free ones are no news; those of a listing that had none are.
     post_form(&app, &format!("{at}/watch"), Some(&eve), &[]).await.expect(303);
-    let free = "Free again: Carmen for 125.50 USD.";
+    let free = "Available again: Carmen for 125.50 USD.";
     let others = OrderId::new();
     for (version, change, order, slots, status, is_news) in [
         (2, TicketChange::Released, held.id, &[0, 1][..], TicketStatus::Available, false),

@@ -23,13 +23,13 @@ async fn shelves_are_sorted_by_start_and_by_listing_time() {
     assert_contains(
         &html,
         &[
-            "Nothing is for sale at the moment",
+            "No tickets are for sale right now",
             "action=\"/browse\"",
             "href=\"/browse?category=concert\"",
             "href=\"/browse?when=today\"",
         ],
     );
-    assert_eq!((shelf(&html, "On soon"), shelf(&html, "Just added")), (None, None));
+    assert_eq!((shelf(&html, "Coming up"), shelf(&html, "Just added")), (None, None));
     // Ids increase with the time of creation.
     let (later, sooner) = (listing(&app, "Later Show", 60), listing(&app, "Sooner Show", 5));
     let gone: Vec<_> = [TicketStatus::Reserved, TicketStatus::Sold, TicketStatus::Withdrawn]
@@ -47,7 +47,7 @@ async fn shelves_are_sorted_by_start_and_by_listing_time() {
         &[&show_path(&show_of(&sooner)), &show_path(&show_of(&later)), "Town Hall, New York", "125.50 USD", "1 left"],
     );
     assert_contains(&html, &["rel=\"canonical\" href=\"http://localhost:8080/\"", "href=\"/browse?sort=newest\""]);
-    let soon = shelf(&html, "On soon").unwrap();
+    let soon = shelf(&html, "Coming up").unwrap();
     assert!(soon.find("Sooner Show") < soon.find("Later Show"), "{soon}");
     let new = shelf(&html, "Just added").unwrap();
     assert!(new.find("Sooner Show") < new.find("Later Show"), "{new}");
@@ -100,7 +100,7 @@ async fn price_drops_are_shown_latest_first_while_they_last() {
     app.wait_until_idle().await;
     let html = page(&app, "/").await;
     let drops = shelf(&html, "Price drops").unwrap();
-    assert_contains(drops, &["First Drop", "Second Drop", "One is now 125.50 USD", "<s class=\"was\">150.00 USD</s>"]);
+    assert_contains(drops, &["First Drop", "Second Drop", "Price drop: now 125.50 USD", "<s class=\"was\">150.00 USD</s>"]);
     assert!(drops.find("Second Drop") < drops.find("First Drop") && !drops.contains("No Drop"), "{drops}");
     assert!(!drops.contains("Gone"), "{drops}");
     // The price of one ticket has risen again, and the other ticket is held.

@@ -81,17 +81,17 @@ async fn pages_follow_an_order_and_hide_other_buyers() {
     app.publish(OrderChange::Created, placed.id, 0, placed.clone()).await;
     assert_contains(
         &orders().await,
-        &[">Ana<", "Tosca", "Being confirmed.", "The hold ends", &format!("href=\"{}\"", path(&placed))],
+        &[">Ana<", "Tosca", "still available.", "Your hold ends", &format!("href=\"{}\"", path(&placed))],
     );
     let live = format!("id=\"live\" data-live=\"order:{}\" data-version=\"0\" data-mode=\"reload\"", placed.id);
     assert_contains(
         &page().await,
-        &["<h1>Tosca</h1>", "Town Hall, New York", "Seat 14", "You held the ticket.", &live],
+        &["<h1>Tosca</h1>", "Town Hall, New York", "Seat 14", "The ticket was held for you.", &live],
     );
 
     let in_state = |status| OrderState { status, ..placed.clone() };
     app.publish(OrderChange::Confirmed, placed.id, 1, in_state(OrderStatus::AwaitingPayment)).await;
-    assert_contains(&orders().await, &["Held for you until it is paid", "To be paid"]);
+    assert_contains(&orders().await, &["Held for you. Pay before the hold ends.", "Payment due"]);
     assert_contains(&page().await, &["data-version=\"1\"", &format!("href=\"/checkout/{}\"", placed.id)]);
     // The payment's events arrive in reverse order.
     let paid = payment(&app, &placed, PaymentStatus::Authorizing);
@@ -104,7 +104,7 @@ async fn pages_follow_an_order_and_hide_other_buyers() {
     assert_contains(&orders().await, &["Paid. The ticket is yours."]);
     let html = page().await;
     assert_contains(&html, &["Paid. The ticket is yours.", "data-version=\"3\""]);
-    for gone in ["The hold ends", "was started", "/checkout/"] {
+    for gone in ["Your hold ends", "started a payment", "/checkout/"] {
         assert!(!html.contains(gone), "{gone} is in {html}");
     }
 
@@ -125,10 +125,10 @@ async fn expired_order_says_that_nothing_was_charged() {
     let voided = payment(&app, &placed, PaymentStatus::Voided);
     app.publish(OrderChange::Cancelled, placed.id, 2, placed.clone()).await;
     app.publish(PaymentChange::Voided, voided.id, 2, voided).await;
-    let expired = "Expired: it was not paid in time. You were not charged.";
+    let expired = "Expired: you did not pay in time. You were not charged.";
     assert_contains(&get(&app, &ana, "/orders").await.expect(200).text(), &[expired, ">Expired<"]);
     let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
-    assert_contains(&html, &[expired, "125.50 USD set aside on your card was released"]);
+    assert_contains(&html, &[expired, "The hold of 125.50 USD on your card was released"]);
 
     // The buyer never completed 3-D Secure.
     let mut placed = order(&app, &listing(&app, "Aida", 0), ana.id, OrderStatus::Cancelled);
@@ -138,9 +138,9 @@ async fn expired_order_says_that_nothing_was_charged() {
     app.publish(PaymentChange::Voided, unconfirmed.id, 2, unconfirmed).await;
     assert_contains(&get(&app, &ana, "/orders").await.expect(200).text(), &["Aida"]);
     let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
-    assert_contains(&html, &[expired, "nothing was set aside or charged"]);
+    assert_contains(&html, &[expired, "was not confirmed with your bank. You were not charged."]);
     let html = get(&app, &ana, &path(&placed).replace("/orders/", "/checkout/")).await.expect(200).text();
-    assert_contains(&html, &["Nothing was set aside on your card"]);
+    assert_contains(&html, &["There is no hold on your card"]);
     assert!(!html.contains("is refunded"), "{html}");
 }
 
@@ -183,7 +183,7 @@ async fn completed_order_shows_the_signed_pass() {
     // An error or a malformed response: the page says so and shows the rest.
     services.respond_with_problem(&route, 503, "not now", &[]);
     let unavailable =
-        ["The code can't be shown right now", "Load the page again", "Paid. The ticket is yours.", "Seat 14"];
+        ["The code can't be shown right now", "Reload the page", "Paid. The ticket is yours.", "Seat 14"];
     assert_contains(&get(&app, &ana, &path(&placed)).await.expect(200).text(), &unavailable);
     // Browsers keep no page without the code.
     assert_contains(&get(&app, &ana, &door).await.expect(503).text(), &["The code can't be shown right now"]);
@@ -218,7 +218,7 @@ async fn each_seat_has_a_pass_and_the_order_one_receipt() {
     // A code is missing: the page must not be kept in place of one with both.
     services.respond_with(&route, 200, json!({ "items": [pass(2, "14")] }), &[]);
     let html = get(&app, &ana, &format!("{}/pass", path(&placed))).await.expect(503).text();
-    assert_contains(&html, &["can't be shown right now. The tickets are yours"]);
+    assert_contains(&html, &["can't be shown right now. Your tickets are safe"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -323,9 +323,9 @@ async fn orders_are_upcoming_or_past_and_found_by_their_number() {
     assert_contains(&html, &["Found</h2>", ">Sooner<", &format!("value=\"TK-{}\"", numbers[1])]);
     assert!(!html.contains(">Later<"), "{html}");
     let html = get(&app, &eve, &format!("/orders?number={typed}")).await.expect(200).text();
-    assert_contains(&html, &["You have no order with the number"]);
+    assert_contains(&html, &["We couldn’t find an order with the number"]);
     let html = get(&app, &ana, "/orders?number=12").await.expect(200).text();
-    assert_contains(&html, &["must be the number of an order such as TK-7F3K-29", ">Later<"]);
+    assert_contains(&html, &["must be an order number such as TK-7F3K-29", ">Later<"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
