@@ -99,7 +99,7 @@ export const createPayableOrder = async (buyer, ticket) => {
   const order = await createOrder(buyer, ticket);
   await waitForOrderStatus(buyer, order, 'awaitingPayment');
   await waitForText(buyer, `/checkout/${order.id}`, 'Release ticket');
-  await waitForText(buyer, `/tickets/${ticket.id}`, ticket.seats.length > 1 ? 'You hold seats' : 'You hold this ticket');
+  await waitForText(buyer, `/tickets/${ticket.id}`, ticket.seats.length > 1 ? 'You are holding seats' : 'You are holding this ticket');
   return order;
 };
 

@@ -69,7 +69,7 @@ where
 /// The notice that names the dropped parameters, if there are any.
 pub(crate) fn rejected_parameters_message(rejected: &[FieldError]) -> Option<String> {
     let errors: Vec<_> = rejected.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
-    (!errors.is_empty()).then(|| format!("Some parameters were invalid and were ignored: {}.", errors.join("; ")))
+    (!errors.is_empty()).then(|| format!("Some choices were not valid and were ignored: {}.", errors.join("; ")))
 }
 
 impl<T, S: Send + Sync> FromRequestParts<S> for LenientQuery<T>

@@ -112,8 +112,8 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await page.goto('/sell');
   // The show is not known yet.
   await page.getByRole('main').getByRole('searchbox').fill(title);
-  await expect(page.getByRole('heading', { name: 'No show like that is known yet' })).toBeVisible();
-  await page.getByRole('link', { name: 'Describe the show yourself' }).click();
+  await expect(page.getByRole('heading', { name: 'No matching shows' })).toBeVisible();
+  await page.getByRole('link', { name: 'Enter the show’s details' }).click();
   await expect(page.getByLabel('Title')).toHaveValue(title);
   await page.getByLabel('Title').fill('');
   await page.getByLabel('Venue').fill('Grachtenzaal');

@@ -57,7 +57,7 @@ test('list, edit and withdraw', async ({ newUser }) => {
   await page.goto('/sell');
   await page.getByRole('main').getByRole('searchbox').fill(title);
   await page.getByRole('button', { name: 'Find the show' }).click();
-  await page.getByRole('link', { name: 'Describe the show yourself' }).click();
+  await page.getByRole('link', { name: 'Enter the show’s details' }).click();
   await expect(page.getByLabel('Title')).toHaveValue(title);
   await page.getByLabel('Venue').fill('Opera House');
   await page.getByLabel('Date and time').fill('2099-04-02T20:15');
@@ -90,12 +90,12 @@ test('sell a second ticket for a known show, and filter its page', async ({ newU
   await page.getByRole('main').getByRole('searchbox').fill(ticket.title);
   await page.getByRole('button', { name: 'Find the show' }).click();
   await page.getByRole('main').getByRole('link', { name: ticket.title }).click();
-  await expect(page.getByRole('main')).toContainText('Tickets in section Stalls ask 87.00 to 89.00 EUR.');
+  await expect(page.getByRole('main')).toContainText('Tickets in section Stalls are listed at 87.00 to 89.00 EUR.');
   await page.getByLabel('Section').fill('Stalls');
   await page.getByLabel('Price', { exact: true }).fill('60');
   await page.getByLabel('Currency').selectOption('EUR');
   await page.getByRole('button', { name: 'Preview' }).click();
-  await expect(page.getByRole('main')).toContainText('Similar seats ask 87.00 to 89.00 EUR.');
+  await expect(page.getByRole('main')).toContainText('Similar seats are listed at 87.00 to 89.00 EUR.');
   await page.getByRole('button', { name: 'List this ticket' }).click();
   await page.getByRole('link', { name: 'All tickets for this show' }).click();
   await expect(page.getByRole('heading', { name: '4 tickets, cheapest first' })).toBeVisible();

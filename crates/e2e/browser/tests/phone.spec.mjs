@@ -86,7 +86,7 @@ test('two people buy two seats together each from one listing of six', async ({ 
   await seller.page.goto('/selling');
   await expect(card(seller.page, title).filter({ hasText: 'Seats 12 to 17' })).toContainText('4 of 6 sold');
   await buyers[0].page.goto(showPath(ticket));
-  await expect(live(buyers[0].page, ticket)).toContainText('2 of 6 seats left, to buy 2 together');
+  await expect(live(buyers[0].page, ticket)).toContainText('2 of 6 seats left (buy 2 together)');
 });
 
 test('a user sells four seats of a known show with few inputs', async ({ newUser }) => {

@@ -41,8 +41,8 @@ pub(crate) fn calendar(order: &OrderState, show: Option<&ShowState>, page: &str)
     let names: Vec<_> = order.seats.iter().map(Option::as_deref).collect();
     let seats = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names);
     let passes = if order.slots.len() == 1 { "pass" } else { "passes" };
-    let pass = if is_cancelled { "The show is cancelled.".to_owned() } else { format!("Your {passes}: {page}") };
-    let note = if end.is_some() { "" } else { " The end is a guess: the seller did not say when the event ends." };
+    let pass = if is_cancelled { "The show has been cancelled.".to_owned() } else { format!("Your {passes}: {page}") };
+    let note = if end.is_some() { "" } else { " The end time is an estimate: the seller did not give one." };
     let note = format!("Order {number}.{note}");
     let description: Vec<_> = [seats.as_str(), &pass, &note].into_iter().filter(|line| !line.is_empty()).collect();
     let mut lines =
@@ -249,7 +249,7 @@ mod tests {
         ] {
             assert!(found.contains(&line.to_owned()), "{line} is not in {found:?}");
         }
-        assert!(!found.concat().contains("a guess") && !found.concat().contains("CANCELLED"), "{found:?}");
+        assert!(!found.concat().contains("an estimate") && !found.concat().contains("CANCELLED"), "{found:?}");
         let found = lines(&show_of(&order, ShowStatus::Cancelled));
         assert!(found.contains(&"STATUS:CANCELLED".to_owned()) && !found.concat().contains("Your pass"), "{found:?}");
         assert!(found.contains(&"DTSTART;TZID=America/New_York:20990601T153000".to_owned()), "{found:?}");

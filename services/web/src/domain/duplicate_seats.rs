@@ -79,9 +79,9 @@ impl<'a> DuplicateSeats<'a> {
     /// What the seller can do: seats that are held or sold can't be renamed, and those that are held not be withdrawn.
     fn remedy(&self) -> &'static str {
         match free_slots(self.ticket).len() {
-            0 => "withdraw this listing as soon as no buyer holds it",
+            0 => "withdraw this listing once no buyer is holding it",
             free if free == self.ticket.seats.len() => "edit or withdraw this listing",
-            _ => "withdraw what is left of this listing",
+            _ => "withdraw the remaining seats",
         }
     }
 }
@@ -191,9 +191,9 @@ mod tests {
             assert!(sentence.contains(&format!("yours to sell, {remedy}. Our staff")), "{sentence}");
         };
         six.seats[0].status = TicketStatus::Sold;
-        advises(&six, &one, "withdraw what is left of this listing");
+        advises(&six, &one, "withdraw the remaining seats");
         (one.status, one.seats[0].status) = (TicketStatus::Reserved, TicketStatus::Reserved);
-        advises(&one, &six, "withdraw this listing as soon as no buyer holds it");
+        advises(&one, &six, "withdraw this listing once no buyer is holding it");
         assert!(DuplicateSeats::find(&six, [&one], six.terms.starts_at).is_none(), "the show has begun");
         six.show_cancelled = true;
         assert!(told(&six, &one).is_empty());

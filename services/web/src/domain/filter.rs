@@ -72,7 +72,7 @@ pub(crate) struct SearchParams {
     #[param(max_length = 40)]
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     pub min: String,
-    /// Highest price of a ticket as typed.
+    /// Maximum price of a ticket as typed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[param(max_length = 40)]
     #[validate(length(max = 40, message = "must have at most 40 characters"))]

@@ -30,14 +30,14 @@ pub(crate) struct RequestedSeats {
 pub(crate) fn splits() -> impl Iterator<Item = (&'static str, &'static str)> {
     let rules = SplitRule::VARIANTS.iter().map(|rule| {
         let label = match rule {
-            SplitRule::Together => "All together",
+            SplitRule::Together => "Keep them all together",
             SplitRule::Pairs => "In pairs",
             SplitRule::Any => "Any number of seats",
-            SplitRule::NoSingle => "Never leave a single seat",
+            SplitRule::NoSingle => "Never leave one seat on its own",
         };
         (rule.as_ref(), label)
     });
-    rules.chain([(OWN_SIZES, "Sizes of my own")])
+    rules.chain([(OWN_SIZES, "My own group sizes")])
 }
 
 impl SeatFields {
@@ -69,10 +69,10 @@ impl SeatFields {
         let quantity = quantity.transpose()?;
         let names = names(&self.seats, quantity.map(usize::from));
         if names.len() > MAX_SEATS {
-            return Err(("seats", format!("must be at most {MAX_SEATS} seats; list the others separately")));
+            return Err(("seats", format!("must be at most {MAX_SEATS} seats. List the others separately")));
         }
         if !names.is_empty() && quantity.is_some_and(|quantity| usize::from(quantity) != names.len()) {
-            let message = format!("must be empty, or {}, which is how many seats you named", names.len());
+            let message = format!("must be empty or {}, the number of seats you entered", names.len());
             return Err(("quantity", message));
         }
         let count = if names.is_empty() { usize::from(quantity.unwrap_or(1)) } else { names.len() };
@@ -91,7 +91,7 @@ impl SeatFields {
         if chosen != OWN_SIZES && !sizes.is_empty() {
             return Err((
                 "split",
-                "must be “Sizes of my own” where you name sizes, or the sizes must be empty".to_owned(),
+                "must be “My own group sizes” if you enter group sizes; otherwise leave them empty".to_owned(),
             ));
         }
         if chosen == OWN_SIZES {
@@ -203,10 +203,10 @@ mod tests {
             (("1-9", "", "", ""), "seats", "at most 8 seats"),
             (("", "9", "", ""), "quantity", "from 1 to 8"),
             (("", "two", "", ""), "quantity", "from 1 to 8"),
-            (("12, 13", "3", "", ""), "quantity", "must be empty, or 2"),
+            (("12, 13", "3", "", ""), "quantity", "must be empty or 2"),
             (("1-5", "", "pairs", ""), "split", "an odd number of seats"),
             (("1-5", "", "thirds", ""), "split", "one of the choices"),
-            (("1-5", "", "any", "2+3"), "split", "“Sizes of my own”"),
+            (("1-5", "", "any", "2+3"), "split", "“My own group sizes”"),
             (("1-5", "", OWN_SIZES, "2+2"), "sizes", "add up to 5 seats"),
             (("1-5", "", OWN_SIZES, "two"), "sizes", "add up to 5 seats"),
         ] {

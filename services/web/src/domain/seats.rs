@@ -108,7 +108,7 @@ pub(crate) fn alternatives(quantities: &[usize]) -> String {
     }
 }
 
-/// What is left of a listing of several seats: `4 of 6 seats left, to buy 2 or 4 together, 2 of 6 sold`. Empty for one
+/// What is left of a listing of several seats: `4 of 6 seats left (buy 2 or 4 together), 2 of 6 sold`. Empty for one
 /// seat, and where nothing is left and nothing is sold.
 pub(crate) fn left(ticket: &TicketState) -> String {
     let all = ticket.seats.len();
@@ -118,10 +118,10 @@ pub(crate) fn left(ticket: &TicketState) -> String {
     let (free, held, sold) = (free_slots(ticket).len(), count(ticket, TicketStatus::Reserved), sold_count(ticket));
     let quantities = quantities(ticket);
     let together =
-        if quantities == [1] { String::new() } else { format!(", to buy {} together", alternatives(&quantities)) };
+        if quantities == [1] { String::new() } else { format!(" (buy {} together)", alternatives(&quantities)) };
     let parts = [
         (free > 0).then(|| format!("{free} of {all} seats left{together}")),
-        (held > 0).then(|| format!("{held} held")),
+        (held > 0).then(|| format!("{held} on hold")),
         (sold > 0).then(|| format!("{sold} of {all} sold")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
@@ -133,11 +133,11 @@ pub(crate) fn split_words(blocks: &Blocks) -> Option<String> {
         _ if blocks.seats() == 1 => return None,
         Split::Rule(SplitRule::Together) => "all together",
         Split::Rule(SplitRule::Pairs) => "in pairs",
-        Split::Rule(SplitRule::Any) => "in any number",
-        Split::Rule(SplitRule::NoSingle) => "without leaving a single seat",
+        Split::Rule(SplitRule::Any) => "in any quantity",
+        Split::Rule(SplitRule::NoSingle) => "without leaving one seat on its own",
         Split::Sizes(sizes) => {
             let sizes: Vec<_> = sizes.iter().map(ToString::to_string).collect();
-            return Some(format!("in blocks of {}", sizes.join(" + ")));
+            return Some(format!("in groups of {}", sizes.join(" + ")));
         }
     };
     Some(words.to_owned())
@@ -216,19 +216,19 @@ pub(crate) mod tests {
             (6, "6 × 125.50 USD = 753.00 USD".to_owned(), false),
         ];
         assert_eq!(all, expected);
-        assert_eq!(left(&ticket), "6 of 6 seats left, to buy 2, 4 or 6 together");
+        assert_eq!(left(&ticket), "6 of 6 seats left (buy 2, 4 or 6 together)");
         // The middle pair is gone, so that there are no four together.
         for slot in [2, 3] {
             ticket.seats[slot].status = TicketStatus::Sold;
         }
         assert_eq!((quantities(&ticket), sold_count(&ticket)), (vec![2], 2));
-        assert_eq!(left(&ticket), "4 of 6 seats left, to buy 2 together, 2 of 6 sold");
+        assert_eq!(left(&ticket), "4 of 6 seats left (buy 2 together), 2 of 6 sold");
         for slot in [0, 1, 4, 5] {
             ticket.seats[slot].status = TicketStatus::Reserved;
         }
         ticket.status = TicketStatus::Reserved;
-        assert_eq!((left(&ticket).as_str(), choices(&ticket).len()), ("4 held, 2 of 6 sold", 0));
-        assert_eq!(left(&six_seats(&[1; 6])), "6 of 6 seats left, to buy 1 to 6 together");
+        assert_eq!((left(&ticket).as_str(), choices(&ticket).len()), ("4 on hold, 2 of 6 sold", 0));
+        assert_eq!(left(&six_seats(&[1; 6])), "6 of 6 seats left (buy 1 to 6 together)");
         assert!(choices(&sample()).is_empty() && left(&sample()).is_empty(), "one seat leaves no choice");
     }
 
@@ -238,9 +238,9 @@ pub(crate) mod tests {
         for (sizes, words) in [
             (&[4][..], "all together"),
             (&[2, 2], "in pairs"),
-            (&[1, 1], "in any number"),
-            (&[2, 3], "without leaving a single seat"),
-            (&[3, 3], "in blocks of 3 + 3"),
+            (&[1, 1], "in any quantity"),
+            (&[2, 3], "without leaving one seat on its own"),
+            (&[3, 3], "in groups of 3 + 3"),
         ] {
             assert_eq!(split_words(&sizes.to_vec().try_into().unwrap()).as_deref(), Some(words));
         }

@@ -62,10 +62,10 @@ impl ShowNotice {
         let payment = payments.iter().find(is_own).filter(|payment| payment.status == PaymentStatus::Captured);
         let charge = match payment {
             Some(payment) if payment.is_refunded() => "The charge is refunded in full.",
-            _ => "What you paid is to be given back.",
+            _ => "You will get a full refund.",
         };
         let badge = Badge { text: "Show cancelled", class: "text-bg-secondary" };
-        OrderView { badge, status_text: format!("The show is cancelled. {charge}"), has_pass: false, ..view }
+        OrderView { badge, status_text: format!("The show has been cancelled. {charge}"), has_pass: false, ..view }
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -145,10 +145,10 @@ pub(crate) mod tests {
             notice.amend(OrderView::new(order, &[]), order, std::slice::from_ref(payment))
         };
         let text = |order: &OrderState, payment: &PaymentState| amended(order, payment).status_text;
-        assert_eq!(text(&order, &paid), "The show is cancelled. What you paid is to be given back.");
+        assert_eq!(text(&order, &paid), "The show has been cancelled. You will get a full refund.");
         assert!(OrderView::new(&order, &[]).has_pass && !amended(&order, &paid).has_pass);
         paid.refunded = Some(Refunded { amount: paid.amount.clone(), at: order.updated_at });
-        assert_eq!(text(&order, &paid), "The show is cancelled. The charge is refunded in full.");
+        assert_eq!(text(&order, &paid), "The show has been cancelled. The charge is refunded in full.");
         order.status = OrderStatus::AwaitingPayment;
         assert_eq!(text(&order, &paid), OrderView::new(&order, &[]).status_text);
     }

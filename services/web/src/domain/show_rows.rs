@@ -45,7 +45,7 @@ pub(crate) struct RowFilter {
     /// Key of a section, as in [`sections`].
     pub section: Option<String>,
     pub currency: Option<Currency>,
-    /// Highest price in minor units of `currency`.
+    /// Maximum price in minor units of `currency`.
     pub max: Option<i64>,
 }
 
@@ -176,7 +176,7 @@ fn seat_text(ticket: &TicketState) -> String {
     let terms = &ticket.terms;
     let names: Vec<_> = ticket.seat_names().collect();
     let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names);
-    if known.is_empty() { "Place not named".to_owned() } else { known }
+    if known.is_empty() { "Seat not specified".to_owned() } else { known }
 }
 
 /// How a price compares with the face value.
@@ -202,14 +202,14 @@ pub(crate) fn asks(tickets: &[Versioned<TicketState>], section: &str, seller: Us
     let are_named = groups.keys().any(|(key, _)| !key.is_empty());
     let (similar, rest): (Vec<_>, Vec<_>) =
         groups.into_iter().partition(|((key, _), _)| !wanted.is_empty() && *key == wanted);
-    let similar = similar.into_iter().map(|(_, (_, prices))| format!("Similar seats ask {}.", range(&prices)));
+    let similar = similar.into_iter().map(|(_, (_, prices))| format!("Similar seats are listed at {}.", range(&prices)));
     let rest = rest.into_iter().map(|((key, _), (name, prices))| {
         let subject = match (key.is_empty(), are_named) {
             (false, _) => format!("Tickets in section {name}"),
             (true, true) => "Tickets without a section".to_owned(),
             (true, false) => "Tickets for this show".to_owned(),
         };
-        format!("{subject} ask {}.", range(&prices))
+        format!("{subject} are listed at {}.", range(&prices))
     });
     similar.chain(rest).take(MAX_ASKS).collect()
 }
@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(row(None).difference, None);
         let state = &mut tickets[0].state;
         (state.terms.section, state.terms.row, state.seats[0].name) = (None, None, None);
-        assert_eq!(rows(&tickets, &BTreeMap::new(), &RowFilter::default())[0].seat, "Place not named");
+        assert_eq!(rows(&tickets, &BTreeMap::new(), &RowFilter::default())[0].seat, "Seat not specified");
     }
 
     #[test]
@@ -352,16 +352,16 @@ mod tests {
         let tickets = tickets();
         let all = asks(&tickets, "", UserId::new());
         let expected = [
-            "Tickets without a section ask 45.00 EUR.",
-            "Tickets in section Balcony ask 40.00 EUR.",
-            "Tickets in section Stalls ask 50.00 to 62.00 EUR.",
-            "Tickets in section Stalls ask 40.00 USD.",
+            "Tickets without a section are listed at 45.00 EUR.",
+            "Tickets in section Balcony are listed at 40.00 EUR.",
+            "Tickets in section Stalls are listed at 50.00 to 62.00 EUR.",
+            "Tickets in section Stalls are listed at 40.00 USD.",
         ];
         assert_eq!(all, expected);
         let similar = asks(&tickets, "stalls", tickets[4].seller_id);
-        assert_eq!(similar[0], "Similar seats ask 50.00 to 62.00 EUR.");
+        assert_eq!(similar[0], "Similar seats are listed at 50.00 to 62.00 EUR.");
         assert_eq!(similar.len(), 3, "without the seller's own listing: {similar:?}");
-        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["Tickets for this show ask 45.00 EUR."]);
+        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["Tickets for this show are listed at 45.00 EUR."]);
         assert!(asks(&[], "pit", UserId::new()).is_empty());
     }
 }

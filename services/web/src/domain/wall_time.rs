@@ -47,11 +47,11 @@ pub(crate) struct AmbiguousTime {
 impl WallTimeError {
     pub(crate) fn message(&self) -> String {
         match self {
-            Self::UnknownZone => "must be at a known time zone".to_owned(),
-            Self::Malformed => "must be a date and a time".to_owned(),
+            Self::UnknownZone => "must be in a known time zone".to_owned(),
+            Self::Malformed => "must be a date and time".to_owned(),
             Self::Nonexistent(gap) => format!("does not exist at the venue: {gap}"),
             Self::Ambiguous => {
-                "comes twice at the venue, since the clocks go back that night: choose which one is meant".to_owned()
+                "comes twice at the venue, because the clocks go back that night: choose which one you mean".to_owned()
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::store::searchable::Searchable;
 /// Maximum wait, after which the page shows the command's response.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 /// The notice above such a response.
-pub(crate) const STILL_UPDATING_MESSAGE: &str = "Done. This page is not up to date yet: reload it in a moment.";
+pub(crate) const STILL_UPDATING_MESSAGE: &str = "Done. This page is not up to date yet. Reload it in a moment.";
 /// Minimum interval between reads of the read model.
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
 /// How long after its creation an entity may be missing in the read model, and by how much clocks may differ.

@@ -57,18 +57,18 @@ pub(super) fn is_intended(next: &str) -> bool {
 /// Why nothing is held, and what the buyer can do.
 pub(super) fn why_not_held(problem: &Problem, quantity: Option<u8>) -> String {
     let wanted = match quantity {
-        Some(1) => "No single seat is".to_owned(),
-        Some(quantity) => format!("No {quantity} seats together are"),
-        None => "No seats like that are".to_owned(),
+        Some(1) => "A single seat is".to_owned(),
+        Some(quantity) => format!("{quantity} seats together are"),
+        None => "These seats are".to_owned(),
     };
     match (problem.code(), alternatives(&problem.quantities)) {
-        ("not-found", _) => "This listing is still on its way. Try again in a moment.".to_owned(),
+        ("not-found", _) => "This listing is not ready yet. Try again in a moment.".to_owned(),
         ("no-seats", others) if others.is_empty() => {
-            format!("{wanted} free any more. Watch the listing to be told when seats are free again.")
+            format!("{wanted} no longer available. Watch this listing to be notified if seats become available again.")
         }
-        ("no-seats", others) => format!("{wanted} free any more. You can still buy {others}: choose again."),
+        ("no-seats", others) => format!("{wanted} no longer available. You can still buy {others}: choose again."),
         ("held-already", _) => {
-            "You hold seats of this listing already. Pay for them or release them before you hold others.".to_owned()
+            "You are already holding seats from this listing. Pay for them or release them before you hold others.".to_owned()
         }
         _ => problem.detail.clone(),
     }
@@ -111,11 +111,11 @@ mod tests {
             ..Error::conflict("other", "In other words.").problem()
         };
         for (code, quantities, quantity, expected) in [
-            ("no-seats", &[2, 4][..], Some(3), "No 3 seats together are free any more. You can still buy 2 or 4"),
-            ("no-seats", &[], Some(1), "No single seat is free any more. Watch the listing"),
-            ("no-seats", &[2], None, "No seats like that are free any more. You can still buy 2: choose again."),
-            ("held-already", &[], Some(2), "You hold seats of this listing already."),
-            ("not-found", &[], None, "This listing is still on its way."),
+            ("no-seats", &[2, 4][..], Some(3), "3 seats together are no longer available. You can still buy 2 or 4"),
+            ("no-seats", &[], Some(1), "A single seat is no longer available. Watch this listing"),
+            ("no-seats", &[2], None, "These seats are no longer available. You can still buy 2: choose again."),
+            ("held-already", &[], Some(2), "You are already holding seats from this listing."),
+            ("not-found", &[], None, "This listing is not ready yet."),
             ("ticket-taken", &[], Some(2), "In other words."),
         ] {
             let text = why_not_held(&problem(code, quantities), quantity);

@@ -106,7 +106,7 @@ pub(super) async fn list(
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
     // The seller must have seen what is listed.
     if draft.revision != revision {
-        let error = "It was changed on another page, to what you see here. Nothing was sent yet.".to_owned();
+        let error = "You changed this listing in another tab. This is the latest version. Nothing has been submitted yet.".to_owned();
         let page = page(&state, &viewer, user, &draft, listing, Some(error)).await?;
         return Ok(layout::respond(StatusCode::CONFLICT, &page.layout, &page)?);
     }
@@ -169,7 +169,7 @@ async fn not_listed(
         return Ok(with_cookies(sign_in_first(&check_path(&draft.id)), error.cookies));
     }
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        let text = format!("{} What you typed is kept: send it again in a moment.", error.problem.detail);
+        let text = format!("{} Your details are saved. Try again in a moment.", error.problem.detail);
         let page = page(state, viewer, user, draft, listing, Some(text)).await?;
         return Ok(with_retry_after(layout::respond(status, &page.layout, &page)?, error.retry_after));
     }
@@ -189,12 +189,12 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
         StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
         StatusCode::CONFLICT if error.problem.code() == "seat-listed" => FormErrors::new(
             "seats",
-            "you list one of these seats for this show already. Name other seats, or change the listing that has it",
+            "you have already listed one of these seats for this show. Enter other seats, or edit that listing",
         ),
         StatusCode::CONFLICT => FormErrors::new("", &error.problem.detail),
         StatusCode::PRECONDITION_FAILED => FormErrors::new(
             "",
-            "the listing has changed since you opened this page. Open it again, then make your changes",
+            "the listing has changed since you opened this page. Open it again and make your changes",
         ),
         StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => {
             FormErrors::from_problem(&error.problem, ListingForm::form_field)
@@ -202,7 +202,7 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
         // The draft's idempotency key was used with other contents; whether they created a listing is not known here.
         StatusCode::UNPROCESSABLE_ENTITY => FormErrors::new(
             "",
-            "this form was sent before with other details. Look whether your listings have the ticket; if not, open Sell again",
+            "this form was already submitted with other details. Check whether the ticket is in My listings. If not, start again from Sell",
         ),
         _ => return None,
     })
@@ -218,7 +218,7 @@ async fn page(
 ) -> Result<CheckPage, Error> {
     let title = if draft.editing.is_some() { "Check your changes" } else { "Check your listing" };
     Ok(CheckPage {
-        layout: Layout::new(title, "Check what buyers will see before you list it.", viewer),
+        layout: Layout::new(title, "See what buyers will see before you list it.", viewer),
         draft: draft.id.to_string(),
         revision: draft.revision,
         editing: draft.editing.map(|id| id.to_string()),
@@ -293,7 +293,7 @@ mod tests {
         for part in [
             "Preview",
             "The buyer pays 125.50 USD",
-            "Payouts to sellers are not made yet",
+            "Payouts to sellers are not available yet",
             "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
             "action=\"/sell/drafts/a\"",
             "name=\"revision\" value=\"3\"",
@@ -309,7 +309,7 @@ mod tests {
         for part in [
             "6 seats, sold in blocks of 3 + 3: buyers can take 3 or 6.",
             "seats 12 to 17",
-            "a seat, all-in",
+            "per seat, all-in",
             "Buyers pay 6 × 125.50 USD = 753.00 USD for all seats",
             "List these 6 seats",
         ] {

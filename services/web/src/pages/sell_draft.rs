@@ -86,7 +86,7 @@ pub(super) fn listing_of(state: &AppState, draft: &Draft) -> Result<NewListing, 
     let listing = draft.form.to_request(&state.listing_rules)?;
     // Without the version, the request would overwrite concurrent changes.
     if draft.editing.is_some() && draft.form.version.parse::<u64>().is_err() {
-        let message = "this page can't be read any more. Open it again, then make your changes";
+        let message = "this page has expired. Open it again and make your changes";
         return Err(FormErrors::new("", message));
     }
     draft.rejection.clone().map_or(Ok(listing), Err)

@@ -79,7 +79,7 @@ pub(super) async fn find(
     }
     let unknown = with_parameters(&form, &[("title", &q)]);
     let mut layout =
-        Layout::new("Sell a ticket", "Find the show that your ticket is for, and name your price.", &viewer);
+        Layout::new("Sell a ticket", "Find the show your ticket is for and set your price.", &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
     let page = FindPage { layout, q, draft, corrected, shows, form, unknown };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
@@ -116,11 +116,11 @@ mod tests {
         }
         page.shows.clear();
         page.corrected = None;
-        assert!(page.render().unwrap().contains("No show like that is known yet"));
+        assert!(page.render().unwrap().contains("No matching shows"));
         page.q.clear();
         page.draft = "a".to_owned();
         let html = page.render().unwrap();
-        assert!(!html.contains("No show like that") && html.contains("Describe the show yourself"), "{html}");
+        assert!(!html.contains("No show like that") && html.contains("Enter the show’s details"), "{html}");
         assert!(html.contains("name=\"draft\" value=\"a\"") && html.contains("is kept"), "{html}");
     }
 }

@@ -115,7 +115,7 @@ pub(super) fn page(
 ) -> SellPage {
     let title = if editing.is_some() { "Edit your listing" } else { "Sell a ticket" };
     SellPage {
-        layout: Layout::new(title, "List a ticket for sale: you name the price, and no fees are added.", viewer),
+        layout: Layout::new(title, "List a ticket for sale: you set the price, and there are no fees.", viewer),
         action: form_path(draft),
         editing: editing.map(|id| id.to_string()),
         ambiguous_start: form.ambiguity(),
@@ -183,7 +183,7 @@ mod tests {
         page.editing = None;
         page.errors = FormErrors::default();
         let html = page.render().unwrap();
-        for part in ["Payouts to sellers are not made yet", "name=\"listing\" value=\"\"", ">Preview</button>"] {
+        for part in ["Payouts to sellers are not available yet", "name=\"listing\" value=\"\"", ">Preview</button>"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("You will receive") && !html.contains("You receive"), "{html}");
@@ -196,12 +196,12 @@ mod tests {
             title: "Jazz <b>".to_owned(),
             place: "Town Hall, New York".to_owned(),
             starts_at: Moment::new(listing.terms.starts_at, "UTC"),
-            asks: vec!["Similar seats ask 50.00 to 62.00 EUR.".to_owned()],
+            asks: vec!["Similar seats are listed at 50.00 to 62.00 EUR.".to_owned()],
         });
         let html = page.render().unwrap();
         for part in [
             "href=\"/shows/jazz-1\">Jazz &#60;b&#62;</a>",
-            "Similar seats ask 50.00 to 62.00 EUR.",
+            "Similar seats are listed at 50.00 to 62.00 EUR.",
             "<details",
             "name=\"action\" value=\"show\">Choose another show</button>",
         ] {

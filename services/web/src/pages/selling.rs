@@ -47,7 +47,7 @@ pub(super) async fn selling(
         (ListingView::new(ticket, None, now).with_duplicates(duplicates), ticket.version)
     });
     let listings = views.collect();
-    let mut layout = Layout::new("My listings", "The tickets that you have listed.", &viewer);
+    let mut layout = Layout::new("My listings", "The tickets you have listed for sale.", &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
     let next = page.next_cursor.map(|cursor| cursor.to_string());
     let page = SellingPage { layout, listings, is_continued, next };

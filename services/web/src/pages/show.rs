@@ -44,7 +44,7 @@ pub(crate) struct ShowParams {
     #[validate(length(max = 100, message = "must have at most 100 characters"))]
     #[param(max_length = 100)]
     section: String,
-    /// Highest price as typed, such as 25.50.
+    /// Maximum price as typed, such as 25.50.
     #[serde(default)]
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     #[param(max_length = 40)]
@@ -201,7 +201,7 @@ fn page(
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {
             Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),
-            Err(message) => rejected = Some(format!("The highest price was ignored: it {message}.")),
+            Err(message) => rejected = Some(format!("The maximum price was ignored: it {message}.")),
         }
     }
     let rows = if show.is_open() { show_rows::rows(tickets, sellers, &filter) } else { Vec::new() };
@@ -212,8 +212,8 @@ fn page(
         watch: WatchPanel::new(watch, currencies.iter().chain(&state.config.currencies).cloned()),
         has_max: show_rows::has_several_prices(tickets),
         max_label: match currencies.as_slice() {
-            [only] => format!("Highest price in {only}"),
-            _ => "Highest price".to_owned(),
+            [only] => format!("Maximum price in {only}"),
+            _ => "Maximum price".to_owned(),
         },
         summary: summary(
             rows.iter().map(|row| row.free).sum(),
@@ -278,7 +278,7 @@ mod tests {
             has_max: true,
             chosen_quantity: 4,
             chosen_section: "balcony".to_owned(),
-            max_label: "Highest price".to_owned(),
+            max_label: "Maximum price".to_owned(),
             rejected: None,
             is_filtered: true,
             summary: summary(1, 37, Some(&"EUR".parse().unwrap())),
@@ -300,10 +300,10 @@ mod tests {
             "1 of 37 tickets in EUR, cheapest first",
             "<option value=\"4\" selected>4</option>",
             "4 of 6 seats left",
-            "46.00 EUR</span> <span class=\"quiet\">a seat</span>",
+            "46.00 EUR</span> <span class=\"quiet\">per seat</span>",
             "<option value=\"balcony\" selected>Balcony</option>",
             "value=\"5&#34;0\"",
-            ">Highest price</label>",
+            ">Maximum price</label>",
             "href=\"/tickets/01970000-0000-7000-8000-000000000001\">Section &#60;A&#62;, row 3</a>",
             "4.00 EUR under face value",
             "Ana &#60;i&#62;",
@@ -336,7 +336,7 @@ mod tests {
         let own = ShowWatch { show: ShowId::new(), since: "2026-01-01T00:00:00Z".parse().unwrap(), max };
         page.watch = WatchPanel::new(Some(&own), ["EUR".parse().unwrap()]);
         let html = page.render().unwrap();
-        for part in ["for 60.00 USD or less.", "value=\"60.00\"", "Change the watch</button>", "Stop watching"] {
+        for part in ["for 60.00 USD or less.", "value=\"60.00\"", "Save changes</button>", "Stop watching"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         let form = WatchForm { max: "<i>".to_owned(), currency: "EUR".to_owned() };
@@ -357,17 +357,17 @@ mod tests {
     fn empty_list_says_why() {
         let mut page = sample_page();
         page.rows.clear();
-        assert!(page.render().unwrap().contains("No ticket is like that"));
+        assert!(page.render().unwrap().contains("No tickets match your filters"));
         page.is_filtered = false;
-        assert!(page.render().unwrap().contains("Nobody sells a ticket"));
+        assert!(page.render().unwrap().contains("No tickets are for sale right now"));
         page.show.has_begun = true;
-        assert!(page.render().unwrap().contains("It has begun"));
+        assert!(page.render().unwrap().contains("This show has started"));
         page.show.status = common::events::show::ShowStatus::Cancelled;
         page.show.cancel_reason = "The <singer> is ill.".to_owned();
         let html = page.render().unwrap();
-        assert!(html.contains("This show is cancelled.") && html.contains("The &#60;singer&#62; is ill."), "{html}");
+        assert!(html.contains("This show has been cancelled.") && html.contains("The &#60;singer&#62; is ill."), "{html}");
         page.show.status = common::events::show::ShowStatus::Moved;
-        assert!(page.render().unwrap().contains("This show was moved."));
+        assert!(page.render().unwrap().contains("This show has moved."));
         assert_eq!(
             (summary(1, 1, None), summary(2, 2, None)),
             ("1 ticket".to_owned(), "2 tickets, cheapest first".to_owned())

@@ -60,7 +60,7 @@ pub(super) async fn place_watch(
     let (model, present) = (state.model.live().await?, found.show.id);
     let former = find_show_watches(state, &model, user, present).await?;
     if former.is_empty() && !has_room(state, &model, user, now).await? {
-        let message = format!("You watch {MAX_SHOW_WATCHES} shows already. Stop watching one of them first");
+        let message = format!("You are already watching {MAX_SHOW_WATCHES} shows. Stop watching one of them first");
         return Ok(show::reject_watch(state, viewer, &found, StatusCode::CONFLICT, (form, message)).await?);
     }
     let since = former.iter().map(|watch| watch.since).min().unwrap_or(now);

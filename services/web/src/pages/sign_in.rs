@@ -130,7 +130,7 @@ pub(super) async fn sign_in(
 /// The errors of a form that contains a password; after too many attempts, one about these instead.
 pub(super) fn credential_errors(error: &ServiceError, field: impl Fn(&str) -> Option<&'static str>) -> FormErrors {
     match error.status() {
-        StatusCode::TOO_MANY_REQUESTS => FormErrors::new("", "Too many tries. Wait a little, then try again."),
+        StatusCode::TOO_MANY_REQUESTS => FormErrors::new("", "Too many attempts. Wait a moment, then try again."),
         _ => FormErrors::from_problem(&error.problem, field),
     }
 }
@@ -155,13 +155,13 @@ mod tests {
         {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        assert!(!html.contains("we hold the ticket"), "{html}");
+        assert!(!html.contains("hold the ticket for you"), "{html}");
         let hold = format!("/tickets/{}/hold?key=a", common::id::TicketId::new());
         let html = page(&Viewer::Guest, String::new(), &hold, FormErrors::default(), false).render().unwrap();
-        assert!(html.contains("we hold the ticket for you if it is still free"), "{html}");
+        assert!(html.contains("hold the ticket for you if it is still available"), "{html}");
         let draft = "/sell/drafts/a";
         let kept = page(&Viewer::Guest, String::new(), draft, FormErrors::default(), false).render().unwrap();
-        assert!(kept.contains("What you typed is kept") && !html.contains("What you typed is kept"), "{kept}");
+        assert!(kept.contains("Your details are saved") && !html.contains("Your details are saved"), "{kept}");
         let html = page(&Viewer::Guest, String::new(), "//evil", FormErrors::default(), false).render().unwrap();
         assert!(!html.contains("evil"), "{html}");
     }

@@ -298,7 +298,7 @@ mod tests {
         let html = page(&ticket, Role::Buyer { watches: false }, None);
         for part in [
             "Section A, row 3, seats 12 to 17",
-            "a seat, all-in",
+            "per seat, all-in",
             "<legend class=\"form-label fs-6\">How many seats?</legend>",
             "name=\"quantity\" value=\"2\" required checked",
             "for=\"seats-4\">4 seats together: <strong>4 × 125.50 USD = 502.00 USD</strong>",
@@ -313,8 +313,8 @@ mod tests {
         assert_eq!(chosen, [false, true, false]);
         let listing = listing.with_choice(Some(3));
         assert!(listing.choices[1].is_chosen, "three can't be had");
-        assert!(page(&ticket, Role::Holder(OrderId::new()), None).contains("You hold seats of this listing."));
-        assert!(page(&ticket, Role::Seller, None).contains("Withdraw what is left"));
+        assert!(page(&ticket, Role::Holder(OrderId::new()), None).contains("You are holding seats from this listing."));
+        assert!(page(&ticket, Role::Seller, None).contains("Withdraw remaining seats"));
     }
 
     #[test]
@@ -329,7 +329,7 @@ mod tests {
             "125.50 USD",
             "99.00 USD",
             "Ana",
-            "3 tickets sold here",
+            "3 tickets sold",
             "Concert",
             "Two lines,\n&#34;quoted&#34;.",
             "For sale",
@@ -345,7 +345,7 @@ mod tests {
         }
         assert!(page(&ticket, Role::Buyer { watches: true }, None).contains("Stop watching"));
         let html = page(&ticket, Role::Seller, None);
-        assert!(html.contains("your own listing") && !html.contains("Hold this ticket"), "{html}");
+        assert!(html.contains("This is your listing") && !html.contains("Hold this ticket"), "{html}");
         let another = format!("/sell/new?show={}&#38;like={}", ticket.show_id, ticket.terms.id);
         assert!(html.contains(&another), "{another} is not in {html}");
         ticket.status = TicketStatus::Reserved;

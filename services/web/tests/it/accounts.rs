@@ -47,7 +47,7 @@ async fn sign_in_relays_cookies_and_redirects() {
     );
     let response = post_form(&app, "/signin", None, &typed).await.expect(429);
     assert_eq!(response.header("retry-after"), "7");
-    assert_contains(&response.text(), &["Too many tries"]);
+    assert_contains(&response.text(), &["Too many attempts"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +113,7 @@ async fn password_is_changed_and_never_sent_back() {
     services.respond_with("PUT /api/users/password", 429, problem, &[(header::RETRY_AFTER, "7")]);
     let response = change("long enough").await.expect(429);
     assert_eq!(response.header("retry-after"), "7");
-    assert_contains(&response.text(), &["Too many tries."]);
+    assert_contains(&response.text(), &["Too many attempts."]);
     services.respond_with("PUT /api/users/password", 204, Value::Null, &[]);
     services.take_requests();
     let response = change("long enough").await.expect(303);
@@ -124,5 +124,5 @@ async fn password_is_changed_and_never_sent_back() {
     assert_contains(&html, &["ignored: password_changed"]);
     assert!(!html.contains("Your password has been changed.") && !html.contains("utm_source"), "{html}");
     let html = post_form(&app, "/account/password", None, &[]).await.expect(401).text();
-    assert_contains(&html, &["That page is for those who are signed in.", "value=\"/account\""]);
+    assert_contains(&html, &["Sign in to continue.", "value=\"/account\""]);
 }

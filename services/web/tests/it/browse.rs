@@ -253,7 +253,7 @@ async fn invalid_parameters_are_dropped_and_reported() {
     ] {
         let response = app.request("GET", &format!("/browse?{query}")).send().await.expect(200);
         assert_page(&response);
-        assert_contains(&response.text(), &["invalid and were ignored:", message]);
+        assert_contains(&response.text(), &["not valid and were ignored:", message]);
     }
     // Unknown parameters, which other sites add, are ignored.
     let foreign = "utm_source=newsletter&fbclid=a&gclid=%zz&payment_intent=pi_1&x=1&x=2";

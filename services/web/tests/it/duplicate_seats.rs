@@ -60,7 +60,7 @@ async fn seat_of_two_sellers_is_flagged_to_both_until_one_withdraws() {
     give(&mut six, OrderId::new(), &[2, 3], TicketStatus::Reserved);
     six.updated_at = app.clock.now();
     publish(&app, TicketChange::Reserved, 1, &six).await;
-    for (seller, remedy) in [(&ana, "edit or withdraw this listing"), (&ben, "withdraw what is left of this listing")] {
+    for (seller, remedy) in [(&ana, "edit or withdraw this listing"), (&ben, "withdraw the remaining seats")] {
         assert_contains(&html(&app, seller, "/selling").await, &[BY_ANOTHER, remedy]);
         let html = html(&app, seller, "/notifications").await;
         assert!(html.contains("is listed twice.") && !html.contains(" unread\""), "{html}");

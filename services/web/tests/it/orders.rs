@@ -50,7 +50,7 @@ async fn guests_get_the_sign_in_form_with_a_way_back() {
         assert_page(&response);
         assert_contains(
             &response.text(),
-            &["<h1>Sign in</h1>", "for those who are signed in", &format!("value=\"{next}\"")],
+            &["<h1>Sign in</h1>", "Sign in to continue", &format!("value=\"{next}\"")],
         );
     }
     let forged = app.request("GET", "/orders").header("cookie", "access=eyJhbGciOiJub25lIn0.e30.").send().await;
@@ -307,7 +307,7 @@ async fn orders_are_upcoming_or_past_and_found_by_their_number() {
         ">Tonight<",
         ">Sooner<",
         ">Postponed<",
-        "The show was moved.",
+        "The show has moved.",
         ">Later<",
         "Past and cancelled</h2>",
         ">Yesterday<",
@@ -347,7 +347,7 @@ async fn orders_are_paged_newest_first() {
     for path in ["/orders?cursor=x", "/orders?cursor=a&cursor=b&utm_source=c", "/orders?cursor=", "/orders?cursor=%FF"]
     {
         let html = get(path).await;
-        assert!(html.contains("invalid and were ignored") && html.contains("Show-24"), "{html}");
+        assert!(html.contains("not valid and were ignored") && html.contains("Show-24"), "{html}");
     }
     // Unknown parameters are not reported.
     assert!(!get("/orders?fbclid=x&utm_source=%zz&limit=0").await.contains("were ignored"));

@@ -121,7 +121,7 @@ async fn ended_session_clears_its_cookies() {
     assert_contains(&response.expect(200).text(), &["href=\"/signin\""]);
     assert_eq!(set, cleared);
     let (response, set) = get(&app, "/orders", "refresh=stolen").await;
-    assert_contains(&response.expect(401).text(), &["<h1>Sign in</h1>", "for those who are signed in"]);
+    assert_contains(&response.expect(401).text(), &["<h1>Sign in</h1>", "Sign in to continue"]);
     assert_eq!(set, cleared);
 }
 

@@ -86,17 +86,17 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     assert_eq!(get(&draft).await.expect(303).header("location"), form);
     post_form(&app, &draft, Some(&ana), &[("revision", "1")]).await.expect(303);
     // An amount that might have been meant otherwise is said back.
-    let said = "You typed 1.234 as the price. It is read as <strong>1234.00 EUR</strong>.";
+    let said = "You entered 1.234 as the price. We read it as <strong>1234.00 EUR</strong>.";
     assert_contains(&type_form(&app, &draft, &ana, &typed_at("1.234")).await, &[said]);
     let html = type_form(&app, &draft, &ana, &TYPED).await;
     let start = "Sunday, 1 March 2099, 20:00 CET (Europe/Paris)";
-    assert_contains(&html, &["The buyer pays 89.00 EUR", "Payouts to sellers are not made yet", start]);
+    assert_contains(&html, &["The buyer pays 89.00 EUR", "Payouts to sellers are not available yet", start]);
     // Reloading and going back need no form to be posted again.
     assert_page(&get(&draft).await.expect(200));
     assert_contains(&get(&form).await.expect(200).text(), &["value=\"89.00\"", "value=\"2099-03-01T20:00\""]);
     // What the seller has not seen is not listed.
     let html = post_form(&app, &draft, Some(&ana), &[("revision", "2")]).await.expect(409).text();
-    assert_contains(&html, &["It was changed on another page", "The buyer pays 89.00 EUR"]);
+    assert_contains(&html, &["You changed this listing in another tab", "The buyer pays 89.00 EUR"]);
     assert!(services.take_requests().is_empty());
 
     // Errors of the tickets service are shown at their fields, with all that was typed, also after a reload.
@@ -118,7 +118,7 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     // What may succeed later is repeated from the same page.
     services.respond_with_problem("POST /api/tickets", 503, "Not available right now.", &[]);
     let html = list(&app, &draft, &ana).await.expect(503).text();
-    assert_contains(&html, &["What you typed is kept", "The buyer pays 89.00 EUR", "name=\"revision\""]);
+    assert_contains(&html, &["Your details are saved", "The buyer pays 89.00 EUR", "name=\"revision\""]);
 
     // It is listed under the same key, and leads to its listing from then on.
     let ticket = TicketState { seller_id: ana.id, ..listing(&app, "Carmen", 0) };
@@ -153,7 +153,7 @@ async fn session_that_ended_loses_nothing() {
     let sign_in = format!("/signin?next={}", new.replace('/', "%2F"));
     assert_eq!(stored.header("location"), sign_in);
     let html = app.request("GET", &sign_in).send().await.expect(200).text();
-    assert_contains(&html, &["What you typed is kept", &format!("name=\"next\" value=\"{new}\"")]);
+    assert_contains(&html, &["Your details are saved", &format!("name=\"next\" value=\"{new}\"")]);
     let set = stored.header("set-cookie");
     assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax") && set.contains("Max-Age=86400"), "{set}");
     let cookie = set.split(';').next().unwrap().to_owned();
@@ -257,7 +257,7 @@ async fn response_is_shown_when_the_event_is_delayed() {
     services.respond_with("POST /api/tickets", 201, listing_json(&ticket, 0), &[]);
     type_form(&app, &draft('a'), &ana, &TYPED).await;
     let html = list(&app, &draft('a'), &ana).await.expect(200).text();
-    assert_contains(&html, &["<h1>Carmen</h1>", "not up to date yet", "This is your own listing."]);
+    assert_contains(&html, &["<h1>Carmen</h1>", "not up to date yet", "This is your listing."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,7 +281,7 @@ async fn seller_edits_a_listing_at_the_version_shown() {
     services.respond_with_problem(&put, 412, "Changed.", &[]);
     assert_contains(
         &type_form(&app, &draft('a'), &ana, &typed).await,
-        &["Save the changes", "Nothing is changed yet."],
+        &["Save changes", "Your changes are not saved yet."],
     );
     let rejected = list(&app, &draft('a'), &ana).await;
     let html = follow(&app, &ana, rejected).await.expect(200).text();
@@ -291,7 +291,7 @@ async fn seller_edits_a_listing_at_the_version_shown() {
     for version in ["", "x", "-1"] {
         let mangled = [TYPED.as_slice(), &[("listing", id.as_str()), ("version", version)]].concat();
         let html = type_form(&app, &draft('b'), &ana, &mangled).await;
-        assert_contains(&html, &["be read any more. Open it again, then make your changes.", "value=\"89.00\""]);
+        assert_contains(&html, &["This page has expired. Open it again and make your changes.", "value=\"89.00\""]);
     }
     services.take_requests();
     services.respond_with_problem(&put, 409, "It is held by a buyer.", &[]);
@@ -337,7 +337,7 @@ async fn unreachable_service_is_reported_and_the_draft_is_kept() {
     let response = list(&app, &draft('a'), &ana).await.expect(503);
     assert_page(&response);
     assert!(!response.header("retry-after").is_empty());
-    assert_contains(&response.text(), &["What you typed is kept", "Carmen &#38; &#60;b&#62;"]);
+    assert_contains(&response.text(), &["Your details are saved", "Carmen &#38; &#60;b&#62;"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,7 +349,7 @@ async fn seats_are_listed_with_their_split() {
     let html = type_form(&app, &draft('a'), &ana, &typed(&[("seats", "12-15"), ("split", "pairs")])).await;
     assert_contains(
         &html,
-        &["4 seats, sold in pairs: buyers can take 2 or 4.", "Seats 12 to 15", "List these 4 seats"],
+        &["4 seats, sold in pairs: buyers can buy 2 or 4.", "Seats 12 to 15", "List these 4 seats"],
     );
     let problem = json!({
         "type": "urn:ticketing:problem:seat-listed", "title": "No", "status": 409, "detail": "You list it already.",
@@ -357,14 +357,14 @@ async fn seats_are_listed_with_their_split() {
     services.respond_with("POST /api/tickets", 409, problem, &[]);
     let rejected = list(&app, &draft('a'), &ana).await;
     let html = follow(&app, &ana, rejected).await.expect(200).text();
-    let fault = "id=\"seats-fault\">You list one of these seats for this show already.";
+    let fault = "id=\"seats-fault\">You have already listed one of these seats for this show.";
     assert_contains(&html, &[fault, "value=\"12-15\"", "<option value=\"pairs\" selected>"]);
     let sent = services.take_requests().remove(0).body;
     assert_eq!((&sent["seats"], &sent["split"]), (&json!(["12", "13", "14", "15"]), &json!("pairs")));
     for (more, fault) in [
         (&[("seats", "12-14"), ("split", "pairs")][..], "id=\"split-fault\">Must be another split: an odd number"),
         (&[("quantity", "6"), ("split", "sizes"), ("sizes", "3+2")], "id=\"sizes-fault\">Must be numbers that add up"),
-        (&[("seats", "1, 2"), ("quantity", "3")], "id=\"quantity-fault\">Must be empty, or 2"),
+        (&[("seats", "1, 2"), ("quantity", "3")], "id=\"quantity-fault\">Must be empty or 2"),
         (&[("seats", "7, 7")], "id=\"seats-fault\">Must be different names."),
     ] {
         assert_contains(&type_form(&app, &draft('b'), &ana, &typed(more)).await, &[fault]);

@@ -39,12 +39,12 @@ async fn known_show_fills_the_form() {
     app.request("GET", "/sell").send().await.expect(401);
     let response = get("/sell").await.expect(200);
     assert_page(&response);
-    assert_contains(&response.text(), &["name=\"q\"", "Describe the show yourself", "href=\"/sell/new\""]);
+    assert_contains(&response.text(), &["name=\"q\"", "Enter the show’s details", "href=\"/sell/new\""]);
     let html = get("/sell?q=carm").await.expect(200).text();
     let form = format!("/sell/new?show={}", show.id);
     assert_contains(&html, &[&format!("href=\"{form}\""), "1 show", "4 left", "href=\"/sell/new?title=carm\""]);
     assert!(!html.contains("Tosca"), "{html}");
-    assert_contains(&get("/sell?q=zzqxj").await.expect(200).text(), &["No show like that is known yet"]);
+    assert_contains(&get("/sell?q=zzqxj").await.expect(200).text(), &["No matching shows"]);
     assert_contains(&get("/sell/new?title=Rusalka").await.expect(200).text(), &["value=\"Rusalka\""]);
     get("/sell/new?show=01970000-0000-7000-8000-000000000001").await.expect(404);
     // Signing in leads back to the same form.
@@ -64,8 +64,8 @@ async fn known_show_fills_the_form() {
             "value=\"New York\"",
             "<option selected>America/New_York</option>",
             "<details",
-            "Tickets in section Stalls ask 50.00 to 62.00 USD.",
-            "Tickets in section Balcony ask 40.00 USD.",
+            "Tickets in section Stalls are listed at 50.00 to 62.00 USD.",
+            "Tickets in section Balcony are listed at 40.00 USD.",
         ],
     );
     assert!(!html.contains("125.50"), "the seller's own ticket is no other's: {html}");
@@ -96,7 +96,7 @@ async fn known_show_fills_the_form() {
     ];
     let draft = draft('a');
     let html = type_form(&app, &draft, &ana, &typed).await;
-    assert_contains(&html, &["Similar seats ask 50.00 to 62.00 USD.", "The buyer pays 89.00 USD"]);
+    assert_contains(&html, &["Similar seats are listed at 50.00 to 62.00 USD.", "The buyer pays 89.00 USD"]);
     let problem = serde_json::json!({
         "type": "urn:ticketing:problem:over-cap", "title": "No", "status": 422, "detail": "At most 50.00 USD.",
         "errors": [{ "field": "price", "message": "must be at most 50.00 USD" }],
@@ -112,7 +112,7 @@ async fn known_show_fills_the_form() {
     let chosen = post_form(&app, &edit, Some(&ana), &choice).await.expect(303);
     let find = format!("/sell?draft={}", draft.rsplit('/').next().unwrap());
     assert_eq!(chosen.header("location"), find);
-    assert_contains(&get(&find).await.expect(200).text(), &["What you typed about your ticket is kept"]);
+    assert_contains(&get(&find).await.expect(200).text(), &["Your ticket details are saved"]);
     let other = format!("{edit}?show={}", tosca.show_id);
     let html = get(&format!("{find}&q=tosca")).await.expect(200).text();
     assert_contains(&html, &[&format!("href=\"{other}\""), &format!("href=\"{edit}?title=tosca\"")]);

@@ -39,14 +39,14 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
     app.publish(ShowChange::Moved, moved.id, 1, moved.clone()).await;
     assert_contains(
         &page().await,
-        &["The show was moved.", &format!("datetime=\"{starts_at}\""), "at Old Vic, New York"],
+        &["The show has moved.", &format!("datetime=\"{starts_at}\""), "at Old Vic, New York"],
     );
     assert_contains(&told().await, &["Moved: Tosca is now on", &format!("href=\"{}\"", path(&own))]);
-    assert_contains(&list().await, &["The show was moved.", "at Old Vic, New York", &format!("{}/pass", path(&own))]);
+    assert_contains(&list().await, &["The show has moved.", "at Old Vic, New York", &format!("{}/pass", path(&own))]);
     let checkout = get(&app, &ana, &format!("/checkout/{}?price=new", unpaid.id)).await.expect(200).text();
     assert_contains(&checkout, &["The price changed", "Pay only if you agree. Moved: Tosca is now on"]);
     let part = async |end: &str| get(&app, &ana, &format!("{}/{end}", path(&own))).await.expect(200).text();
-    assert_contains(&part("receipt").await, &["The show was moved.", "at Old Vic, New York", "Town Hall, New York"]);
+    assert_contains(&part("receipt").await, &["The show has moved.", "at Old Vic, New York", "Town Hall, New York"]);
     let file = part("ticket.ics").await;
     assert!(file.contains("LOCATION:Old Vic\\, New York\r\n") && !file.contains("STATUS:"), "{file}");
 

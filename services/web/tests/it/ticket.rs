@@ -46,7 +46,7 @@ async fn page_shows_the_listing() {
         token: app.signer.sign(&testkit::app::users::Signer::claims(ticket.seller_id)),
     };
     let html = app.request("GET", &path(&ticket)).as_user(&seller).send().await.expect(200).text();
-    assert_contains(&html, &["href=\"/account\">Ana<", "This is your own listing."]);
+    assert_contains(&html, &["href=\"/account\">Ana<", "This is your listing."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
