@@ -202,7 +202,7 @@ impl Error {
     fn parts(&self) -> (u16, &'static str, &'static str, &str) {
         match self {
             Self::Invalid(_) => {
-                (400, "invalid", "The request is invalid", "Correct the fields in `errors` and try again.")
+                (400, "invalid", "The request is invalid", "Correct the fields listed and try again.")
             }
             Self::Unauthenticated(r) => (401, r.code, "Not signed in", &r.detail),
             Self::Declined(r) => (402, r.code, "The payment was declined", &r.detail),
@@ -228,7 +228,7 @@ impl Error {
                 "The key was already used",
                 "Use a new Idempotency-Key for a new request.",
             ),
-            Self::RuleBroken { rejection, .. } => (422, rejection.code, "A rule forbids it", &rejection.detail),
+            Self::RuleBroken { rejection, .. } => (422, rejection.code, "This breaks a rule", &rejection.detail),
             // `problem` supplies the detail, which says when to retry.
             Self::RateLimited(_) => (429, "rate-limited", "Too many requests", ""),
             Self::LimitReached(r) => (429, r.code, "Too many requests", &r.detail),
@@ -244,7 +244,7 @@ impl Error {
                 500,
                 "internal",
                 "Something went wrong",
-                "The error was logged. If it happens again, contact us with the request id.",
+                "The error was logged. If it happens again, contact us and quote the request id.",
             ),
             Self::Unavailable(_) => (
                 503,

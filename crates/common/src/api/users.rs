@@ -194,7 +194,7 @@ static COMMON: LazyLock<HashSet<&'static str>> =
 
 fn is_uncommon(password: &Password) -> Result<(), ValidationError> {
     if COMMON.contains(password.0.to_lowercase().as_str()) {
-        Err(invalid("common", "is a very common password; choose another"))
+        Err(invalid("common", "must be harder to guess: this password is very common"))
     } else {
         Ok(())
     }
@@ -232,7 +232,7 @@ mod tests {
     fn common_passwords_are_rejected_case_insensitively() {
         for common in ["password", "PassWord1", "12345678", "QWERTYUIOP", "iloveyou"] {
             let error = error_of(common).unwrap();
-            assert!(error.starts_with("is a very common"), "{common}: {error}");
+            assert!(error.starts_with("must be harder to guess"), "{common}: {error}");
         }
         assert_eq!(error_of("password of mine"), None);
     }

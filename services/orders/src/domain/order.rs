@@ -130,17 +130,17 @@ impl From<OrderError> for Error {
             OrderError::ShowCancelled => {
                 ("show-cancelled", "The show was cancelled, so its tickets are no longer for sale.")
             }
-            OrderError::EventBegun => ("ticket-begun", "The event has begun, so its tickets are no longer for sale."),
+            OrderError::EventBegun => ("ticket-begun", "The show has started, so its tickets are no longer for sale."),
             OrderError::TicketTaken => (
                 "ticket-taken",
                 "Someone else got this ticket first. It may become available again if they don't pay in time.",
             ),
-            OrderError::AlreadyHeld => ("held-already", "You already have seats of this listing; see your orders."),
+            OrderError::AlreadyHeld => ("held-already", "You already have seats from this listing. See your orders."),
             OrderError::SeatsTaken => {
-                let detail = "Others were faster at each seat that was still free. Try again.";
+                let detail = "Other buyers took the remaining seats first. Try again in a moment.";
                 return Self::Conflict(Rejection::new("seats-taken", detail).retry_after(TRY_AGAIN_AFTER));
             }
-            OrderError::PriceOutOfRange => ("price-out-of-range", "So many seats can't be charged together."),
+            OrderError::PriceOutOfRange => ("price-out-of-range", "The total for this many seats is too high for one payment. Choose fewer seats."),
             OrderError::InvalidStatus(status) => match status {
                 OrderStatus::Created => ("order-unconfirmed", "The order is not confirmed yet. Try again in a moment."),
                 OrderStatus::AwaitingPayment => ("order-unpaid", "The order has not been paid yet."),

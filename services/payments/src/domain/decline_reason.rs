@@ -7,27 +7,27 @@ use common::events::payment::PaymentState;
 pub fn explanation(reason: &str) -> &'static str {
     match reason {
         "insufficient_funds" | "withdrawal_count_limit_exceeded" | "card_velocity_exceeded" => {
-            "The card has insufficient funds or has reached its limit. Nothing was charged; try another card."
+            "The card has insufficient funds or has reached its limit. You were not charged. Try another card."
         }
         "expired_card" | "invalid_expiry_month" | "invalid_expiry_year" => {
-            "The card has expired or its expiry date is wrong. Nothing was charged; check it, or try another card."
+            "The card has expired or its expiry date is wrong. You were not charged. Check it, or try another card."
         }
         "incorrect_cvc" | "invalid_cvc" => {
-            "The card's security code is wrong. Nothing was charged; check the code, and try again."
+            "The card's security code is wrong. You were not charged. Check the code and try again."
         }
         "incorrect_number" | "invalid_number" | "invalid_account" => {
-            "The card's number is wrong. Nothing was charged; check the number, or try another card."
+            "The card's number is wrong. You were not charged. Check the number, or try another card."
         }
         "authentication_required" | "payment_intent_authentication_failure" | PaymentState::SUPERSEDED => {
-            "The payment was not confirmed with your bank. Nothing was charged; try again, or use another card."
+            "The payment was not confirmed with your bank. You were not charged. Try again, or use another card."
         }
         "card_not_supported" | "currency_not_supported" => {
-            "The card can't be used for this purchase. Nothing was charged; try another card."
+            "The card can't be used for this purchase. You were not charged. Try another card."
         }
         "processing_error" | "issuer_not_available" | "try_again_later" | "provider_error" => {
-            "Your bank could not be reached. Nothing was charged; try again in a moment, or use another card."
+            "Your bank could not be reached. You were not charged. Try again in a moment, or use another card."
         }
-        _ => "Your bank declined the card without a reason. Nothing was charged; try another card, or ask your bank.",
+        _ => "Your bank declined the card without giving a reason. You were not charged. Try another card, or ask your bank.",
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
         ];
         let mut texts: Vec<_> = codes.into_iter().map(explanation).collect();
         for text in &texts {
-            assert!(text.contains("Nothing was charged; ") && !text.contains('_'), "{text}");
+            assert!(text.contains("You were not charged. ") && !text.contains('_'), "{text}");
         }
         texts.sort_unstable();
         texts.dedup();

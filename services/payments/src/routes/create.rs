@@ -158,7 +158,7 @@ fn ensure_hold_lasts(state: &AppState, order: &OrderState) -> Result<(), Error> 
 }
 
 fn hold_expired() -> Error {
-    let detail = "The hold has ended and nothing was charged. If the ticket is still for sale, place a new order.";
+    let detail = "Your hold has ended. You were not charged. If the ticket is still for sale, place a new order.";
     Error::Gone(Rejection::new("hold-expired", detail))
 }
 
@@ -252,7 +252,7 @@ fn respond(payment: &PaymentView, client_secret: Option<String>) -> Result<Respo
         // The provider's response is not known. The reconciler finds it out, and a repeated request returns it.
         PaymentStatus::Authorizing => {
             let pending =
-                Rejection::new("payment-pending", "The card network has not responded yet. Check again in a moment.");
+                Rejection::new("payment-pending", "The payment provider has not responded yet. Check again in a moment.");
             return Err(Error::NotReady(pending.retry_after(ORDER_TIMEOUT)));
         }
     };

@@ -49,7 +49,7 @@ async fn buyer_can_pay_again_at_once_when_the_provider_fails_before_processing()
     let order = shop.order(&buyer).await;
     shop.faults(&json!({ "error500BeforeProcessing": 1, "paths": [CREATE_INTENT] })).await;
     let declined = shop.pay(&buyer, &order, VISA).await.expect(402).json();
-    assert!(declined["detail"].as_str().unwrap().contains("Nothing was charged"), "{declined}");
+    assert!(declined["detail"].as_str().unwrap().contains("You were not charged"), "{declined}");
     let declined = latest(&shop).await;
     assert_eq!((&declined["status"], &declined["declineReason"]), (&json!("declined"), &json!("provider_error")));
     shop.pay(&buyer, &order, VISA).await.expect(201);

@@ -28,17 +28,17 @@ impl From<TicketError> for Error {
         let (code, detail) = match error {
             TicketError::Reserved => (
                 "ticket-reserved",
-                "Buyers are holding the tickets that are left. You can change the listing if they release one.",
+                "Buyers are holding all the remaining tickets. You can change the listing if one is released.",
             ),
             TicketError::PartlyReserved => (
                 "ticket-reserved",
-                "A buyer is holding tickets of this listing. Meanwhile, you can change only its price, face value, \
+                "A buyer is holding tickets from this listing. Until then, you can change only its price, face value, \
                  category and description.",
             ),
-            TicketError::Sold => ("ticket-sold", "This listing is sold and can't be changed."),
+            TicketError::Sold => ("ticket-sold", "This listing has sold and can't be changed."),
             TicketError::PartlySold => (
                 "ticket-sold",
-                "Tickets of this listing are sold. You can change only its price, face value, category and description.",
+                "Some tickets from this listing are sold. You can change only its price, face value, category and description.",
             ),
             TicketError::Withdrawn => {
                 ("ticket-withdrawn", "This listing was withdrawn. Create a new listing to sell the ticket.")

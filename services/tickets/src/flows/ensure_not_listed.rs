@@ -19,7 +19,7 @@ pub(crate) async fn ensure_not_listed(state: &AppState, ticket: &Ticket) -> Resu
     match same_seats::find_own(&state.tickets, ticket).await? {
         Some(seat) => {
             let detail = format!(
-                "You have listed seat {seat} for this show already. Change that listing, or withdraw it first."
+                "You have already listed seat {seat} for this show. Edit or withdraw that listing first."
             );
             Err(Error::conflict("seat-listed", detail))
         }

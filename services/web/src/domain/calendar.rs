@@ -192,8 +192,8 @@ mod tests {
         let order = sample(OrderStatus::Completed);
         let id = format!("UID:{}", order.id);
         let description = format!(
-            "DESCRIPTION:Section A\\, row 3\\, seat 14\\nYour pass: {PAGE}\\nOrder {}. The end is a guess: the seller did not \
-             say when the event ends.",
+            "DESCRIPTION:Section A\\, row 3\\, seat 14\\nYour pass: {PAGE}\\nOrder {}. The end time is an estimate: the seller did \
+             not give one.",
             OrderNumber::of(order.id)
         );
         let expected = [

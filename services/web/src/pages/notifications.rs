@@ -113,7 +113,7 @@ mod tests {
         }
         assert_eq!(html.matches("unread").count(), 1, "{html}");
         assert!(!page(vec![notification("Paid.")], 0).contains("Mark all as read"));
-        assert!(page(Vec::new(), 0).contains("Nothing has happened yet"));
+        assert!(page(Vec::new(), 0).contains("No notifications yet"));
         assert!(Bell { unread: &2 }.render().unwrap().contains("aria-label=\"Notifications, 2 unread\""));
         let hold = OpenHold { order: OrderId::new(), title: "<i>Jazz</i>".to_owned(), left: 753, others: 2 };
         let html = HoldBar { hold: &hold }.render().unwrap();

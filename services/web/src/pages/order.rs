@@ -240,7 +240,7 @@ pub(super) mod tests {
                 "href=\"/orders/the-id/ticket.ics\"",
                 "href=\"/orders/the-id/receipt\"",
                 "href=\"/orders/the-id/pass\" data-keep",
-                "a signed proof that this seat was bought here",
+                "proves that the seat was bought here",
                 "Section A, row 3, seat 14",
                 "Order TK-7F3K-29",
                 "The ticket was held for you.",

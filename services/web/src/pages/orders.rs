@@ -220,7 +220,7 @@ mod tests {
             ">Ana &#38; &#60;co&#62;<",
             "<h2 id=\"upcoming\">Upcoming</h2>",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
-            "Held for you until it is paid or the hold ends.",
+            "Held for you. Pay before the hold ends.",
             "Thursday, 1 January 2026, 05:15 EST (America/New_York)",
             &format!("Order {}", OrderNumber::of(order.id)),
             &format!("href=\"/orders/{}\"", order.id),
@@ -232,11 +232,11 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        assert!(!html.contains("soonest") && !html.contains("The show"), "{html}");
+        assert!(!html.contains("your next shows") && !html.contains("The show"), "{html}");
         page.sections[0].orders[0].notice = Some(ShowNotice::Cancelled { reason: "The <singer> is ill.".to_owned() });
-        assert!(page.render().unwrap().contains("The show is cancelled.</strong> The &#60;singer&#62; is ill."));
+        assert!(page.render().unwrap().contains("The show has been cancelled.</strong> The &#60;singer&#62; is ill."));
         page.is_cut = true;
-        assert!(page.render().unwrap().contains("Only the soonest are shown"));
+        assert!(page.render().unwrap().contains("Only your next shows are listed here"));
         page.sections.clear();
         page.next = None;
         assert!(page.render().unwrap().contains("You have no orders yet"));

@@ -104,7 +104,7 @@ mod tests {
         assert!(html.contains("The code can't be shown right now") && !html.contains("role=\"img\""), "{html}");
         let html =
             page(&order, EntryPass::NotIssued, Some(ShowNotice::Cancelled { reason: "The singer is ill.".to_owned() }));
-        assert!(html.contains("The show is cancelled.</strong> The singer is ill."), "{html}");
+        assert!(html.contains("The show has been cancelled.</strong> The singer is ill."), "{html}");
         assert!(!html.contains("role=\"img\"") && !html.contains("The ticket is yours"), "{html}");
     }
 }

@@ -294,12 +294,12 @@ mod tests {
             "Preview",
             "The buyer pays 125.50 USD",
             "Payouts to sellers are not available yet",
-            "You typed 1.234 &#60;b&#62; as the price. It is read as <strong>1234.00 USD</strong>.",
+            "You entered 1.234 &#60;b&#62; as the price. We read it as <strong>1234.00 USD</strong>.",
             "action=\"/sell/drafts/a\"",
             "name=\"revision\" value=\"3\"",
             "List this ticket",
             "href=\"/sell/drafts/a/edit\"",
-            "Nothing is listed yet.",
+            "Your listing is not live yet.",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
@@ -317,7 +317,7 @@ mod tests {
         }
         (page.editing, page.error) = (Some(ticket.terms.id.to_string()), Some("Not <now>.".to_owned()));
         let html = page.render().unwrap();
-        for part in ["Save the changes", "Nothing is changed yet.", "role=\"alert\"", "Not &#60;now&#62;."] {
+        for part in ["Save changes", "Your changes are not saved yet.", "role=\"alert\"", "Not &#60;now&#62;."] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
     }

@@ -120,7 +120,7 @@ mod tests {
         page.q.clear();
         page.draft = "a".to_owned();
         let html = page.render().unwrap();
-        assert!(!html.contains("No show like that") && html.contains("Enter the show’s details"), "{html}");
-        assert!(html.contains("name=\"draft\" value=\"a\"") && html.contains("is kept"), "{html}");
+        assert!(!html.contains("No matching shows") && html.contains("Enter the show’s details"), "{html}");
+        assert!(html.contains("name=\"draft\" value=\"a\"") && html.contains("are saved"), "{html}");
     }
 }

@@ -82,7 +82,7 @@ mod tests {
         let listings = vec![(ListingView::new(&cancelled, None, cancelled.created_at), 3)];
         let layout = Layout::new("My listings", "About", &Viewer::Guest);
         let html = SellingPage { layout, listings, is_continued: false, next: None }.render().unwrap();
-        assert!(html.contains("Not for sale: the show is cancelled.") && !html.contains("/edit\""), "{html}");
+        assert!(html.contains("Not for sale: the show has been cancelled.") && !html.contains("/edit\""), "{html}");
         assert!(!html.contains("List another"), "{html}");
         let again = TicketState { show_id: ticket.show_id, seller_id: ticket.seller_id, ..sample() };
         ticket.status = TicketStatus::Available;
@@ -93,6 +93,6 @@ mod tests {
         assert!(html.contains("<p class=\"alert alert-warning\">You have listed seat 14 twice. "), "{html}");
         let layout = Layout::new("My listings", "About", &Viewer::Guest);
         let html = SellingPage { layout, listings: Vec::new(), is_continued: false, next: None }.render().unwrap();
-        assert!(html.contains("You have listed nothing yet"), "{html}");
+        assert!(html.contains("You haven’t listed any tickets yet"), "{html}");
     }
 }

@@ -56,13 +56,13 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
     let html = page().await;
     assert_contains(
         &html,
-        &["The show is cancelled. What you paid is to be given back.", "The singer is ill.", ">Show cancelled<"],
+        &["The show has been cancelled. You will get a full refund.", "The singer is ill.", ">Show cancelled<"],
     );
     assert!(!html.contains("Your ticket</h2>"), "{html}");
     assert_contains(
         &html,
         &[
-            "aria-current=\"step\">The show is cancelled. What you paid is to be given back.",
+            "aria-current=\"step\">The show has been cancelled. You will get a full refund.",
             &format!("href=\"{}/receipt\"", path(&own)),
         ],
     );
@@ -71,15 +71,15 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
     assert_eq!(checkout.header("location"), path(&own));
     // It replaces the pass that a browser has kept.
     let html = part("pass").await;
-    assert!(html.contains("The show is cancelled.") && !html.contains("can't be shown"), "{html}");
+    assert!(html.contains("The show has been cancelled.") && !html.contains("can't be shown"), "{html}");
     let html = list().await;
-    assert_contains(&html, &["The show is cancelled. What you paid is to be given back.", ">Show cancelled<"]);
+    assert_contains(&html, &["The show has been cancelled. You will get a full refund.", ">Show cancelled<"]);
     assert!(!html.contains("The ticket is yours") && !html.contains(&format!("{}/pass", path(&own))), "{html}");
-    assert_contains(&told().await, &["Cancelled: Tosca does not take place."]);
+    assert_contains(&told().await, &["Cancelled: Tosca will not take place."]);
     let refunded = Some(Refunded { amount: paid.amount.clone(), at: ticket.created_at });
     app.publish(PaymentChange::Refunded, paid.id, 3, PaymentState { refunded, ..paid }).await;
     for html in [page().await, list().await] {
-        assert_contains(&html, &["The show is cancelled. The charge is refunded in full."]);
+        assert_contains(&html, &["The show has been cancelled. The charge is refunded in full."]);
     }
 
     // A hold that ended with its show.
@@ -88,5 +88,5 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
         ..order(&app, &listing(&app, "Aida", 0), ana.id, OrderStatus::Cancelled)
     };
     app.publish(OrderChange::Cancelled, held.id, 2, held.clone()).await;
-    assert_contains(&told().await, &["Cancelled: Aida does not take place. Your hold has ended."]);
+    assert_contains(&told().await, &["Cancelled: Aida will not take place. Your hold has ended."]);
 }

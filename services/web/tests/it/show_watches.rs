@@ -47,7 +47,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     app.wait_until_idle().await;
     let address = show_path(&show_of(&first));
     let watch = format!("/shows/{}/watch", first.show_id);
-    assert_contains(&page(&app, &address).await, &["Watch this show</button>", "You sign in first."]);
+    assert_contains(&page(&app, &address).await, &["Watch this show</button>", "need to sign in first."]);
     let typed = [("max", "much"), ("currency", "USD")];
     let html = post_form(&app, &watch, Some(&ben), &typed).await.expect(400).text();
     assert_contains(&html, &["<h1>Carmen</h1>", "value=\"much\"", "Must be an amount such as 125.55."]);
@@ -83,7 +83,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
 
     // A refused order never held the ticket; a cancelled one did.
     app.clock.advance(Duration::from_secs(60));
-    for (reason, news) in [(CancelReason::Refused, "was listed"), (CancelReason::Expired, "is free again")] {
+    for (reason, news) in [(CancelReason::Refused, "was listed"), (CancelReason::Expired, "is available again")] {
         let ended = OrderState { cancel_reason: Some(reason), ..order(&app, &cheap, eve.id, OrderStatus::Cancelled) };
         app.publish(OrderChange::Cancelled, ended.id, 2, ended).await;
         let html = notifications(&app, &ben).await;
@@ -100,7 +100,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     dear.price_drop = Some(PriceDrop { from: dear.price.clone(), at });
     (dear.price.amount, dear.updated_at) = (5_900, at);
     publish(&app, TicketChange::Updated, 1, &dear).await;
-    let cheaper = "A ticket for Carmen at 59.00 USD became cheaper, was 60.01 USD.";
+    let cheaper = "A ticket for Carmen at 59.00 USD is cheaper now, was 60.01 USD.";
     assert_contains(&notifications(&app, &ben).await, &[cheaper]);
 
     // Any price, in any currency.
@@ -151,7 +151,7 @@ async fn watch_follows_a_merged_show_until_it_is_cancelled() {
     app.publish(ShowChange::Cancelled, cancelled.id, 1, cancelled).await;
     assert!(!notifications(&app, &ben).await.contains("A ticket for Carmen"));
     let html = get(&app, &address, &ben).await;
-    assert!(html.contains("Stop watching") && !html.contains("Change the watch"), "{html}");
+    assert!(html.contains("Stop watching") && !html.contains("Save changes"), "{html}");
     post_form(&app, &format!("/shows/{}/unwatch", present.id), Some(&ben), &[]).await.expect(303);
     assert!(!get(&app, &address, &ben).await.contains("id=\"watch\""));
 
@@ -169,7 +169,7 @@ async fn watch_follows_a_merged_show_until_it_is_cancelled() {
     publish_listing(&app, &more).await;
     app.wait_until_idle().await;
     let html = post_form(&app, &format!("/shows/{}/watch", more.show_id), Some(&eve), &typed).await.expect(409).text();
-    assert_contains(&html, &["You watch 50 shows already. Stop watching one of them first.", "value=\"41\""]);
+    assert_contains(&html, &["You are already watching 50 shows. Stop watching one of them first.", "value=\"41\""]);
     // The watch of a show that is over makes way.
     let (user, show) = (eve.id.to_string(), present.id.to_string());
     watches.delete_one(doc! { "_id": "watch 0" }).await.unwrap();

@@ -88,7 +88,7 @@ async fn page_follows_the_tickets_status() {
         shows(words).await;
     }
     app.clock.advance(Duration::from_secs(2 * 86_400));
-    shows("the event has begun").await;
+    shows("the show has started").await;
     assert_contains(&page(&app, &path(&ticket)).await, &["content=\"noindex\""]);
 }
 
@@ -120,7 +120,7 @@ async fn unknown_ticket_is_a_404_page() {
         assert_page(&response);
         assert_contains(
             &response.text(),
-            &["<h1>Not found</h1>", "See what is for sale", response.header("x-request-id")],
+            &["<h1>Not found</h1>", "Browse shows", response.header("x-request-id")],
         );
     }
 }
