@@ -201,9 +201,7 @@ impl Error {
     /// Status, code, title and detail.
     fn parts(&self) -> (u16, &'static str, &'static str, &str) {
         match self {
-            Self::Invalid(_) => {
-                (400, "invalid", "The request is invalid", "Correct the fields listed and try again.")
-            }
+            Self::Invalid(_) => (400, "invalid", "The request is invalid", "Correct the fields listed and try again."),
             Self::Unauthenticated(r) => (401, r.code, "Not signed in", &r.detail),
             Self::Declined(r) => (402, r.code, "The payment was declined", &r.detail),
             Self::Forbidden(r) => (403, r.code, "Not allowed", &r.detail),

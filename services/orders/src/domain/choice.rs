@@ -44,7 +44,10 @@ impl From<ChoiceError> for Error {
                     None => "No seats from this listing are available right now.".to_owned(),
                     Some((last, [])) => format!("That many seats are not available together. You can order {last}."),
                     Some((last, others)) => {
-                        format!("That many seats are not available together. You can order {} or {last}.", others.join(", "))
+                        format!(
+                            "That many seats are not available together. You can order {} or {last}.",
+                            others.join(", ")
+                        )
                     }
                 };
                 Self::Conflict(Rejection::new("no-seats", detail).with_quantities(quantities))

@@ -140,7 +140,9 @@ impl From<OrderError> for Error {
                 let detail = "Other buyers took the remaining seats first. Try again in a moment.";
                 return Self::Conflict(Rejection::new("seats-taken", detail).retry_after(TRY_AGAIN_AFTER));
             }
-            OrderError::PriceOutOfRange => ("price-out-of-range", "The total for this many seats is too high for one payment. Choose fewer seats."),
+            OrderError::PriceOutOfRange => {
+                ("price-out-of-range", "The total for this many seats is too high for one payment. Choose fewer seats.")
+            }
             OrderError::InvalidStatus(status) => match status {
                 OrderStatus::Created => ("order-unconfirmed", "The order is not confirmed yet. Try again in a moment."),
                 OrderStatus::AwaitingPayment => ("order-unpaid", "The order has not been paid yet."),

@@ -27,7 +27,9 @@ pub fn explanation(reason: &str) -> &'static str {
         "processing_error" | "issuer_not_available" | "try_again_later" | "provider_error" => {
             "Your bank could not be reached. You were not charged. Try again in a moment, or use another card."
         }
-        _ => "Your bank declined the card without giving a reason. You were not charged. Try another card, or ask your bank.",
+        _ => {
+            "Your bank declined the card without giving a reason. You were not charged. Try another card, or ask your bank."
+        }
     }
 }
 

@@ -251,8 +251,10 @@ fn respond(payment: &PaymentView, client_secret: Option<String>) -> Result<Respo
         PaymentStatus::Voided | PaymentStatus::Failed => return Err(hold_expired()),
         // The provider's response is not known. The reconciler finds it out, and a repeated request returns it.
         PaymentStatus::Authorizing => {
-            let pending =
-                Rejection::new("payment-pending", "The payment provider has not responded yet. Check again in a moment.");
+            let pending = Rejection::new(
+                "payment-pending",
+                "The payment provider has not responded yet. Check again in a moment.",
+            );
             return Err(Error::NotReady(pending.retry_after(ORDER_TIMEOUT)));
         }
     };

@@ -18,9 +18,8 @@ use crate::store::same_seats;
 pub(crate) async fn ensure_not_listed(state: &AppState, ticket: &Ticket) -> Result<(), Error> {
     match same_seats::find_own(&state.tickets, ticket).await? {
         Some(seat) => {
-            let detail = format!(
-                "You have already listed seat {seat} for this show. Edit or withdraw that listing first."
-            );
+            let detail =
+                format!("You have already listed seat {seat} for this show. Edit or withdraw that listing first.");
             Err(Error::conflict("seat-listed", detail))
         }
         None => Ok(()),

@@ -42,7 +42,8 @@ impl Phase {
                     declined.filter(|payment| payment.decline_reason.as_deref() != Some(PaymentState::SUPERSEDED));
                 Self::Payable {
                     left: order.expires_at.since(now).as_secs(),
-                    declined: declined.map(|_| "Your card was declined. You were not charged. Try another card.".to_owned()),
+                    declined: declined
+                        .map(|_| "Your card was declined. You were not charged. Try another card.".to_owned()),
                 }
             }
             OrderStatus::Authorized => Self::Charging,

@@ -81,8 +81,10 @@ impl OrderView {
 /// is its current status, without a time.
 pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<TimelineEntry> {
     let is_one = order.slots.len() == 1;
-    let mut happened =
-        vec![(order.created_at, if is_one { "The ticket was held for you." } else { "The tickets were held for you." }.to_owned())];
+    let mut happened = vec![(
+        order.created_at,
+        if is_one { "The ticket was held for you." } else { "The tickets were held for you." }.to_owned(),
+    )];
     let mut refunds = Vec::new();
     for payment in payments.iter().filter(|payment| payment.order_id == order.id) {
         // A refund is a separate entry, so the time of the charge must not be that of the refund.
@@ -308,9 +310,7 @@ pub(crate) mod tests {
             "The payment was not confirmed with your bank. You were not charged."
         );
         let cancelled = PaymentState { status: PaymentStatus::Declined, ..voided };
-        assert!(
-            payment_sentence(&cancelled).starts_with("The hold of 125.50 USD on your card was released")
-        );
+        assert!(payment_sentence(&cancelled).starts_with("The hold of 125.50 USD on your card was released"));
     }
 
     #[test]
@@ -352,7 +352,10 @@ pub(crate) mod tests {
     fn last_step_of_an_open_order_is_its_status() {
         let entries = timeline(&sample(OrderStatus::Authorized), &[]);
         let texts: Vec<_> = entries.iter().map(|entry| (entry.at.is_some(), entry.what.as_str())).collect();
-        assert_eq!(texts, [(true, "The ticket was held for you."), (false, "Payment in progress: your card is being charged.")]);
+        assert_eq!(
+            texts,
+            [(true, "The ticket was held for you."), (false, "Payment in progress: your card is being charged.")]
+        );
     }
 
     #[test]

@@ -202,7 +202,8 @@ pub(crate) fn asks(tickets: &[Versioned<TicketState>], section: &str, seller: Us
     let are_named = groups.keys().any(|(key, _)| !key.is_empty());
     let (similar, rest): (Vec<_>, Vec<_>) =
         groups.into_iter().partition(|((key, _), _)| !wanted.is_empty() && *key == wanted);
-    let similar = similar.into_iter().map(|(_, (_, prices))| format!("Similar seats are listed at {}.", range(&prices)));
+    let similar =
+        similar.into_iter().map(|(_, (_, prices))| format!("Similar seats are listed at {}.", range(&prices)));
     let rest = rest.into_iter().map(|((key, _), (name, prices))| {
         let subject = match (key.is_empty(), are_named) {
             (false, _) => format!("Tickets in section {name}"),

@@ -36,7 +36,9 @@ impl ShowWatch {
     /// A sentence for the watcher.
     fn sentence(&self) -> String {
         match &self.max {
-            Some(max) => format!("You’re watching this show. We’ll notify you when a ticket is listed for {max} or less."),
+            Some(max) => {
+                format!("You’re watching this show. We’ll notify you when a ticket is listed for {max} or less.")
+            }
             None => "You’re watching this show. We’ll notify you when a ticket is listed, at any price.".to_owned(),
         }
     }

@@ -24,8 +24,7 @@ use crate::viewer::Viewer;
 
 const PAGE_SIZE: usize = 24;
 const FALLBACK_COUNT: i64 = 4;
-pub(super) const META_DESCRIPTION: &str =
-    "Resale tickets for concerts, sport, theatre and more, at all-in prices.";
+pub(super) const META_DESCRIPTION: &str = "Resale tickets for concerts, sport, theatre and more, at all-in prices.";
 
 #[derive(Template)]
 #[template(path = "browse.html")]

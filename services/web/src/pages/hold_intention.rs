@@ -68,7 +68,8 @@ pub(super) fn why_not_held(problem: &Problem, quantity: Option<u8>) -> String {
         }
         ("no-seats", others) => format!("{wanted} no longer available. You can still buy {others}: choose again."),
         ("held-already", _) => {
-            "You are already holding seats from this listing. Pay for them or release them before you hold others.".to_owned()
+            "You are already holding seats from this listing. Pay for them or release them before you hold others."
+                .to_owned()
         }
         _ => problem.detail.clone(),
     }

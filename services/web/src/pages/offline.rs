@@ -19,8 +19,10 @@ struct OfflinePage {
 #[utoipa::path(get, path = "/offline", tag = "pages",
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn offline() -> Result<Response, Error> {
-    let layout =
-        Layout { script: Some("offline.js"), ..Layout::anonymous("You are offline", "There is no internet connection.") };
+    let layout = Layout {
+        script: Some("offline.js"),
+        ..Layout::anonymous("You are offline", "There is no internet connection.")
+    };
     let page = OfflinePage { layout };
     layout::respond(StatusCode::OK, &page.layout, &page)
 }

@@ -106,7 +106,9 @@ pub(super) async fn list(
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
     // The seller must have seen what is listed.
     if draft.revision != revision {
-        let error = "You changed this listing in another tab. This is the latest version. Nothing has been submitted yet.".to_owned();
+        let error =
+            "You changed this listing in another tab. This is the latest version. Nothing has been submitted yet."
+                .to_owned();
         let page = page(&state, &viewer, user, &draft, listing, Some(error)).await?;
         return Ok(layout::respond(StatusCode::CONFLICT, &page.layout, &page)?);
     }
@@ -307,7 +309,7 @@ mod tests {
         page.listing = ListingView::new(&six_seats(&[3, 3]), None, ticket.created_at);
         let html = page.render().unwrap();
         for part in [
-            "6 seats, sold in blocks of 3 + 3: buyers can take 3 or 6.",
+            "6 seats, sold in groups of 3 + 3: buyers can choose 3 or 6.",
             "seats 12 to 17",
             "per seat, all-in",
             "Buyers pay 6 × 125.50 USD = 753.00 USD for all seats",

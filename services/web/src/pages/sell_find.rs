@@ -78,8 +78,7 @@ pub(super) async fn find(
         corrected = found.corrected;
     }
     let unknown = with_parameters(&form, &[("title", &q)]);
-    let mut layout =
-        Layout::new("Sell a ticket", "Find the show your ticket is for and set your price.", &viewer);
+    let mut layout = Layout::new("Sell a ticket", "Find the show your ticket is for and set your price.", &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
     let page = FindPage { layout, q, draft, corrected, shows, form, unknown };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)

@@ -365,7 +365,10 @@ mod tests {
         page.show.status = common::events::show::ShowStatus::Cancelled;
         page.show.cancel_reason = "The <singer> is ill.".to_owned();
         let html = page.render().unwrap();
-        assert!(html.contains("This show has been cancelled.") && html.contains("The &#60;singer&#62; is ill."), "{html}");
+        assert!(
+            html.contains("This show has been cancelled.") && html.contains("The &#60;singer&#62; is ill."),
+            "{html}"
+        );
         page.show.status = common::events::show::ShowStatus::Moved;
         assert!(page.render().unwrap().contains("This show has moved."));
         assert_eq!(

@@ -209,7 +209,10 @@ async fn several_seats_are_chosen_held_and_released() {
     });
     services.respond_with("POST /api/orders", 409, problem, &[]);
     let html = post_form(&app, &format!("{at}/hold"), Some(&ben), &fields).await.expect(409).text();
-    assert_contains(&html, &["4 seats together are no longer available. You can still buy 2 or 6: choose again.", chosen]);
+    assert_contains(
+        &html,
+        &["4 seats together are no longer available. You can still buy 2 or 6: choose again.", chosen],
+    );
     assert_eq!(services.take_requests()[0].body, json!({ "ticketId": id, "quantity": 4 }));
 
     // The first pair is held: the others are still for sale, and its buyer goes on to the checkout.
@@ -225,7 +228,10 @@ async fn several_seats_are_chosen_held_and_released() {
     assert_contains(&html, &["2 × 125.50 USD = 251.00 USD", "Seats 12, 13", "Pay 251.00 USD", "Release tickets"]);
     give(&mut ticket, held.id, &[0, 1], TicketStatus::Reserved);
     app.publish(TicketChange::Reserved, id, 1, ticket.clone()).await;
-    assert_contains(&get(&at, &ben).await, &["You are holding seats from this listing.", "4 of 6 seats left", "2 on hold"]);
+    assert_contains(
+        &get(&at, &ben).await,
+        &["You are holding seats from this listing.", "4 of 6 seats left", "2 on hold"],
+    );
     assert_contains(&get(&at, &eve).await, &["(buy 2 or 4 together)", "value=\"4\""]);
 
     // Seats that are released beside free ones are no news; those of a listing that had none are.

@@ -48,10 +48,7 @@ async fn guests_get_the_sign_in_form_with_a_way_back() {
     ] {
         let response = app.request("GET", &path).send().await.expect(401);
         assert_page(&response);
-        assert_contains(
-            &response.text(),
-            &["<h1>Sign in</h1>", "Sign in to continue", &format!("value=\"{next}\"")],
-        );
+        assert_contains(&response.text(), &["<h1>Sign in</h1>", "Sign in to continue", &format!("value=\"{next}\"")]);
     }
     let forged = app.request("GET", "/orders").header("cookie", "access=eyJhbGciOiJub25lIn0.e30.").send().await;
     forged.expect(401);
@@ -182,8 +179,7 @@ async fn completed_order_shows_the_signed_pass() {
 
     // An error or a malformed response: the page says so and shows the rest.
     services.respond_with_problem(&route, 503, "not now", &[]);
-    let unavailable =
-        ["The code can't be shown right now", "Reload the page", "Paid. The ticket is yours.", "Seat 14"];
+    let unavailable = ["The code can't be shown right now", "Reload the page", "Paid. The ticket is yours.", "Seat 14"];
     assert_contains(&get(&app, &ana, &path(&placed)).await.expect(200).text(), &unavailable);
     // Browsers keep no page without the code.
     assert_contains(&get(&app, &ana, &door).await.expect(503).text(), &["The code can't be shown right now"]);

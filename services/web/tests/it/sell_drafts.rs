@@ -349,7 +349,7 @@ async fn seats_are_listed_with_their_split() {
     let html = type_form(&app, &draft('a'), &ana, &typed(&[("seats", "12-15"), ("split", "pairs")])).await;
     assert_contains(
         &html,
-        &["4 seats, sold in pairs: buyers can buy 2 or 4.", "Seats 12 to 15", "List these 4 seats"],
+        &["4 seats, sold in pairs: buyers can choose 2 or 4.", "Seats 12 to 15", "List these 4 seats"],
     );
     let problem = json!({
         "type": "urn:ticketing:problem:seat-listed", "title": "No", "status": 409, "detail": "You list it already.",
