@@ -73,7 +73,7 @@ async fn assert_published(app: &TestApp, expectations: &[Expectation]) {
         let newest = &mine.last().unwrap().data;
         assert_eq!(newest["status"], *expected, "{name}");
         let holds = if *expected == "available" { Value::Null } else { json!(holder) };
-        assert_eq!((&newest["orderId"], &newest["refusals"]), (&holds, &json!([])), "{name}");
+        assert_eq!((&newest["seats"][0]["orderId"], &newest["refusals"]), (&holds, &json!([])), "{name}");
     }
 }
 

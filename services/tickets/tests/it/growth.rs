@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use common::aggregate::Versioned;
+use common::aggregate::{Aggregate as _, Versioned};
 use common::clock::Clock;
+use common::events::ticket::TicketStatus;
 use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
+use common::seats::Blocks;
 use common::timestamp::Timestamp;
 use futures::{StreamExt, TryStreamExt, stream};
 use mongodb::IndexModel;
@@ -14,7 +16,7 @@ use mongodb::bson::{Document, RawDocumentBuf, doc, serialize_to_vec};
 use mongodb::options::{Acknowledgment, WriteConcern};
 use testkit::app::TestApp;
 use tickets::domain::show_link::ShowLink;
-use tickets::domain::ticket::{ListingDetails, Status, Ticket};
+use tickets::domain::ticket::{ListingDetails, Ticket};
 
 use crate::support::app;
 
@@ -85,18 +87,21 @@ impl Fixture {
             category: None,
             section: None,
             row: None,
-            seat: None,
+            blocks: Blocks::one_seat(),
             description: None,
         };
         let show = ShowLink::new(ShowId::new(), None);
-        let (mut ticket, _) = Ticket::list(self.ids[0], self.sellers[seller], show, details, now);
-        ticket.status = match place {
-            0 => Status::Withdrawn,
-            1 | 2 => Status::Sold { order_id: OrderId::new() },
-            3 => Status::Reserved { order_id: OrderId::new() },
-            _ => Status::Available,
+        let (ticket, _) = Ticket::list(self.ids[0], self.sellers[seller], show, details, vec![None], now);
+        let mut state = ticket.payload();
+        let (status, order_id) = match place {
+            0 => (TicketStatus::Withdrawn, None),
+            1 | 2 => (TicketStatus::Sold, Some(OrderId::new())),
+            3 => (TicketStatus::Reserved, Some(OrderId::new())),
+            _ => (TicketStatus::Available, None),
         };
-        Versioned { version: u64::from(place < 4), state: ticket }
+        state.status = status;
+        (state.seats[0].status, state.seats[0].order_id) = (status, order_id);
+        Versioned { version: u64::from(place < 4), state: Ticket::from_payload(state).unwrap() }
     }
 
     /// Equivalent URLs in every fixture, with the maximum number of documents that each may examine.

@@ -45,7 +45,7 @@ async fn listing_that_is_not_reserved_for_the_order_is_not_changed() {
     let app = app().await;
     let seller = app.signer.user();
     let sold = create_sold(&app, &seller).await;
-    let order: OrderId = last_event(&app, &sold).await.data["orderId"].as_str().unwrap().parse().unwrap();
+    let order: OrderId = last_event(&app, &sold).await.data["seats"][0]["orderId"].as_str().unwrap().parse().unwrap();
     release(&app, &sold, order, true).await.expect(409);
     assert_eq!(release(&app, &sold, order, false).await.expect(200).json(), json!({ "status": "sold" }));
     let available = create_listing(&app, &seller).await;

@@ -6,6 +6,8 @@ use common::clock::Clock;
 use common::events::envelope::Envelope;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::id::{OrderId, PaymentId, UserId};
+use common::money::Money;
+use common::seats::{Blocks, Slot};
 use platform::stream::subscription::Applied;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
@@ -20,12 +22,12 @@ pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
     TestApp::start(tickets::NAME, tickets::build, settings).await
 }
 
-/// A valid request body of a listing.
+/// A valid request body of a listing of one seat without a name, so that a seller may list it several times.
 pub(crate) fn body() -> Value {
     json!({
         "title": "Nina Simone Tribute", "venue": "Town Hall", "city": "New York",
         "startsAt": "2099-06-01T19:30:00Z", "timeZone": "America/New_York",
-        "price": { "amount": 12_550, "currency": "USD" }, "seat": "14",
+        "price": { "amount": 12_550, "currency": "USD" },
     })
 }
 
@@ -65,6 +67,23 @@ pub(crate) fn invalid_fields() -> Vec<(&'static str, Value, &'static str)> {
         ("section", text(101), "section"),
         ("row", text(101), "row"),
         ("seat", text(101), "seat"),
+        ("seats", json!([]), "seats"),
+        ("seats", json!("14"), "seats"),
+        ("seats", json!(["14", " 14 "]), "seats"),
+        ("seats", json!(["14", " "]), "seats"),
+        ("seats", json!(["14", "x".repeat(101)]), "seats"),
+        ("seats", json!(["14", "a\u{0}b"]), "seats"),
+        ("seats", json!(["1", "2", "3", "4", "5", "6", "7", "8", "9"]), "seats"),
+        ("quantity", json!(0), "quantity"),
+        ("quantity", json!(9), "quantity"),
+        ("quantity", json!(300), "quantity"),
+        ("quantity", json!("2"), "quantity"),
+        ("split", json!("pairs"), "split"),
+        ("split", json!("noSingle"), "split"),
+        ("split", json!("thirds"), "split"),
+        ("split", json!([2]), "split"),
+        ("split", json!([]), "split"),
+        ("split", json!([1, 0]), "split"),
         ("description", text(5_001), "description"),
         ("startsAt", Value::Null, "startsAt"),
         ("startsAt", json!("2001-01-01T00:00:00Z"), "startsAt"),
@@ -126,11 +145,19 @@ pub(crate) async fn withdraw(app: &TestApp, seller: &User, ticket: &Value) -> Re
     app.request("DELETE", &path(ticket)).as_user(seller).send().await
 }
 
-/// An order of this listing as the orders service would create it now.
+/// An order of all seats of this listing as the orders service would create it now.
 pub(crate) fn order(app: &TestApp, ticket: &Value) -> OrderState {
+    let blocks: Blocks = serde_json::from_value(ticket["blocks"].clone()).unwrap();
+    order_of(app, ticket, &blocks.slots())
+}
+
+/// An order of these seats of this listing as the orders service would create it now.
+pub(crate) fn order_of(app: &TestApp, ticket: &Value, slots: &[Slot]) -> OrderState {
     let now = app.clock.now();
-    let terms = ["id", "title", "venue", "city", "startsAt", "timeZone", "section", "row", "seat"];
+    let terms = ["id", "title", "venue", "city", "startsAt", "timeZone", "section", "row", "blocks"];
     let terms: serde_json::Map<_, _> = terms.iter().map(|key| ((*key).to_owned(), ticket[*key].clone())).collect();
+    let name = |slot: &Slot| ticket["seats"][usize::from(*slot)]["name"].as_str().map(str::to_owned);
+    let unit_price: Money = serde_json::from_value(ticket["price"].clone()).unwrap();
     OrderState {
         id: OrderId::new(),
         buyer_id: UserId::new(),
@@ -140,7 +167,10 @@ pub(crate) fn order(app: &TestApp, ticket: &Value) -> OrderState {
         payment_id: None,
         ticket: serde_json::from_value(Value::Object(terms)).unwrap(),
         show_id: serde_json::from_value(ticket["showId"].clone()).unwrap(),
-        price: serde_json::from_value(ticket["price"].clone()).unwrap(),
+        slots: slots.to_vec(),
+        seats: slots.iter().map(name).collect(),
+        price: unit_price.times(slots.len()).unwrap(),
+        unit_price,
         expires_at: now.plus(Duration::from_secs(900)),
         created_at: now,
         updated_at: now,
