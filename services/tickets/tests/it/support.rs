@@ -31,6 +31,14 @@ pub(crate) fn body() -> Value {
     })
 }
 
+/// The body with these fields added or replaced.
+pub(crate) fn body_of(fields: Value) -> Value {
+    let mut body = body();
+    let Value::Object(fields) = fields else { panic!("not an object: {fields}") };
+    body.as_object_mut().unwrap().extend(fields);
+    body
+}
+
 /// The body with the value at this path (`price.amount`) replaced, or removed if it is null.
 pub(crate) fn body_with(path: &str, value: Value) -> Value {
     let mut body = body();
