@@ -4,13 +4,14 @@ use common::events::order::OrderStatus;
 use common::identity::Role;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
+use testkit::app::request::Response;
 use testkit::app::users::User;
 
 use crate::support::{
-    app, body_of, create_listing_with, deliver, last_event, order_of, path, put, read, with_status, withdraw,
+    app, body_of, create_listing_with, deliver, last_event, order_of, put, read, with_status, withdraw,
 };
 
-async fn post(app: &TestApp, seller: &User, fields: Value) -> testkit::app::request::Response {
+async fn post(app: &TestApp, seller: &User, fields: Value) -> Response {
     app.request("POST", "/api/tickets").as_user(seller).json(&body_of(fields)).send().await
 }
 
@@ -51,7 +52,6 @@ async fn seats_are_divided_as_the_seller_says() {
         let edited = put(&app, &seller, &created, &body).send().await.expect(200).json();
         assert_eq!((&edited["seats"], &edited["blocks"], &edited["seat"]), (&json!(seats), &blocks, only), "{body}");
     }
-    app.wait_until_idle().await;
     for (fields, field) in [
         (json!({ "seat": "1", "seats": ["1"] }), "seats"),
         (json!({ "seat": "1", "quantity": 2 }), "quantity"),
@@ -89,7 +89,7 @@ async fn seller_lists_a_named_seat_once() {
         let refused = post(&app, &seller, at(fields.clone())).await.expect(409);
         assert_eq!(refused.problem(), "seat-listed", "{fields}");
     }
-    let named = post(&app, &seller, at(json!({ "seats": ["16", "15"] }))).await.json();
+    let named = post(&app, &seller, at(json!({ "seats": ["16", "15"] }))).await.expect(409).json();
     assert!(named["detail"].as_str().unwrap().contains("seat 15 "), "{named}");
     for fields in [
         json!({ "seat": "15", "row": "3" }),
@@ -194,7 +194,4 @@ async fn staff_see_seats_that_are_listed_twice() {
         assert_eq!(refused.problem(), "role-required");
     }
     app.request("GET", "/api/tickets/duplicate-seats").send().await.expect(401);
-    // Sellers see the duplicates of others nowhere.
-    let shown = app.request("GET", &path(&first)).send().await.expect(200).json();
-    assert_eq!(shown["seats"], json!([{ "name": "14", "status": "sold" }, { "name": "15", "status": "available" }]));
 }

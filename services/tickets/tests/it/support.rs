@@ -232,8 +232,9 @@ pub(crate) async fn create_sold(app: &TestApp, seller: &User) -> Value {
     ticket
 }
 
-/// The newest published event of the listing.
+/// The published event of the listing with the highest version.
 pub(crate) async fn last_event(app: &TestApp, ticket: &Value) -> Envelope<Value> {
     let events = app.events("tickets").await;
-    events.into_iter().rfind(|event| ticket["id"] == event.subject).expect("an event")
+    let own = events.into_iter().filter(|event| ticket["id"] == event.subject);
+    own.max_by_key(|event| event.entityversion).expect("an event")
 }
