@@ -18,7 +18,7 @@ use crate::support::{
 
 /// The fields of a listing of seats in blocks of these sizes, with the numbers from 14 on.
 fn blocks(sizes: &[u8]) -> Value {
-    let seats = sizes.iter().copied().map(usize::from).sum();
+    let seats: usize = sizes.iter().copied().map(usize::from).sum();
     let names: Vec<String> = (14..).take(seats).map(|number: u32| number.to_string()).collect();
     json!({ "seats": names, "split": sizes })
 }
