@@ -81,7 +81,7 @@ pub struct ShowQuery {
 #[into_params(parameter_in = Query)]
 #[validate(schema(function = "validate_max", skip_on_field_errors = false))]
 pub struct ShowTicketsQuery {
-    /// Only listings with this number of free seats or more: 1 to 8.
+    /// Only listings with exactly this number of seats together: 1 to 8.
     #[serde(default, deserialize_with = "seat_count", skip_serializing_if = "Option::is_none")]
     #[validate(range(min = 1, max = 8))]
     #[param(minimum = 1, maximum = 8, example = 1)]

@@ -60,6 +60,7 @@ fn violation_at(schema: &Value, value: &Value, root: &Value, path: &str) -> Opti
             let is_valid = if keyword == "anyOf" { matching > 0 } else { matching == 1 };
             (!is_valid).then(|| format!("{path} matches {matching} of the alternatives: {violations:?}"))
         }
+        "maximum" => (value.as_f64()? > rule.as_f64().expect("a number")).then(|| format!("{path} is too large")),
         "minimum" => (value.as_f64()? < rule.as_f64().expect("a number")).then(|| format!("{path} is too small")),
         "format" => {
             let text = value.as_str();

@@ -8,7 +8,10 @@ use common::id::OrderId;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 
-use crate::support::{app, create_listing, create_reserved, order, order_event, read, with_status};
+use crate::support::{
+    app, body_with, create_listing, create_listing_with, create_reserved, order, order_event, order_of, read,
+    with_status,
+};
 
 /// Sequences of an order's statuses, with the expected status of the listing.
 const EVENT_SEQUENCES: [(&[OrderStatus], &str); 6] = [
@@ -138,6 +141,37 @@ async fn two_orders_of_one_listing_in_any_delivery_order() {
         }
     }
     assert_published(&app, &expectations).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_of_different_seats_in_any_delivery_order() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let mut body = body_with("quantity", json!(2));
+    body["split"] = json!("any");
+    for delivery in 0..6 {
+        let ticket = create_listing_with(&app, &seller, &body).await;
+        let [cancelled, sold] = [&[0], &[1]].map(|slots| order_of(&app, &ticket, slots));
+        let ends = [
+            events(&app, &cancelled, &[Created, AwaitingPayment, Cancelled]),
+            events(&app, &sold, &[Created, AwaitingPayment, Authorized, Completed]),
+        ];
+        // The later events exist only because both orders were reserved.
+        for events in &ends {
+            app.handle(&events[0]).await.expect("handled");
+        }
+        let [(name, first), (_, second)] = ends.map(|events| deliveries(&events).swap_remove(delivery));
+        for event in first.iter().zip(&second).flat_map(|(one, other)| [one, other]) {
+            app.handle(event).await.expect("handled");
+        }
+        for event in first.iter().chain(&second) {
+            app.handle(event).await.expect("handled");
+        }
+        let after = read(&app, &ticket).await;
+        let seats = json!([{ "name": null, "status": "available" }, { "name": null, "status": "sold" }]);
+        assert_eq!((&after["seats"], &after["status"]), (&seats, &json!("available")), "{name}");
+        assert_eq!(after["version"], 4, "{name}: each transition was made once");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use common::aggregate::{Aggregate as _, Versioned};
 use common::clock::Clock;
-use common::events::ticket::{Seat, TicketState, TicketStatus};
+use common::events::ticket::TicketStatus;
 use common::id::{OrderId, ShowId, TicketId, UserId};
 use common::money::Money;
 use common::seats::Blocks;
@@ -92,15 +92,16 @@ impl Fixture {
         };
         let show = ShowLink::new(ShowId::new(), None);
         let (ticket, _) = Ticket::list(self.ids[0], self.sellers[seller], show, details, vec![None], now);
+        let mut state = ticket.payload();
         let (status, order_id) = match place {
             0 => (TicketStatus::Withdrawn, None),
             1 | 2 => (TicketStatus::Sold, Some(OrderId::new())),
             3 => (TicketStatus::Reserved, Some(OrderId::new())),
             _ => (TicketStatus::Available, None),
         };
-        let seats = vec![Seat { name: None, status, order_id }];
-        let ticket = Ticket::from_payload(TicketState { status, seats, ..ticket.payload() }).expect("a listing");
-        Versioned { version: u64::from(place < 4), state: ticket }
+        state.status = status;
+        (state.seats[0].status, state.seats[0].order_id) = (status, order_id);
+        Versioned { version: u64::from(place < 4), state: Ticket::from_payload(state).unwrap() }
     }
 
     /// Equivalent URLs in every fixture, with the maximum number of documents that each may examine.

@@ -80,6 +80,8 @@ async fn item_is_the_same_text_as_a_single_listing() {
     for (field, value) in [
         ("city", json!(null)),
         ("seat", json!("14")),
+        ("seats", json!(["15", "\"16\""])),
+        ("quantity", json!(3)),
         ("title", json!("\"Carmen\" \\ \u{e9}t\u{e9}")),
         ("description", json!("First line\nsecond line")),
         ("faceValue", json!({ "amount": 20_000, "currency": "USD" })),
@@ -96,7 +98,7 @@ async fn item_is_the_same_text_as_a_single_listing() {
     for id in ids_of(&page.json()) {
         items.push(app.request("GET", &format!("/api/tickets/{id}")).send().await.expect(200).text());
     }
-    assert_eq!(items.len(), 10);
+    assert_eq!(items.len(), 12);
     assert_eq!(page.text(), format!(r#"{{"items":[{}],"nextCursor":null}}"#, items.join(",")));
 }
 

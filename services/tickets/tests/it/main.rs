@@ -21,6 +21,7 @@ mod races;
 mod read;
 mod repair;
 mod repeats;
+mod same_seats;
 mod search;
 mod seats;
 mod show_names;

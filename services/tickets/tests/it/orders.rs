@@ -52,7 +52,7 @@ async fn cancelled_order_releases_the_listing() {
     app.wait_until_idle().await;
     let event = last_event(&app, &ticket).await;
     assert_eq!((event.kind.as_str(), event.entityversion), ("ticket.released.v1", 2));
-    assert_eq!(event.data["seats"], json!([{ "name": null, "status": "available", "orderId": null }]));
+    assert_eq!(event.data["seats"][0]["orderId"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,6 +69,7 @@ async fn each_changed_term_refuses_the_order() {
         ("section", json!("A"), "termsChanged"),
         ("row", json!("2"), "termsChanged"),
         ("seat", json!("15"), "termsChanged"),
+        ("quantity", json!(2), "termsChanged"),
     ] {
         let ticket = create_listing(&app, &seller).await;
         let order = order(&app, &ticket);

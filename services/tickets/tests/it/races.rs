@@ -64,7 +64,7 @@ async fn listing_is_never_reserved_at_an_outdated_price() {
             mine.iter().map(|event| serde_json::from_value(event.data.clone()).unwrap()).collect();
         for (event, state) in mine.iter().zip(&states) {
             if state.has_seats_for(order.id, &order.slots) {
-                assert_eq!(state.price, order.price, "reserved at an outdated price: {}", event.kind);
+                assert_eq!(state.price, order.unit_price, "reserved at an outdated price: {}", event.kind);
                 assert_eq!(state.terms, order.ticket);
             }
         }
@@ -74,7 +74,7 @@ async fn listing_is_never_reserved_at_an_outdated_price() {
             (TicketStatus::Reserved, None) => assert!(last.has_seats_for(order.id, &order.slots)),
             (TicketStatus::Available, Some(refused)) => {
                 assert_eq!(refused.refusal.reason, RefusalReason::PriceChanged);
-                assert!(refused.refusal.price.as_ref().is_some_and(|price| *price != order.price));
+                assert!(refused.refusal.price.as_ref().is_some_and(|price| *price != order.unit_price));
             }
             other => panic!("neither reserved nor refused: {other:?}"),
         }
@@ -117,7 +117,7 @@ async fn late_order_does_not_revert_a_price_change() {
     let after = read(&app, &ticket).await;
     assert_eq!((&after["status"], &after["price"]), (&json!("reserved"), &edited["price"]));
     let price: Money = serde_json::from_value(after["price"].clone()).unwrap();
-    assert_eq!(price, fresh.price);
+    assert_eq!(price, fresh.unit_price);
     app.handle(&order_event(&app, 1, &with_status(&late, OrderStatus::Cancelled))).await.unwrap();
     assert_eq!(app.request("GET", &path(&ticket)).send().await.json()["status"], "reserved");
 }

@@ -8,7 +8,8 @@ use testkit::app::TestApp;
 use testkit::app::request::Response;
 
 use crate::support::{
-    app, create_listing, create_reserved, create_sold, deliver, last_event, order_event, read, with_status, withdraw,
+    app, body_of, create_listing, create_listing_with, create_reserved, create_sold, deliver, last_event, order_event,
+    order_of, read, with_status, withdraw,
 };
 
 /// The version of the newest order of these tests.
@@ -38,6 +39,32 @@ async fn listing_of_a_lost_order_is_released() {
     let released = release(&app, &ticket, order.id, true).await.expect(200).json();
     assert_eq!(released, json!({ "status": "available" }));
     assert_eq!(read(&app, &ticket).await["status"], "available");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn release_frees_the_seats_of_the_lost_order_and_no_others() {
+    let app = app().await;
+    let body = body_of(json!({ "quantity": 3, "split": "any" }));
+    let ticket = create_listing_with(&app, &app.signer.user(), &body).await;
+    let [lost, other] = [&[0], &[1]].map(|slots| order_of(&app, &ticket, slots));
+    for order in [&lost, &other] {
+        deliver(&app, 0, order).await;
+    }
+    deliver(&app, 1, &with_status(&lost, OrderStatus::AwaitingPayment)).await;
+    let released = release(&app, &ticket, lost.id, true).await.expect(200).json();
+    assert_eq!(released, json!({ "status": "available" }));
+    release(&app, &ticket, lost.id, true).await.expect(409);
+    app.wait_until_idle().await;
+    let event = last_event(&app, &ticket).await;
+    assert_eq!((event.kind.as_str(), event.entityversion), ("ticket.released.v1", 3));
+    let seat = |status: &str, order: Option<OrderId>| json!({ "name": null, "status": status, "orderId": order });
+    let expected = [seat("available", None), seat("reserved", Some(other.id)), seat("available", None)];
+    assert_eq!(event.data["seats"], json!(expected));
+    // A state whose blocks and seats differ in number is not restored.
+    let mut state = event.data;
+    state["seats"] = json!([seat("available", None)]);
+    let body = json!({ "id": ticket["id"], "above": 3, "state": state });
+    app.admin("POST", "/raise").json(&body).send().await.expect(400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

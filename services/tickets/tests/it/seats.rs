@@ -1,327 +1,367 @@
-//! Listings of several seats.
+//! Listings of several seats: the reservation, release and sale of the seats of each order, and what the seller may do
+//! meanwhile.
 
 use common::events::order::{OrderState, OrderStatus};
-use common::events::ticket::TicketState;
-use common::id::OrderId;
 use common::identity::Role;
+use common::money::Money;
+use common::seats::Blocks;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
+use testkit::app::users::User;
 
+use crate::shows::{read_show, replace, show_path, shows_named};
 use crate::support::{
-    app, body, body_with, create_listing_with, deliver, last_event, order_of, put, read, seat_statuses, with_status,
+    app, body_of, create_listing_with, deliver, last_event, order, order_event, order_of, put, read, with_status,
     withdraw,
 };
 
-/// The body of a listing of seats with these names, divided like this.
-fn seats(names: &[&str], split: Value) -> Value {
-    let mut body = body_with("seats", json!(names));
-    body["split"] = split;
-    body
+/// The fields of a listing of seats in blocks of these sizes, with the numbers from 14 on.
+fn blocks(sizes: &[u8]) -> Value {
+    let seats: usize = sizes.iter().copied().map(usize::from).sum();
+    let names: Vec<String> = (14..).take(seats).map(|number: u32| number.to_string()).collect();
+    json!({ "seats": names, "split": sizes })
 }
 
-/// The body of a listing of three pairs.
-fn three_pairs() -> Value {
-    seats(&["1", "2", "3", "4", "5", "6"], json!("pairs"))
+/// Lists seats in blocks of these sizes.
+async fn create_blocks(app: &TestApp, seller: &User, sizes: &[u8]) -> Value {
+    create_listing_with(app, seller, &body_of(blocks(sizes))).await
 }
 
-/// Delivers the order as created; returns it.
-async fn hold(app: &TestApp, ticket: &Value, slots: &[u8]) -> OrderState {
-    let order = order_of(app, ticket, slots);
-    deliver(app, 0, &order).await;
-    order
+/// Asserts the listing's status, and the first letter of the status of each seat.
+async fn assert_seats(app: &TestApp, ticket: &Value, status: &str, letters: &str) {
+    let shown = read(app, ticket).await;
+    let statuses = shown["seats"].as_array().unwrap().iter().map(|seat| seat["status"].as_str().unwrap());
+    let present: String = statuses.filter_map(|status| status.chars().next()).collect();
+    assert_eq!((shown["status"].as_str().unwrap(), present.as_str()), (status, letters));
+    assert_eq!(shown["free"], letters.matches('a').count(), "{letters}");
 }
 
-async fn end(app: &TestApp, order: &OrderState, status: OrderStatus) {
-    deliver(app, 3, &with_status(order, status)).await;
-}
-
-/// The kind of the listing's last event, and its reason to refuse an order.
-async fn last_decision(app: &TestApp, ticket: &Value) -> (String, Value) {
+/// The published changes of the listing, by version.
+async fn changes(app: &TestApp, ticket: &Value) -> Vec<String> {
     app.wait_until_idle().await;
-    let event = last_event(app, ticket).await;
-    (event.kind, event.data["refusals"][0]["reason"].clone())
+    let mut history = app.history("tickets", ticket["id"].as_str().unwrap()).await;
+    history.retain(|(kind, _)| kind != "ticket.snapshot.v1");
+    history.sort_by_key(|(_, version)| *version);
+    history.into_iter().map(|(kind, _)| kind.split('.').nth(1).unwrap().to_owned()).collect()
+}
+
+async fn cancel(app: &TestApp, order: &OrderState) {
+    deliver(app, 1, &with_status(order, OrderStatus::Cancelled)).await;
+}
+
+async fn complete(app: &TestApp, order: &OrderState) {
+    deliver(app, 3, &with_status(order, OrderStatus::Completed)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn seats_are_named_or_counted_and_divided_into_blocks() {
+async fn each_order_holds_and_gets_its_own_seats() {
     let app = app().await;
-    let seller = app.signer.user();
-    let named = |name: &str| json!({ "name": name, "status": "available" });
-    let unnamed = json!({ "name": null, "status": "available" });
-    for (fields, seat, expected, blocks) in [
-        (json!({}), json!(null), vec![unnamed.clone()], json!([1])),
-        (json!({ "seat": " 7 " }), json!("7"), vec![named("7")], json!([1])),
-        (json!({ "seats": ["8"] }), json!("8"), vec![named("8")], json!([1])),
-        (json!({ "seats": ["9", " 10"] }), json!(null), vec![named("9"), named("10")], json!([2])),
-        (json!({ "quantity": 4, "split": "pairs" }), json!(null), vec![unnamed.clone(); 4], json!([2, 2])),
-        (json!({ "quantity": 3, "split": "any" }), json!(null), vec![unnamed.clone(); 3], json!([1, 1, 1])),
-        (json!({ "quantity": 5, "split": "noSingle" }), json!(null), vec![unnamed.clone(); 5], json!([2, 3])),
-        (json!({ "quantity": 6, "split": [3, 3] }), json!(null), vec![unnamed.clone(); 6], json!([3, 3])),
-        (json!({ "seats": ["11", "12"], "quantity": 2 }), json!(null), vec![named("11"), named("12")], json!([2])),
-    ] {
-        let mut body = body();
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let ticket = create_listing_with(&app, &seller, &body).await;
-        assert_eq!((&ticket["seat"], &ticket["seats"], &ticket["blocks"]), (&seat, &json!(expected), &blocks));
-        assert_eq!(ticket["free"], expected.len(), "{fields}");
-        assert_eq!(read(&app, &ticket).await, ticket);
-    }
-    for (fields, named) in [
-        (json!({ "seats": ["1", "2"], "seat": "1" }), "seats"),
-        (json!({ "seats": ["1", "2"], "quantity": 3 }), "quantity"),
-        (json!({ "seat": "1", "quantity": 2 }), "quantity"),
-        (json!({ "quantity": 3, "split": "pairs" }), "split"),
-        (json!({ "quantity": 4, "split": [3, 2] }), "split"),
-        (json!({ "quantity": 8, "price": { "amount": 20_000_000, "currency": "USD" } }), "price.amount"),
-    ] {
-        let mut body = body();
-        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let rejected = app.request("POST", "/api/tickets").as_user(&seller).json(&body).send().await.expect(400);
-        assert_eq!(rejected.fields(), [named], "{fields}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn orders_hold_and_buy_their_seats_only() {
-    let app = app().await;
-    let ticket = create_listing_with(&app, &app.signer.user(), &three_pairs()).await;
-    let show = format!("/api/shows/{}", ticket["showId"].as_str().unwrap());
-    let expect = async |status: &str, seats: [&str; 6], quantities: &[u8]| {
-        let found = read(&app, &ticket).await;
-        assert_eq!((found["status"].as_str(), seat_statuses(&found)), (Some(status), seats.to_vec()));
-        let free = seats.iter().filter(|seat| **seat == "available").count();
-        assert_eq!(found["free"], free);
-        assert_eq!(app.request("GET", &show).send().await.json()["free"], free, "of the show");
-        for quantity in 1..=7_u8 {
-            let path = format!("{show}/tickets?quantity={quantity}&limit=1");
-            let listed = app.request("GET", &path).send().await.expect(200).json()["items"].as_array().unwrap().len();
-            assert_eq!(listed == 1, quantities.contains(&quantity), "{quantity}");
-        }
-    };
-    let (free, held, sold) = ("available", "reserved", "sold");
-    expect("available", [free; 6], &[2, 4, 6]).await;
-    let middle = hold(&app, &ticket, &[2, 3]).await;
-    expect("available", [free, free, held, held, free, free], &[2]).await;
-    // It wants a free pair and the held one: all of its seats or none.
-    let waiting = hold(&app, &ticket, &[0, 1, 2, 3]).await;
-    expect("available", [free, free, held, held, free, free], &[2]).await;
-    let last = hold(&app, &ticket, &[4, 5]).await;
-    end(&app, &last, OrderStatus::Completed).await;
-    expect("available", [free, free, held, held, sold, sold], &[2]).await;
-    end(&app, &middle, OrderStatus::Cancelled).await;
-    expect("reserved", [held, held, held, held, sold, sold], &[]).await;
-    end(&app, &waiting, OrderStatus::Completed).await;
-    expect("sold", [sold; 6], &[]).await;
+    let ticket = create_blocks(&app, &app.signer.user(), &[2, 2, 2]).await;
+    let [first, second] = [&[0, 1], &[2, 3]].map(|slots| order_of(&app, &ticket, slots));
+    deliver(&app, 0, &first).await;
+    assert_seats(&app, &ticket, "available", "rraaaa").await;
+    deliver(&app, 0, &second).await;
+    assert_seats(&app, &ticket, "available", "rrrraa").await;
+    // An order one of whose seats is held gets none, and no decision.
+    let waiting = order_of(&app, &ticket, &[2, 3, 4, 5]);
+    deliver(&app, 0, &waiting).await;
+    assert_seats(&app, &ticket, "available", "rrrraa").await;
     app.wait_until_idle().await;
-    let kinds = app.history("tickets", ticket["id"].as_str().unwrap()).await;
-    let kinds: Vec<_> = kinds.iter().map(|(kind, _)| kind.as_str()).collect();
-    let expected = ["created", "reserved", "reserved", "sold", "released", "reserved", "sold"];
-    assert_eq!(kinds, expected.map(|change| format!("ticket.{change}.v1")));
-    let state: TicketState = serde_json::from_value(last_event(&app, &ticket).await.data).unwrap();
-    assert!(state.has_seats_for(last.id, &[4, 5]) && state.has_seats_for(waiting.id, &[0, 1, 2, 3]));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn withdrawal_takes_back_what_is_free() {
-    let app = app().await;
-    let seller = app.signer.user();
-    let ticket = create_listing_with(&app, &seller, &three_pairs()).await;
-    let (first, second) = (hold(&app, &ticket, &[0, 1]).await, hold(&app, &ticket, &[2, 3]).await);
-    withdraw(&app, &seller, &ticket).await.expect(204);
-    let found = read(&app, &ticket).await;
-    assert_eq!((&found["status"], &found["free"]), (&json!("withdrawn"), &json!(0)));
-    assert_eq!(seat_statuses(&found)[3..], ["reserved", "withdrawn", "withdrawn"]);
-    assert_eq!(withdraw(&app, &seller, &ticket).await.expect(409).problem(), "ticket-withdrawn");
-    let refused = hold(&app, &ticket, &[4, 5]).await;
-    assert_eq!(last_decision(&app, &ticket).await, ("ticket.refused.v1".to_owned(), json!("withdrawn")));
-    end(&app, &refused, OrderStatus::Cancelled).await;
-    end(&app, &first, OrderStatus::Cancelled).await;
-    assert_eq!(last_decision(&app, &ticket).await.0, "ticket.released.v1");
-    end(&app, &second, OrderStatus::Completed).await;
-    let found = read(&app, &ticket).await;
-    assert_eq!(seat_statuses(&found), ["withdrawn", "withdrawn", "sold", "sold", "withdrawn", "withdrawn"]);
-    assert_eq!(found["status"], "withdrawn");
-
-    let full = create_listing_with(&app, &seller, &seats(&["7", "8"], json!("any"))).await;
-    let (held, sold) = (hold(&app, &full, &[0]).await, hold(&app, &full, &[1]).await);
-    assert_eq!(withdraw(&app, &seller, &full).await.expect(409).problem(), "ticket-reserved");
-    for order in [sold, held] {
-        end(&app, &order, OrderStatus::Completed).await;
-    }
-    assert_eq!(withdraw(&app, &seller, &full).await.expect(409).problem(), "ticket-sold");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn only_the_price_may_change_while_seats_are_held_or_sold() {
-    let app = app().await;
-    let seller = app.signer.user();
-    let ticket = create_listing_with(&app, &seller, &three_pairs()).await;
-    let put = async |edit: Value| {
-        let mut body = three_pairs();
-        body.as_object_mut().unwrap().extend(edit.as_object().unwrap().clone());
-        put(&app, &seller, &ticket, &body).send().await
-    };
-    let terms = [
-        json!({ "split": "any" }),
-        json!({ "seats": ["1", "2", "3", "4", "5", "7"] }),
-        json!({ "seats": ["1", "2", "3", "4"] }),
-        json!({ "row": "B" }),
-        json!({ "title": "Hamlet" }),
+    let event = last_event(&app, &ticket).await;
+    assert_eq!((event.kind.as_str(), event.entityversion), ("ticket.reserved.v1", 2));
+    let seat = |name: &str, status: &str, order: Option<&OrderState>| json!({ "name": name, "status": status, "orderId": order.map(|order| order.id) });
+    let expected = [
+        seat("14", "reserved", Some(&first)),
+        seat("15", "reserved", Some(&first)),
+        seat("16", "reserved", Some(&second)),
+        seat("17", "reserved", Some(&second)),
+        seat("18", "available", None),
+        seat("19", "available", None),
     ];
-    let dearer = json!({ "price": { "amount": 20_000, "currency": "USD" }, "description": "Aisle" });
-    let held = hold(&app, &ticket, &[0, 1]).await;
-    for edit in &terms {
-        assert_eq!(put(edit.clone()).await.expect(409).problem(), "ticket-reserved", "{edit}");
-    }
-    // This order is on its way while the price changes.
-    let late = order_of(&app, &ticket, &[2, 3]);
-    assert_eq!(put(dearer).await.expect(200).json()["price"]["amount"], 20_000);
-    deliver(&app, 0, &late).await;
-    assert_eq!(last_decision(&app, &ticket).await, ("ticket.refused.v1".to_owned(), json!("priceChanged")));
-    let price = &last_event(&app, &ticket).await.data["refusals"][0]["price"];
-    assert_eq!(price["amount"], 20_000, "the price of a seat");
-    end(&app, &late, OrderStatus::Cancelled).await;
-    end(&app, &held, OrderStatus::Completed).await;
-    for edit in &terms {
-        assert_eq!(put(edit.clone()).await.expect(409).problem(), "ticket-sold", "{edit}");
-    }
-    assert_eq!(put(json!({})).await.expect(200).json()["price"]["amount"], 12_550);
+    assert_eq!((&event.data["seats"], &event.data["blocks"]), (&json!(expected), &json!([2, 2, 2])));
 
-    // While no seat is held or sold, everything may change, and orders of the earlier seats are refused.
-    let other = create_listing_with(&app, &seller, &seats(&["21", "22", "23"], json!("any"))).await;
-    let late = [order_of(&app, &other, &[2]), order_of(&app, &other, &[0, 1])];
-    let edited = crate::support::put(&app, &seller, &other, &seats(&["21", "24"], json!("any"))).send().await;
-    assert_eq!(edited.expect(200).json()["free"], 2);
-    for order in late {
-        deliver(&app, 0, &order).await;
-        assert_eq!(last_decision(&app, &other).await, ("ticket.refused.v1".to_owned(), json!("termsChanged")));
-        end(&app, &order, OrderStatus::Cancelled).await;
+    cancel(&app, &first).await;
+    assert_seats(&app, &ticket, "available", "aarraa").await;
+    complete(&app, &second).await;
+    assert_seats(&app, &ticket, "available", "aassaa").await;
+    let [third, fourth] = [&[4, 5], &[0, 1]].map(|slots| order_of(&app, &ticket, slots));
+    deliver(&app, 0, &third).await;
+    assert_seats(&app, &ticket, "available", "aassrr").await;
+    deliver(&app, 0, &fourth).await;
+    assert_seats(&app, &ticket, "reserved", "rrssrr").await;
+    complete(&app, &third).await;
+    assert_seats(&app, &ticket, "reserved", "rrssss").await;
+    complete(&app, &fourth).await;
+    assert_seats(&app, &ticket, "sold", "ssssss").await;
+    // The late end of an order that holds nothing any more changes nothing.
+    cancel(&app, &waiting).await;
+    deliver(&app, 4, &with_status(&first, OrderStatus::Cancelled)).await;
+    let expected = ["created", "reserved", "reserved", "released", "sold", "reserved", "reserved", "sold", "sold"];
+    assert_eq!(changes(&app, &ticket).await, expected);
+    let event = last_event(&app, &ticket).await;
+    let buyers: Vec<&Value> = event.data["seats"].as_array().unwrap().iter().map(|seat| &seat["orderId"]).collect();
+    let [second, third, fourth] = [&second, &third, &fourth].map(|order| json!(order.id));
+    assert_eq!(buyers, [&fourth, &fourth, &second, &second, &third, &third]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn release_lets_waiting_orders_in_newest_first() {
+    let app = app().await;
+    let ticket = create_blocks(&app, &app.signer.user(), &[2, 2, 2]).await;
+    let first = order_of(&app, &ticket, &[0, 1, 2, 3]);
+    let [one, other] = [&[2, 3, 4, 5][..], &[0, 1]].map(|slots| order_of(&app, &ticket, slots));
+    for order in [&first, &one, &other] {
+        deliver(&app, 0, order).await;
+    }
+    assert_seats(&app, &ticket, "available", "rrrraa").await;
+    cancel(&app, &first).await;
+    assert_seats(&app, &ticket, "reserved", "rrrrrr").await;
+    app.wait_until_idle().await;
+    let state = last_event(&app, &ticket).await.data;
+    assert_eq!((&state["seats"][1]["orderId"], &state["seats"][2]["orderId"]), (&json!(other.id), &json!(one.id)));
+    // The newest one that finds all its seats free.
+    let [older, newer] = [&[0, 1][..], &[0, 1, 2, 3]].map(|slots| order_of(&app, &ticket, slots));
+    deliver(&app, 0, &newer).await;
+    deliver(&app, 0, &older).await;
+    cancel(&app, &other).await;
+    app.wait_until_idle().await;
+    assert_eq!(last_event(&app, &ticket).await.data["seats"][0]["orderId"], json!(older.id));
+    cancel(&app, &one).await;
+    assert_seats(&app, &ticket, "available", "rraaaa").await;
+    cancel(&app, &older).await;
+    assert_seats(&app, &ticket, "available", "rrrraa").await;
+    // Of two that share a seat, the older one has been cancelled, though its event is late.
+    let [cancelled, last] = [&[0, 1][..], &[0, 1, 2, 3]].map(|slots| order_of(&app, &ticket, slots));
+    deliver(&app, 0, &last).await;
+    deliver(&app, 0, &cancelled).await;
+    cancel(&app, &newer).await;
+    app.wait_until_idle().await;
+    assert_eq!(last_event(&app, &ticket).await.data["seats"][0]["orderId"], json!(last.id));
+    cancel(&app, &cancelled).await;
+    assert_seats(&app, &ticket, "available", "rrrraa").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn racing_orders_of_different_seats_are_each_reserved_once() {
+    let app = app().await;
+    let other = app.start_second_instance(tickets::build).await;
+    let ticket = create_blocks(&app, &app.signer.user(), &[1; 8]).await;
+    let orders: Vec<_> = (0..8).map(|slot| order_of(&app, &ticket, &[slot])).collect();
+    let events: Vec<_> = orders.iter().map(|order| order_event(&app, 0, order)).collect();
+    // Two of them reach both instances.
+    let twice = events.iter().take(2).map(|event| other.handle(event));
+    let deliveries = events.iter().zip([&app, &other].into_iter().cycle()).map(|(event, to)| to.handle(event));
+    for handled in join_all(deliveries.chain(twice)).await {
+        handled.expect("handled");
+    }
+    assert_seats(&app, &ticket, "reserved", "rrrrrrrr").await;
+    let mut expected = vec!["created"];
+    expected.extend(["reserved"; 8]);
+    assert_eq!(changes(&app, &ticket).await, expected);
+    let newest = last_event(&app, &ticket).await;
+    for (slot, order) in orders.iter().enumerate() {
+        assert_eq!(newest.data["seats"][slot]["orderId"], json!(order.id), "slot {slot}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn seller_lists_each_named_seat_once() {
+async fn withdrawal_leaves_held_seats_to_their_orders() {
     let app = app().await;
     let seller = app.signer.user();
-    let post = async |body: &Value, key: &str| {
-        app.request("POST", "/api/tickets").as_user(&seller).header("idempotency-key", key).json(body).send().await
-    };
-    let listed = seats(&["1", "2"], json!("any"));
-    let first = post(&listed, "first").await.expect(201).json();
-    let rejected = post(&seats(&["0", "2"], json!("any")), "second").await.expect(409);
-    assert_eq!(rejected.problem(), "seat-listed");
-    assert!(rejected.json()["detail"].as_str().unwrap().contains("seat 2"), "{}", rejected.text());
-    assert_eq!(post(&listed, "first").await.expect(201).json(), first, "a repeat of the same request");
-    // Other seats: without names, in another row, of another show.
-    post(&body_with("quantity", json!(2)), "unnamed").await.expect(201);
-    for (field, value) in [("row", "B"), ("section", "Stalls"), ("title", "Hamlet")] {
-        let mut elsewhere = listed.clone();
-        elsewhere[field] = json!(value);
-        post(&elsewhere, field).await.expect(201);
-    }
-    // An edit that keeps its own seats is no second listing of them; one that takes another listing's seat is.
-    put(&app, &seller, &first, &listed).send().await.expect(200);
-    let other = post(&seats(&["3", "4"], json!("any")), "other").await.expect(201).json();
-    let taken = put(&app, &seller, &other, &seats(&["2", "4"], json!("any"))).send().await.expect(409);
-    assert_eq!(taken.problem(), "seat-listed");
-    put(&app, &seller, &other, &seats(&["5", "4"], json!("any"))).send().await.expect(200);
-    let mut moved = seats(&["1"], json!("any"));
-    moved["title"] = json!("Hamlet");
-    let moved = put(&app, &seller, &other, &moved).send().await.expect(409);
-    assert_eq!(moved.problem(), "seat-listed", "that show has the seat of another listing");
-    // A sold seat stays listed; a withdrawn one does not.
-    let sold = hold(&app, &first, &[0]).await;
-    end(&app, &sold, OrderStatus::Completed).await;
-    withdraw(&app, &seller, &first).await.expect(204);
-    assert_eq!(post(&seats(&["1"], json!("any")), "again").await.expect(409).problem(), "seat-listed");
-    post(&seats(&["2"], json!("any")), "again").await.expect(201);
-    // One of many requests at once with the same key is no duplicate of another.
-    let ninth = seats(&["9"], json!("any"));
-    let requests = (0..10).map(|_| post(&ninth, "at once"));
-    let made: Vec<Value> = join_all(requests).await.into_iter().map(|made| made.expect(201).json()).collect();
-    assert!(made.iter().all(|listing| *listing == made[0]), "{made:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn staff_sees_seats_of_several_sellers() {
-    let app = app().await;
-    let (one, other) = (app.signer.user(), app.signer.user());
-    let first = create_listing_with(&app, &one, &seats(&["1", "2"], json!("any"))).await;
-    let second = create_listing_with(&app, &other, &seats(&["2", "3"], json!("any"))).await;
-    for _ in 0..2 {
-        create_listing_with(&app, &one, &body()).await;
-    }
-    let order = hold(&app, &first, &[1]).await;
-    let path = "/api/tickets/duplicate-seats";
-    app.request("GET", path).send().await.expect(401);
-    for stranger in [&one, &app.signer.staff(Role::Finance)] {
-        assert_eq!(app.request("GET", path).as_user(stranger).send().await.expect(403).problem(), "role-required");
-    }
-    let staff = app.signer.staff(Role::Support);
-    let found = async || app.request("GET", path).as_user(&staff).send().await.expect(200).json();
-    let mut listings = [(&first, &one, "reserved"), (&second, &other, "available")];
-    listings.sort_by_key(|(listing, ..)| listing["id"].as_str().map(str::to_owned));
-    let listings = listings
-        .map(|(listing, seller, status)| json!({ "id": listing["id"], "sellerId": seller.id, "status": status }));
-    let expected = json!({ "items": [
-        { "showId": first["showId"], "section": null, "row": null, "seat": "2", "listings": listings },
-    ] });
-    assert_eq!(found().await, expected);
-    end(&app, &order, OrderStatus::Completed).await;
-    assert_eq!(found().await, json!({ "items": [] }), "the buyer may sell it again");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn orders_at_the_same_moment_get_different_seats() {
-    let app = app().await;
-    let listing = seats(&["1", "2", "3", "4", "5", "6", "7", "8"], json!("any"));
-    let ticket = create_listing_with(&app, &app.signer.user(), &listing).await;
-    let orders: Vec<_> = (0..8).map(|slot| order_of(&app, &ticket, &[slot])).collect();
-    join_all(orders.iter().map(|order| deliver(&app, 0, order))).await;
-    let found = read(&app, &ticket).await;
-    assert_eq!((&found["status"], &found["version"]), (&json!("reserved"), &json!(8)));
-    join_all(orders.iter().map(|order| end(&app, order, OrderStatus::Completed))).await;
+    let ticket = create_blocks(&app, &seller, &[1, 1, 1]).await;
+    let [released, sold, late, waiting] = [0, 1, 2, 0].map(|slot| order_of(&app, &ticket, &[slot]));
+    deliver(&app, 0, &released).await;
+    deliver(&app, 0, &sold).await;
+    withdraw(&app, &seller, &ticket).await.expect(204);
+    assert_seats(&app, &ticket, "withdrawn", "rrw").await;
+    assert_eq!(withdraw(&app, &seller, &ticket).await.expect(409).problem(), "ticket-withdrawn");
+    let edited = put(&app, &seller, &ticket, &body_of(blocks(&[1, 1, 1]))).send().await.expect(409);
+    assert_eq!(edited.problem(), "ticket-withdrawn");
+    deliver(&app, 0, &late).await;
+    deliver(&app, 0, &waiting).await;
     app.wait_until_idle().await;
-    let state: TicketState = serde_json::from_value(last_event(&app, &ticket).await.data).unwrap();
-    assert!(orders.iter().all(|order| state.has_seats_for(order.id, &order.slots)));
-    assert_eq!(read(&app, &ticket).await["status"], "sold");
+    let refusal = |order: &OrderState| json!({ "orderId": order.id, "reason": "withdrawn", "price": null });
+    assert_eq!(last_event(&app, &ticket).await.data["refusals"], json!([refusal(&late)]), "the other one waits");
+    cancel(&app, &released).await;
+    assert_seats(&app, &ticket, "withdrawn", "wrw").await;
+    complete(&app, &sold).await;
+    assert_seats(&app, &ticket, "withdrawn", "wsw").await;
+    let expected = ["created", "reserved", "reserved", "withdrawn", "refused", "released", "refused", "sold"];
+    assert_eq!(changes(&app, &ticket).await, expected);
+    let state = last_event(&app, &ticket).await.data;
+    assert_eq!((&state["status"], &state["seats"][1]["orderId"]), (&json!("withdrawn"), &json!(sold.id)));
+    assert_eq!(state["refusals"], json!([refusal(&late), refusal(&waiting)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn repair_releases_the_seats_of_one_order() {
+async fn orders_of_other_prices_seats_or_blocks_are_refused() {
     let app = app().await;
-    let ticket = create_listing_with(&app, &app.signer.user(), &three_pairs()).await;
-    let (lost, other) = (hold(&app, &ticket, &[0, 1]).await, hold(&app, &ticket, &[2, 3]).await);
-    deliver(&app, 1, &with_status(&lost, OrderStatus::AwaitingPayment)).await;
-    let release = async |order: OrderId| {
-        let body = json!({ "id": ticket["id"], "orderId": order, "orderIsLost": true, "orderVersion": 1 });
-        app.admin("POST", "/release").json(&body).send().await
-    };
-    assert_eq!(release(lost.id).await.expect(200).json(), json!({ "status": "available" }));
-    let found = read(&app, &ticket).await;
-    assert_eq!(seat_statuses(&found)[..4], ["available", "available", "reserved", "reserved"]);
-    release(lost.id).await.expect(409);
-    app.wait_until_idle().await;
-    let state: TicketState = serde_json::from_value(last_event(&app, &ticket).await.data).unwrap();
-    assert_eq!(state.holders(), [other.id].into());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_finished_orders_of_other_seats_cost_nothing() {
-    let app = app().await;
-    let ticket = create_listing_with(&app, &app.signer.user(), &three_pairs()).await;
-    let held = hold(&app, &ticket, &[0, 1]).await;
-    for _ in 0..50 {
-        let released = hold(&app, &ticket, &[2, 3]).await;
-        end(&app, &released, OrderStatus::Cancelled).await;
+    let ticket = create_blocks(&app, &app.signer.user(), &[2, 2]).await;
+    let holder = order_of(&app, &ticket, &[0, 1]);
+    deliver(&app, 0, &holder).await;
+    let agreed = || order_of(&app, &ticket, &[2, 3]);
+    let money = |amount: i64| Money { amount, currency: "USD".parse().unwrap() };
+    let (mut dearer, mut cheaper, mut renamed, mut together, mut elsewhere) =
+        (agreed(), agreed(), agreed(), agreed(), agreed());
+    (dearer.unit_price, dearer.price) = (money(12_600), money(25_200));
+    cheaper.price = money(12_550);
+    renamed.seats[1] = Some("99".to_owned());
+    together.ticket.blocks = Blocks::try_from(vec![4]).unwrap();
+    elsewhere.ticket.row = Some("2".to_owned());
+    let unknown = order_of(&app, &ticket, &[4]);
+    let mut refusals = Vec::new();
+    for (order, reason) in [
+        (&dearer, "priceChanged"),
+        (&cheaper, "priceChanged"),
+        (&renamed, "termsChanged"),
+        (&together, "termsChanged"),
+        (&elsewhere, "termsChanged"),
+        (&unknown, "termsChanged"),
+    ] {
+        deliver(&app, 0, order).await;
+        app.wait_until_idle().await;
+        let price = (reason == "priceChanged").then(|| ticket["price"].clone());
+        refusals.push(json!({ "orderId": order.id, "reason": reason, "price": price }));
+        let event = last_event(&app, &ticket).await;
+        assert_eq!((event.kind.as_str(), &event.data["refusals"]), ("ticket.refused.v1", &json!(refusals)));
     }
-    app.assert_examined_at_most(6, async {
-        let next = hold(&app, &ticket, &[4, 5]).await;
-        end(&app, &next, OrderStatus::Completed).await;
-        end(&app, &held, OrderStatus::Completed).await;
-    })
-    .await;
-    let found = read(&app, &ticket).await;
-    assert_eq!(seat_statuses(&found), ["sold", "sold", "available", "available", "sold", "sold"]);
+    // One whose seats are held waits, whatever its price.
+    let mut overlapping = order_of(&app, &ticket, &[0, 1, 2, 3]);
+    overlapping.unit_price = money(1);
+    deliver(&app, 0, &overlapping).await;
+    assert_eq!(read(&app, &ticket).await["version"], 7);
+    // The refusals leave the seats to an order that agrees.
+    deliver(&app, 0, &agreed()).await;
+    assert_seats(&app, &ticket, "reserved", "rrrr").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn price_can_be_edited_while_a_seat_is_free_and_terms_until_one_is_held() {
+    let app = app().await;
+    let seller = app.signer.user();
+    let ticket = create_blocks(&app, &seller, &[2, 2]).await;
+    // Replaces the listing by itself, apart from these fields.
+    let edit = |fields: Value| {
+        let mut body = body_of(blocks(&[2, 2]));
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        put(&app, &seller, &ticket, &body).send()
+    };
+    let priced = |amount: i64| json!({ "price": { "amount": amount, "currency": "USD" } });
+    let [whole, held, late] = [&[0, 1, 2, 3][..], &[0, 1], &[2, 3]].map(|slots| order_of(&app, &ticket, slots));
+    deliver(&app, 0, &held).await;
+    let edited = edit(priced(9_000)).await.expect(200).json();
+    assert_eq!((&edited["price"]["amount"], &edited["seats"][0]["status"]), (&json!(9_000), &json!("reserved")));
+    let details = json!({
+        "description": "Aisle", "category": "concert", "faceValue": { "amount": 9_000, "currency": "USD" },
+    });
+    let edited = edit(details).await.expect(200).json();
+    assert_eq!((&edited["description"], &edited["price"]), (&json!("Aisle"), &ticket["price"]));
+    for terms in [
+        json!({ "split": "any" }),
+        json!({ "seats": ["14", "15", "16", "18"] }),
+        json!({ "seats": ["14", "15", "16", "17", "18", "19"], "split": "pairs" }),
+        json!({ "section": "A" }),
+        json!({ "title": "Hamlet" }),
+    ] {
+        assert_eq!(edit(terms.clone()).await.expect(409).problem(), "ticket-reserved", "{terms}");
+    }
+    assert_eq!(shows_named(&app, "Hamlet").await, 0, "no show is made for an edit that is not allowed");
+    assert_seats(&app, &ticket, "available", "rraa").await;
+
+    // A new price touches no order that holds seats or has bought them, and refuses one that comes later.
+    complete(&app, &held).await;
+    edit(priced(9_000)).await.expect(200);
+    deliver(&app, 0, &late).await;
+    assert_seats(&app, &ticket, "available", "ssaa").await;
+    app.wait_until_idle().await;
+    let refusal = json!({ "orderId": late.id, "reason": "priceChanged", "price": priced(9_000)["price"] });
+    assert_eq!(last_event(&app, &ticket).await.data["refusals"], json!([refusal]));
+    assert_eq!(edit(json!({ "split": "any" })).await.expect(409).problem(), "ticket-sold");
+    let edited = edit(priced(8_000)).await.expect(200).json();
+    let last = order_of(&app, &edited, &[2, 3]);
+    deliver(&app, 0, &last).await;
+    assert_seats(&app, &ticket, "reserved", "ssrr").await;
+    // No seat is free.
+    assert_eq!(edit(priced(7_000)).await.expect(409).problem(), "ticket-reserved");
+    assert_eq!(withdraw(&app, &seller, &ticket).await.expect(409).problem(), "ticket-reserved");
+    complete(&app, &last).await;
+    assert_eq!(edit(priced(7_000)).await.expect(409).problem(), "ticket-sold");
+    assert_eq!(withdraw(&app, &seller, &ticket).await.expect(409).problem(), "ticket-sold");
+    deliver(&app, 0, &whole).await;
+    assert_seats(&app, &ticket, "sold", "ssss").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_follows_a_moved_show_once_no_seat_is_held_and_none_is_sold() {
+    let app = app().await;
+    let (seller, staff) = (app.signer.user(), app.signer.staff(Role::Support));
+    let listing = create_blocks(&app, &seller, &[2, 2]).await;
+    // While no seat is held or sold, every term can be changed.
+    let body = body_of(json!({ "quantity": 3, "split": [1, 2], "row": "2" }));
+    let listing = put(&app, &seller, &listing, &body).send().await.expect(200).json();
+    assert_eq!((&listing["blocks"], &listing["free"], &listing["row"]), (&json!([1, 2]), &json!(3), &json!("2")));
+    let partly_sold = create_blocks(&app, &seller, &[1, 1]).await;
+    let [one, two] = [&[0][..], &[1, 2]].map(|slots| order_of(&app, &listing, slots));
+    let [sold, held] = [&[0], &[1]].map(|slots| order_of(&app, &partly_sold, slots));
+    for order in [&one, &sold, &held] {
+        deliver(&app, 0, order).await;
+    }
+    complete(&app, &sold).await;
+    let (show, later) = (read_show(&app, &listing["showId"]).await, json!("2099-06-08T19:30:00.000Z"));
+    replace(&app, &staff, &show, "startsAt", later.clone()).send().await.expect(200);
+    assert_eq!(read(&app, &listing).await["startsAt"], listing["startsAt"]);
+    // Meanwhile, an order at the old date still gets its seats.
+    deliver(&app, 0, &two).await;
+    assert_seats(&app, &listing, "reserved", "rrr").await;
+    cancel(&app, &one).await;
+    assert_eq!(read(&app, &listing).await["startsAt"], listing["startsAt"], "two seats are held");
+    cancel(&app, &two).await;
+    assert_eq!(read(&app, &listing).await["startsAt"], later);
+    cancel(&app, &held).await;
+    assert_seats(&app, &partly_sold, "available", "sa").await;
+    assert_eq!(read(&app, &partly_sold).await["startsAt"], partly_sold["startsAt"], "a seat is sold at the old date");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show_counts_free_seats_and_finds_the_listings_that_have_enough_together() {
+    let app = app().await;
+    let [pairs, singles, together] = std::array::from_fn(|_| app.signer.user());
+    let pairs = create_blocks(&app, &pairs, &[2, 2, 2]).await;
+    let singles = create_blocks(&app, &singles, &[1, 1, 1]).await;
+    let together = create_blocks(&app, &together, &[4]).await;
+    deliver(&app, 0, &order_of(&app, &pairs, &[2, 3])).await;
+    let show = &pairs["showId"];
+    let page = async |query: &str| {
+        let path = format!("{}/tickets?{query}", show_path(show));
+        app.request("GET", &path).send().await.expect(200).json()
+    };
+    let ids = |page: &Value| -> Vec<Value> {
+        page["items"].as_array().unwrap().iter().map(|listing| listing["id"].clone()).collect()
+    };
+    let id = |listing: &Value| listing["id"].clone();
+    for (quantity, expected) in [
+        (1, vec![id(&singles)]),
+        (2, vec![id(&singles), id(&pairs)]),
+        (3, vec![id(&singles)]),
+        (4, vec![id(&together)]),
+        (5, vec![]),
+        (6, vec![]),
+    ] {
+        assert_eq!(ids(&page(&format!("quantity={quantity}")).await), expected, "{quantity} seats");
+    }
+    let first = page("quantity=2&limit=1").await;
+    assert_eq!(ids(&first), [id(&singles)]);
+    let cursor = first["nextCursor"].as_str().unwrap();
+    let second = page(&format!("quantity=2&limit=1&cursor={cursor}")).await;
+    assert_eq!((ids(&second), &second["nextCursor"]), (vec![id(&pairs)], &Value::Null));
+    assert_eq!(ids(&page("").await).len(), 3);
+    for invalid in ["0", "9", "x"] {
+        let path = format!("{}/tickets?quantity={invalid}", show_path(show));
+        assert_eq!(app.request("GET", &path).send().await.expect(400).fields(), ["quantity"]);
+    }
+    assert_eq!(read_show(&app, show).await["free"], 4 + 3 + 4);
+    deliver(&app, 0, &order(&app, &together)).await;
+    assert_eq!(read_show(&app, show).await["free"], 4 + 3, "a listing without a free seat is not for sale");
+    assert!(ids(&page("quantity=4").await).is_empty());
 }

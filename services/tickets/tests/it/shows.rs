@@ -31,7 +31,7 @@ pub(crate) async fn listed(app: &TestApp, query: &str) -> Vec<String> {
 }
 
 /// The number of stored shows with this title, listed or not.
-async fn shows_named(app: &TestApp, title: &str) -> u64 {
+pub(crate) async fn shows_named(app: &TestApp, title: &str) -> u64 {
     let shows = app.context.database.collection::<Document>("shows");
     shows.count_documents(doc! { "state.details.title": title }).await.unwrap()
 }

@@ -7,7 +7,7 @@ use common::events::envelope::Envelope;
 use common::events::order::{CancelReason, OrderChange, OrderState, OrderStatus};
 use common::id::{OrderId, PaymentId, UserId};
 use common::money::Money;
-use common::seats::Slot;
+use common::seats::{Blocks, Slot};
 use platform::stream::subscription::Applied;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
@@ -22,13 +22,21 @@ pub(crate) async fn app_with(settings: &[(&str, &str)]) -> TestApp {
     TestApp::start(tickets::NAME, tickets::build, settings).await
 }
 
-/// A valid request body of a listing of one seat without a name, so that a seller can list it again.
+/// A valid request body of a listing of one seat without a name, so that a seller may list it several times.
 pub(crate) fn body() -> Value {
     json!({
         "title": "Nina Simone Tribute", "venue": "Town Hall", "city": "New York",
         "startsAt": "2099-06-01T19:30:00Z", "timeZone": "America/New_York",
         "price": { "amount": 12_550, "currency": "USD" },
     })
+}
+
+/// The body with these fields added or replaced.
+pub(crate) fn body_of(fields: Value) -> Value {
+    let mut body = body();
+    let Value::Object(fields) = fields else { panic!("not an object: {fields}") };
+    body.as_object_mut().unwrap().extend(fields);
+    body
 }
 
 /// The body with the value at this path (`price.amount`) replaced, or removed if it is null.
@@ -68,14 +76,22 @@ pub(crate) fn invalid_fields() -> Vec<(&'static str, Value, &'static str)> {
         ("row", text(101), "row"),
         ("seat", text(101), "seat"),
         ("seats", json!([]), "seats"),
+        ("seats", json!("14"), "seats"),
+        ("seats", json!(["14", " 14 "]), "seats"),
+        ("seats", json!(["14", " "]), "seats"),
+        ("seats", json!(["14", "x".repeat(101)]), "seats"),
+        ("seats", json!(["14", "a\u{0}b"]), "seats"),
         ("seats", json!(["1", "2", "3", "4", "5", "6", "7", "8", "9"]), "seats"),
-        ("seats", json!(["1", " 1 "]), "seats"),
-        ("seats", json!(["1", " "]), "seats"),
         ("quantity", json!(0), "quantity"),
         ("quantity", json!(9), "quantity"),
-        ("split", json!("thirds"), "split"),
+        ("quantity", json!(300), "quantity"),
+        ("quantity", json!("2"), "quantity"),
+        ("split", json!("pairs"), "split"),
         ("split", json!("noSingle"), "split"),
-        ("split", json!([1, 1]), "split"),
+        ("split", json!("thirds"), "split"),
+        ("split", json!([2]), "split"),
+        ("split", json!([]), "split"),
+        ("split", json!([1, 0]), "split"),
         ("description", text(5_001), "description"),
         ("startsAt", Value::Null, "startsAt"),
         ("startsAt", json!("2001-01-01T00:00:00Z"), "startsAt"),
@@ -137,18 +153,19 @@ pub(crate) async fn withdraw(app: &TestApp, seller: &User, ticket: &Value) -> Re
     app.request("DELETE", &path(ticket)).as_user(seller).send().await
 }
 
-/// An order of the first seat of this listing as the orders service would create it now.
+/// An order of all seats of this listing as the orders service would create it now.
 pub(crate) fn order(app: &TestApp, ticket: &Value) -> OrderState {
-    order_of(app, ticket, &[0])
+    let blocks: Blocks = serde_json::from_value(ticket["blocks"].clone()).unwrap();
+    order_of(app, ticket, &blocks.slots())
 }
 
-/// An order of these slots of this listing as the orders service would create it now.
+/// An order of these seats of this listing as the orders service would create it now.
 pub(crate) fn order_of(app: &TestApp, ticket: &Value, slots: &[Slot]) -> OrderState {
     let now = app.clock.now();
     let terms = ["id", "title", "venue", "city", "startsAt", "timeZone", "section", "row", "blocks"];
-    let unit_price: Money = serde_json::from_value(ticket["price"].clone()).unwrap();
-    let name = |slot: &Slot| ticket["seats"][usize::from(*slot)]["name"].as_str().map(str::to_owned);
     let terms: serde_json::Map<_, _> = terms.iter().map(|key| ((*key).to_owned(), ticket[*key].clone())).collect();
+    let name = |slot: &Slot| ticket["seats"][usize::from(*slot)]["name"].as_str().map(str::to_owned);
+    let unit_price: Money = serde_json::from_value(ticket["price"].clone()).unwrap();
     OrderState {
         id: OrderId::new(),
         buyer_id: UserId::new(),
@@ -215,13 +232,9 @@ pub(crate) async fn create_sold(app: &TestApp, seller: &User) -> Value {
     ticket
 }
 
-/// The status of each seat of a listing's JSON.
-pub(crate) fn seat_statuses(ticket: &Value) -> Vec<&str> {
-    ticket["seats"].as_array().unwrap().iter().map(|seat| seat["status"].as_str().unwrap()).collect()
-}
-
-/// The newest published event of the listing.
+/// The published event of the listing with the highest version.
 pub(crate) async fn last_event(app: &TestApp, ticket: &Value) -> Envelope<Value> {
     let events = app.events("tickets").await;
-    events.into_iter().rfind(|event| ticket["id"] == event.subject).expect("an event")
+    let own = events.into_iter().filter(|event| ticket["id"] == event.subject);
+    own.max_by_key(|event| event.entityversion).expect("an event")
 }

@@ -20,6 +20,7 @@ async fn put_replaces_the_whole_listing() {
     full["category"] = json!("concert");
     full["section"] = json!("A");
     full["row"] = json!("2");
+    full["seats"] = json!(["14", "15"]);
     full["description"] = json!("Aisle");
     let before = create_listing_with(&app, &seller, &full).await;
     app.clock.advance(Duration::from_secs(1));
@@ -39,6 +40,7 @@ async fn put_replaces_the_whole_listing() {
     for field in ["city", "faceValue", "category", "section", "row", "seat", "description"] {
         assert_eq!(after[field], Value::Null, "{field} is cleared");
     }
+    assert_eq!((&after["seats"], &after["blocks"]), (&json!([{ "name": null, "status": "available" }]), &json!([1])));
     for field in ["id", "sellerId", "createdAt", "status"] {
         assert_eq!(after[field], before[field], "{field} stays");
     }

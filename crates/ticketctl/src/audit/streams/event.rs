@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use common::events::order::OrderStatus;
 use common::events::ticket::TicketStatus;
+use common::money::Money;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -66,17 +67,18 @@ pub(super) fn check(
     history::check(kind, id, aggregate, &steps, coverage, found);
 }
 
-/// A digest of order, ticket, seats and price of a seat, if the event confirms an order: its seats are reserved and it
-/// awaits payment.
+/// A digest of order, ticket, seats and prices, if the event confirms an order: its seats are reserved and it awaits
+/// payment.
 pub(super) fn confirmation(entity: &str, event: &Event) -> Option<u64> {
     let data = &event.data;
     let is_confirmed = entity == "order" && data["status"] == OrderStatus::AwaitingPayment.as_ref();
     let seats = || json!([data["slots"], data["seats"]]).to_string();
-    is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &seats(), &price(&data["unitPrice"])]))
+    let prices = || [price(&data["unitPrice"]), price(&data["price"])].concat();
+    is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &seats(), &prices()]))
 }
 
-/// For each order that seats of the ticket in the event are reserved for, a digest of order, ticket, seats and price of
-/// a seat. It equals the digest of that order's [`confirmation`].
+/// For each order that seats of the ticket in the event are reserved for, a digest of order, ticket, seats and prices: that
+/// of a seat, and that of the order's seats. It equals the digest of that order's [`confirmation`].
 pub(super) fn reservations(entity: &str, event: &Event) -> Vec<u64> {
     let data = &event.data;
     let seats = data["seats"].as_array().filter(|_| entity == "ticket");
@@ -90,7 +92,9 @@ pub(super) fn reservations(entity: &str, event: &Event) -> Vec<u64> {
         }
     }
     let digests = reserved.into_iter().map(|(order, (slots, names))| {
-        digest(&[order, &event.subject, &json!([slots, names]).to_string(), &price(&data["price"])])
+        let total = Money::deserialize(&data["price"]).ok().and_then(|price| price.times(slots.len()));
+        let prices = [price(&data["price"]), price(&json!(total))].concat();
+        digest(&[order, &event.subject, &json!([slots, names]).to_string(), &prices])
     });
     digests.collect()
 }
@@ -124,11 +128,11 @@ mod tests {
 
     #[test]
     fn confirmation_has_the_digest_of_its_reservation() {
-        let order = |price: i64, slots: [u8; 2]| {
-            let price = json!({ "amount": price, "currency": "EUR" });
+        let order = |[unit_price, price]: [i64; 2], slots: [u8; 2]| {
+            let money = |amount| json!({ "amount": amount, "currency": "EUR" });
             let data = json!({
                 "status": "awaitingPayment", "ticket": { "id": "t" }, "slots": slots, "seats": ["12", null],
-                "unitPrice": price,
+                "unitPrice": money(unit_price), "price": money(price),
             });
             Event { subject: "o".to_owned(), ..event("a", 1, data) }
         };
@@ -141,11 +145,11 @@ mod tests {
         };
         let reserved = reservations("ticket", &ticket("reserved"));
         assert_eq!(reserved.len(), 2, "one for each order");
-        assert!(confirmation("order", &order(5, [1, 2])).is_some_and(|confirmed| reserved.contains(&confirmed)));
-        for other in [order(6, [1, 2]), order(5, [0, 1])] {
+        assert!(confirmation("order", &order([5, 10], [1, 2])).is_some_and(|confirmed| reserved.contains(&confirmed)));
+        for other in [order([6, 12], [1, 2]), order([5, 5], [1, 2]), order([5, 10], [0, 1])] {
             assert!(confirmation("order", &other).is_some_and(|confirmed| !reserved.contains(&confirmed)));
         }
         assert_eq!(reservations("ticket", &ticket("sold")), Vec::<u64>::new());
-        assert_eq!(confirmation("payment", &order(5, [1, 2])), None);
+        assert_eq!(confirmation("payment", &order([5, 10], [1, 2])), None);
     }
 }
