@@ -68,8 +68,20 @@ where
 
 /// The notice that names the dropped parameters, if there are any.
 pub(crate) fn rejected_parameters_message(rejected: &[FieldError]) -> Option<String> {
-    let errors: Vec<_> = rejected.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
+    let errors: Vec<_> = rejected.iter().map(|error| format!("{} {}", label(&error.field), error.message)).collect();
     (!errors.is_empty()).then(|| format!("Some choices were not valid and were ignored: {}.", errors.join("; ")))
+}
+
+/// The label of a field that users type into. Any other parameter keeps its name: only an edited link has it wrong.
+fn label(parameter: &str) -> &str {
+    match parameter {
+        "from" => "From date",
+        "to" => "To date",
+        "min" => "Minimum price",
+        "max" => "Maximum price",
+        "number" => "Order number",
+        other => other,
+    }
 }
 
 impl<T, S: Send + Sync> FromRequestParts<S> for LenientQuery<T>
@@ -119,5 +131,11 @@ mod tests {
         let (limit, read, notice) = read(&format!("limit=1000&cursor={cursor}"));
         assert_eq!((limit, read.as_deref()), (None, Some(cursor)), "valid parameters remain");
         assert!(notice.unwrap().contains("limit must be a number from 1 to 100."));
+        let typed = [FieldError { field: "max".to_owned(), message: "must be an amount".to_owned() }];
+        let notice = rejected_parameters_message(&typed);
+        assert_eq!(
+            notice.as_deref(),
+            Some("Some choices were not valid and were ignored: Maximum price must be an amount.")
+        );
     }
 }

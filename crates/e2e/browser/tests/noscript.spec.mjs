@@ -103,7 +103,7 @@ test('sell a second ticket for a known show, and filter its page', async ({ newU
   await expect(rows.first()).toContainText('60.00 EUR');
   await expect(rows.first()).toContainText('Cheapest in section Stalls');
   await page.getByLabel('Section').selectOption('Balcony');
-  await page.getByRole('button', { name: 'Show', exact: true }).click();
+  await page.getByRole('button', { name: 'Apply filters' }).click();
   await expect(rows).toHaveCount(1);
   await expect(page.getByRole('heading', { name: '1 of 4 tickets, cheapest first' })).toBeVisible();
 });

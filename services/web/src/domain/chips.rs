@@ -122,7 +122,7 @@ mod tests {
             "Until 3 June 2026",
             "From 25.00 EUR",
             "Up to 50.00 EUR",
-            "In EUR",
+            "Prices in EUR",
             "Including sold out",
         ];
         assert_eq!(labels, expected);

@@ -80,11 +80,8 @@ impl OrderView {
 /// The timeline of an order, oldest entry first; payments of other orders are ignored. The last entry of an open order
 /// is its current status, without a time.
 pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<TimelineEntry> {
-    let is_one = order.slots.len() == 1;
-    let mut happened = vec![(
-        order.created_at,
-        if is_one { "The ticket was held for you." } else { "The tickets were held for you." }.to_owned(),
-    )];
+    let held = if order.slots.len() == 1 { "The ticket was held for you." } else { "The tickets were held for you." };
+    let mut happened = vec![(order.created_at, held.to_owned())];
     let mut refunds = Vec::new();
     for payment in payments.iter().filter(|payment| payment.order_id == order.id) {
         // A refund is a separate entry, so the time of the charge must not be that of the refund.

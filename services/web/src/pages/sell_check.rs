@@ -319,7 +319,7 @@ mod tests {
         }
         (page.editing, page.error) = (Some(ticket.terms.id.to_string()), Some("Not <now>.".to_owned()));
         let html = page.render().unwrap();
-        for part in ["Save changes", "Your changes are not saved yet.", "role=\"alert\"", "Not &#60;now&#62;."] {
+        for part in ["Save changes", "Your changes are not live yet.", "role=\"alert\"", "Not &#60;now&#62;."] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
     }

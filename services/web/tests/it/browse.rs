@@ -240,8 +240,8 @@ async fn invalid_parameters_are_dropped_and_reported() {
     let long = format!("q={}", "x".repeat(201));
     for (query, message) in [
         ("category=opera", "category must be one of concert"),
-        ("from=soon", "from must be a day"),
-        ("max=much", "max must be an amount"),
+        ("from=soon", "From date must be a day"),
+        ("max=much", "Maximum price must be an amount"),
         ("currency=usd", "currency must be"),
         ("when=soon", "when must be one of today"),
         ("status=withdrawn", "status must be"),

@@ -281,7 +281,7 @@ async fn seller_edits_a_listing_at_the_version_shown() {
     services.respond_with_problem(&put, 412, "Changed.", &[]);
     assert_contains(
         &type_form(&app, &draft('a'), &ana, &typed).await,
-        &["Save changes", "Your changes are not saved yet."],
+        &["Save changes", "Your changes are not live yet."],
     );
     let rejected = list(&app, &draft('a'), &ana).await;
     let html = follow(&app, &ana, rejected).await.expect(200).text();
