@@ -38,7 +38,7 @@ export const listing = (more = {}) => ({
 /** Lists a ticket and waits until the pages show it. */
 export const createListing = async (seller, more) => {
   const ticket = await send(seller.api, 'POST', '/api/tickets', 201, listing(more));
-  await waitForText(seller, `/tickets/${ticket.id}`, 'your own listing');
+  await waitForText(seller, `/tickets/${ticket.id}`, 'This is your listing');
   return ticket;
 };
 

@@ -316,7 +316,7 @@ async fn orders_are_upcoming_or_past_and_found_by_their_number() {
     // In the order of the page, the second is of Sooner. People type it as they like.
     let typed = numbers[1].replace('-', "").to_lowercase();
     let html = get(&app, &ana, &format!("/orders?number=tk+{typed}")).await.expect(200).text();
-    assert_contains(&html, &["Found</h2>", ">Sooner<", &format!("value=\"TK-{}\"", numbers[1])]);
+    assert_contains(&html, &["Your order</h2>", ">Sooner<", &format!("value=\"TK-{}\"", numbers[1])]);
     assert!(!html.contains(">Later<"), "{html}");
     let html = get(&app, &eve, &format!("/orders?number={typed}")).await.expect(200).text();
     assert_contains(&html, &["We couldn’t find an order with the number"]);
