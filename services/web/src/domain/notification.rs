@@ -74,7 +74,7 @@ impl Notification {
                 let is_soon = from <= now && now < order.expires_at;
                 is_soon.then(|| Self {
                     at: from,
-                    text: format!("Your hold on {title} is about to end. Pay now to get it. Order {number}."),
+                    text: format!("Your hold on {title} is about to end. Pay now to keep it. Order {number}."),
                     link: format!("/checkout/{id}"),
                 })
             }
@@ -99,7 +99,7 @@ impl Notification {
         let for_sale = ticket.status == TicketStatus::Available && !ticket.show_cancelled;
         for_sale.then(|| Self {
             at: drop.at,
-            text: format!("Price drop: {}, was {}: {}.", ticket.price, drop.from, ticket.terms.title),
+            text: format!("Price drop: {} is now {}, was {}.", ticket.terms.title, ticket.price, drop.from),
             link: format!("/tickets/{}", ticket.terms.id),
         })
     }

@@ -94,7 +94,7 @@ async fn watches_and_read_marks_determine_notifications() {
     assert_contains(&bell(&ben).await, &["Notifications, 1 unread"]);
     assert!(!bell(&ana).await.contains(" unread\""));
     let html = app.request("GET", "/notifications").as_user(&ben).send().await.expect(200).text();
-    assert_contains(&html, &["Price drop: 99.00 USD, was 125.50 USD: Carmen.", "Mark all as read"]);
+    assert_contains(&html, &["Price drop: Carmen is now 99.00 USD, was 125.50 USD.", "Mark all as read"]);
     // A notification that arrives after the page was rendered stays unread.
     let until = ticket.updated_at.to_string();
     assert_contains(&html, &[&format!("name=\"until\" value=\"{until}\"")]);
