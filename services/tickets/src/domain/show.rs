@@ -116,7 +116,7 @@ pub(crate) enum ShowError {
 impl From<ShowError> for Error {
     fn from(error: ShowError) -> Self {
         let (code, detail) = match error {
-            ShowError::Cancelled => ("show-cancelled", "This show is cancelled."),
+            ShowError::Cancelled => ("show-cancelled", "This show has been cancelled."),
             ShowError::Merged => {
                 ("show-merged", "This show was merged into another one. Use the show that `mergedInto` names.")
             }

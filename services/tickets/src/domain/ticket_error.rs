@@ -45,7 +45,7 @@ impl From<TicketError> for Error {
             }
             TicketError::NotFree => ("ticket-held", "Another order holds a seat that the order needs."),
             TicketError::NotReserved => ("ticket-not-held", "The ticket is not held for this order."),
-            TicketError::ShowCancelled => ("show-cancelled", "This show is cancelled."),
+            TicketError::ShowCancelled => ("show-cancelled", "This show has been cancelled."),
         };
         Self::Conflict(Rejection::new(code, detail))
     }
