@@ -124,6 +124,7 @@ const send = (timeout = ANSWER_TIMEOUT) => {
 
 const connect = () => {
   clearTimeout(retry);
+  if (socket) socket.onclose = null;
   socket = new WebSocket(`${location.origin.replace('http', 'ws')}/live`);
   socket.onopen = () => send();
   socket.onmessage = ({ data }) => {

@@ -25,6 +25,8 @@ pub mod show_watch;
 pub mod sign_in;
 pub mod sign_up;
 pub mod ticket;
+pub mod ticket_watch;
+pub mod typed_name;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -67,8 +69,8 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(show_watch::unwatch))
         .routes(routes!(ticket::ticket))
         .routes(routes!(ticket::hold))
-        .routes(routes!(ticket::watch))
-        .routes(routes!(ticket::unwatch))
+        .routes(routes!(ticket_watch::watch))
+        .routes(routes!(ticket_watch::unwatch))
         .routes(routes!(ticket::withdraw))
         .routes(routes!(sell_find::find))
         .routes(routes!(sell::begin))

@@ -6,7 +6,7 @@ use axum::response::Response;
 use common::api::users::{NewUser, Password, SignUp};
 use common::error::Error;
 use common::text::Text;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::layout::{self, Layout, with_retry_after};
@@ -56,8 +56,8 @@ struct SignUpPage {
 }
 
 fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
-    let layout = Layout::new("Sign up", "Create an account to buy and sell tickets.", viewer);
     let next = safe_redirect_path(&form.next).to_owned();
+    let layout = Layout::new("Sign up", "Create an account to buy and sell tickets.", viewer).leading_to(&next);
     let holds = hold_intention::is_intended(&next);
     SignUpPage { layout, email: form.email, display_name: form.display_name, next, errors, holds }
 }
@@ -65,8 +65,13 @@ fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
 /// Show the sign-up form.
 #[utoipa::path(get, path = "/signup", tag = "pages", params(NextQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
-pub(super) async fn sign_up_form(viewer: Viewer, query: LenientQuery<NextQuery>) -> Result<Response, Error> {
-    let form = SignUpForm { next: query.value.next, ..SignUpForm::default() };
+pub(super) async fn sign_up_form(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    query: LenientQuery<NextQuery>,
+) -> Result<Response, Error> {
+    let form = SignUpForm { next: query.next(&headers, &state.public_url), ..SignUpForm::default() };
     let mut page = page(&viewer, form, FormErrors::default());
     page.layout.notice = rejected_parameters_message(&query.rejected);
     layout::respond(StatusCode::OK, &page.layout, &page)
