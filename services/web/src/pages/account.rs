@@ -20,7 +20,7 @@ use super::layout::{self, Layout, see_other, with_parameters, with_retry_after};
 use super::sign_in::credential_errors;
 use super::typed_name;
 use crate::client_context::{ClientContext, with_cookies};
-use crate::domain::form::FormErrors;
+use crate::domain::form::{Fault, FormErrors};
 use crate::domain::moment::Moment;
 use crate::flows::await_version::await_version;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
@@ -92,6 +92,21 @@ struct AccountPage {
     password_changed: bool,
     name_errors: FormErrors,
     password_errors: FormErrors,
+}
+
+impl AccountPage {
+    fn name_faults(&self) -> Vec<Fault<'_>> {
+        self.name_errors.of_fields(&[("displayName", "Display name")])
+    }
+
+    fn password_faults(&self) -> Vec<Fault<'_>> {
+        self.password_errors.of_fields(&[("current", "Current password"), ("new", "New password")])
+    }
+}
+
+/// GET /.well-known/change-password: where password managers send their users.
+pub(super) async fn password_address() -> Response {
+    see_other("/account#password")
 }
 
 fn last_used(session: &api::users::Session) -> Moment {
@@ -259,6 +274,7 @@ mod tests {
             "Unknown device",
             &format!("action=\"/account/sessions/{}/revoke\"", other.id),
             "Your password has been changed",
+            "name=\"username\" autocomplete=\"username\" value=\"a@example.com\" hidden",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

@@ -103,6 +103,7 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         pages
             .route("/assets/{name}", get(assets::serve))
             .route("/sw.js", get(offline::service_worker))
+            .route("/.well-known/change-password", get(account::password_address))
             .route("/robots.txt", get(robots)),
         document,
     )

@@ -19,7 +19,7 @@ use validator::{Validate, ValidationError};
 use super::layout::{self, Layout, see_other, with_retry_after};
 use super::{after_sign_in, hold_intention, sell_draft, typed_name};
 use crate::client_context::{ClientContext, with_cookies};
-use crate::domain::form::{FormErrors, safe_redirect_path};
+use crate::domain::form::{Fault, FormErrors, safe_redirect_path};
 use crate::forms::{FormFields, SubmittedForm, validate_request};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
@@ -96,6 +96,12 @@ struct SignInPage {
     holds: bool,
     /// Whether what was typed is there afterwards.
     keeps_input: bool,
+}
+
+impl SignInPage {
+    fn faults(&self) -> Vec<Fault<'_>> {
+        self.errors.of_fields(&[("email", "Email"), ("password", "Password")])
+    }
 }
 
 fn page(viewer: &Viewer, email: String, next: &str, errors: FormErrors, replaces_page: bool) -> SignInPage {

@@ -13,7 +13,7 @@ use super::layout::{self, Layout, with_retry_after};
 use super::sign_in::NextQuery;
 use super::{after_sign_in, hold_intention};
 use crate::client_context::ClientContext;
-use crate::domain::form::{FormErrors, safe_redirect_path};
+use crate::domain::form::{Fault, FormErrors, safe_redirect_path};
 use crate::flows::await_version::poll_until;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
@@ -53,6 +53,12 @@ struct SignUpPage {
     errors: FormErrors,
     /// Whether a ticket is held afterwards.
     holds: bool,
+}
+
+impl SignUpPage {
+    fn faults(&self) -> Vec<Fault<'_>> {
+        self.errors.of_fields(&[("email", "Email"), ("displayName", "Display name"), ("password", "Password")])
+    }
 }
 
 fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
@@ -130,7 +136,8 @@ mod tests {
         };
         let errors = FormErrors::new("password", "must have 8 characters");
         let html = page(&Viewer::Guest, form, errors).render().unwrap();
-        for part in ["value=\"a@b\"", "value=\"&#60;i&#62;\"", "Must have 8 characters.", "aria-invalid=\"true\""] {
+        let listed = "<li><a href=\"#password\">Password</a>: Must have 8 characters.</li>";
+        for part in ["value=\"a@b\"", "value=\"&#60;i&#62;\"", listed, "aria-invalid=\"true\"", "-1\" autofocus>"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("secret words"), "{html}");

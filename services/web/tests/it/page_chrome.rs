@@ -78,5 +78,8 @@ async fn pages_have_no_inline_code_and_basic_accessibility() {
             }
         }
     }
+    // Password managers send their users there.
+    let response = app.request("GET", "/.well-known/change-password").send().await.expect(303);
+    assert_eq!(response.header("location"), "/account#password");
     assert!(app.request("GET", "/robots.txt").send().await.expect(200).text().contains("Disallow: /api/"));
 }

@@ -142,7 +142,7 @@ async fn page_lists_the_tickets_cheapest_first() {
             "Town Hall, New York",
             "46.00 EUR or 125.50 USD",
             "4 left",
-            "4 tickets, cheapest first",
+            "4 tickets, cheapest first in each currency",
             "Section Balcony, seat 1",
             "4.00 EUR under face value",
             "at face value",
