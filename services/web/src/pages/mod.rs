@@ -4,6 +4,7 @@ pub mod account;
 pub mod after_sign_in;
 pub mod browse;
 pub mod checkout;
+pub mod command_paths;
 pub mod error;
 pub mod hold_intention;
 pub mod home;
@@ -100,7 +101,7 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .route_layer(from_fn_with_state(state.clone(), viewer::resolve));
     let (pages, document) = pages.split_for_parts();
     (
-        pages
+        command_paths::with_redirects(pages)
             .route("/assets/{name}", get(assets::serve))
             .route("/sw.js", get(offline::service_worker))
             .route("/.well-known/change-password", get(account::password_address))

@@ -197,6 +197,10 @@ fn page(
         currency: params.currency.clone(),
         max: None,
     };
+    if filter.section.as_ref().is_some_and(|key| show_rows::sections(tickets).iter().all(|one| one.key != *key)) {
+        rejected = Some(format!("The section was ignored: no ticket for sale is in “{}”.", params.section.trim()));
+        filter.section = None;
+    }
     let compared = params.currency.clone().or_else(|| currencies.first().cloned());
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {

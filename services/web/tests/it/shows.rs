@@ -172,7 +172,11 @@ async fn page_lists_the_tickets_cheapest_first() {
     }
     assert_contains(&page(&app, &format!("{address}?max=50")).await, &["2 of 4 tickets in EUR, cheapest first"]);
     assert_contains(&page(&app, &format!("{address}?max=1")).await, &["No ticket is like that", "Show all tickets"]);
-    for (query, message) in [("max=much", "it must be an amount"), ("currency=euro", "currency must be")] {
+    for (query, message) in [
+        ("max=much", "it must be an amount"),
+        ("currency=euro", "currency must be"),
+        ("section=Loge", "no ticket for sale is in “Loge”"),
+    ] {
         let html = page(&app, &format!("{address}?{query}")).await;
         assert_contains(&html, &["ignored", message]);
         assert_eq!(prices(&html).len(), 4, "{query}");
