@@ -184,7 +184,11 @@ async fn header_leads_back_to_the_page_that_it_was_on() {
         let html = request.send().await.expect(200).text();
         // Also by way of the other form, which both the header and the page link to.
         assert_contains(&html, &["name=\"next\" value=\"/browse?q=a&#38;max=5\""]);
-        let other = if form == "/signin" { "/signup" } else { "/signin" };
+        let (other, password) =
+            if form == "/signin" { ("/signup", "current-password") } else { ("/signin", "new-password") };
+        // What password managers fill in.
+        let password = format!("type=\"password\" autocomplete=\"{password}\"");
+        assert_contains(&html, &["type=\"email\" autocomplete=\"username\"", &password]);
         let link = format!("href=\"{other}?next=/browse%3Fq%3Da%26max%3D5\"");
         assert_eq!(html.matches(&link).count(), 2, "{link} is not twice in {html}");
         let request = app.request("GET", form).header("referer", "https://evil.example/browse");
