@@ -1,8 +1,8 @@
 //! GET /live: the WebSocket of an open page.
 //!
 //! # Why
-//! A connection may be dead though nothing has closed it: a phone changed networks, a laptop slept. Each side notices by
-//! itself. A page reports its versions periodically, and the server closes the connection without reports; the server
+//! A connection may be dead though nothing has closed it: a phone changed networks, a laptop slept. Each side notices
+//! by itself. A page reports its versions periodically, and the server closes a connection without reports; the server
 //! answers every report, and a page without an answer connects again.
 
 use std::collections::HashMap;

@@ -41,7 +41,8 @@ struct BrowsePage {
     /// The corrected search words, if the original ones found nothing.
     corrected: Option<String>,
     summary: String,
-    /// The notice about parameters that were rejected, or that contradict each other. In the results, because a new search replaces only these.
+    /// The notice about parameters that were rejected, or that contradict each other. In the results, because a new
+    /// search replaces only these.
     rejected: Option<String>,
     /// The results.
     shows: Vec<ShowView>,
