@@ -38,11 +38,20 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     for file in files {
         println!("cargo::rerun-if-changed={}", file.display());
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        embed(&mut table, &out, &name, &fs::read(&file)?)?;
+        if file.extension().is_some_and(|extension| extension == "js") {
+            embed(&mut table, &out, &name, without_comments(&fs::read_to_string(&file)?).as_bytes())?;
+        } else {
+            embed(&mut table, &out, &name, &fs::read(&file)?)?;
+        }
     }
     table.push(']');
     fs::write(out.join("assets.rs"), table)?;
     Ok(())
+}
+
+/// A script without the lines that are comments only.
+fn without_comments(script: &str) -> String {
+    script.split_inclusive('\n').filter(|line| !line.trim_start().starts_with("//")).collect()
 }
 
 /// Writes the file and its compressed forms, and adds a line to the table.

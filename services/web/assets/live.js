@@ -3,12 +3,21 @@
 import { say } from 'shop/countdown';
 
 const REPORT_INTERVAL = 25_000;
+// The server answers each report. Without an answer the connection is dead, though nothing has closed it.
+const ANSWER_TIMEOUT = 20_000;
+// Whoever comes back to a page looks at it now.
+const ANSWER_TIMEOUT_AWAKE = 5_000;
 // The server closes the connection of a page that reports more topics.
 const MAX_TOPICS = 120;
 const shown = (topic) => document.querySelectorAll(`[data-live="${CSS.escape(topic)}"]`);
 
+const day = () => new Date().toDateString();
+
 let socket;
+let patience;
+let retry;
 let failures = 0;
+const openedOn = day();
 let busy = false;
 let again = false;
 
@@ -106,30 +115,59 @@ const apply = (message) => {
   });
 };
 
-const send = () => {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ watch: versions() }));
+const send = (timeout = ANSWER_TIMEOUT) => {
+  if (socket.readyState !== WebSocket.OPEN) return;
+  socket.send(JSON.stringify({ watch: versions() }));
+  clearTimeout(patience);
+  patience = setTimeout(lose, timeout);
 };
 
 const connect = () => {
+  clearTimeout(retry);
+  if (socket) socket.onclose = null;
   socket = new WebSocket(`${location.origin.replace('http', 'ws')}/live`);
-  socket.onopen = () => { failures = 0; send(); };
-  socket.onmessage = (message) => apply(JSON.parse(message.data));
-  socket.onclose = () => {
-    failures += 1;
-    // Randomised, since all pages of a stopped instance reconnect.
-    const wait = 250 + Math.random() * Math.min(30_000, 2_000 * 2 ** (failures - 1));
-    setTimeout(connect, wait);
-    // Where WebSockets are blocked, the page must not stay out of date.
-    if (failures % 3 === 0 && document.getElementById('live')) reload();
+  socket.onopen = () => send();
+  socket.onmessage = ({ data }) => {
+    clearTimeout(patience);
+    failures = 0;
+    apply(JSON.parse(data));
   };
+  socket.onclose = lose;
+};
+
+// Gives up the connection, whose closing handshake may take minutes, and makes another one.
+function lose() {
+  clearTimeout(patience);
+  socket.onclose = socket.onmessage = null;
+  socket.close();
+  failures += 1;
+  // Randomised, since all pages of a stopped instance reconnect.
+  retry = setTimeout(connect, 250 + Math.random() * Math.min(30_000, 2_000 * 2 ** (failures - 1)));
+  // Where WebSockets are blocked, the page must not stay out of date.
+  if (failures % 3 === 0 && document.getElementById('live')) reload();
+}
+
+// While a device sleeps or has no network, and in the back/forward cache, nothing arrives and timers stand still.
+const wake = () => {
+  if (document.hidden) return;
+  // What takes place today is something else tomorrow.
+  if (day() !== openedOn && document.querySelector('[data-today]')) reloadAll();
+  else if (socket.readyState > WebSocket.OPEN) connect();
+  else send(ANSWER_TIMEOUT_AWAKE);
 };
 
 export const listen = () => {
   connect();
   setInterval(send, REPORT_INTERVAL);
   // Report content loaded by htmx too.
-  document.addEventListener('htmx:afterSettle', send);
-  document.addEventListener('shop:reloaded', send);
+  for (const changed of ['htmx:afterSettle', 'shop:reloaded']) document.addEventListener(changed, () => send());
+  document.addEventListener('visibilitychange', wake);
+  for (const back of ['focus', 'online']) addEventListener(back, wake);
+  addEventListener('pageshow', ({ persisted }) => {
+    // A form that was sent before must not be sent with the same key again.
+    if (persisted) reload();
+    wake();
+  });
   // The server may end the hold slightly later than the countdown.
   document.addEventListener('shop:countdown-ended', ({ detail }) => setTimeout(() => {
     if (detail.isConnected && detail.closest('#live')) reload();

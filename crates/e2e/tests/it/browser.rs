@@ -14,7 +14,7 @@ async fn users_buy_and_sell() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_work_by_keyboard_without_scripts_on_phones_and_offline() {
-    run_specs(&[], &["keyboard", "noscript", "phone", "offline"]).await;
+    run_specs(&[], &["keyboard", "noscript", "phone", "offline", "habits"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -198,6 +198,15 @@ impl Filter {
         Self { sort, ..Self::default() }
     }
 
+    /// Why no show can match: a range ends before it begins.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        if self.from.zip(self.to).is_some_and(|(first, last)| first > last) {
+            return Some("The last day is before the first day, so that no show matches.");
+        }
+        let is_below = self.min_price.zip(self.max_price).is_some_and(|(lowest, highest)| lowest > highest);
+        is_below.then_some("The highest price is below the lowest price, so that no show matches.")
+    }
+
     /// The filter that valid parameters describe.
     pub(crate) fn new(params: &SearchParams, rules: &SearchRules) -> Self {
         let sort = params.sort.unwrap_or_default();
@@ -293,7 +302,10 @@ mod tests {
     #[test]
     fn empty_range_is_valid() {
         // The form may be only half filled in.
-        parse("from=2026-06-03&to=2026-06-01&min=9&max=1");
+        let said = |query| parse(query).contradiction().unwrap_or_default();
+        assert!(said("from=2026-06-03&to=2026-06-01&min=9&max=1").starts_with("The last day is before the first day"));
+        assert!(said("min=9&max=1").starts_with("The highest price is below the lowest price"));
+        assert_eq!(said("from=2026-06-01&to=2026-06-01&min=9&max=9"), "");
     }
 
     #[test]

@@ -14,6 +14,15 @@ use validator::ValidationErrors;
 #[serde(from = "Vec<(String, String)>", into = "Vec<(String, String)>")]
 pub(crate) struct FormErrors(BTreeMap<String, String>);
 
+/// An error of a field, for the list of errors above the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fault<'a> {
+    /// Id of the field.
+    pub id: &'a str,
+    pub label: &'a str,
+    pub text: &'a str,
+}
+
 impl From<Vec<(String, String)>> for FormErrors {
     fn from(pairs: Vec<(String, String)>) -> Self {
         Self(pairs.into_iter().collect())
@@ -35,6 +44,11 @@ impl FormErrors {
 
     pub(crate) fn get(&self, field: &str) -> Option<&str> {
         self.0.get(field).map(String::as_str)
+    }
+
+    /// The errors of these fields, in this order. Each field is given by its id and its label.
+    pub(crate) fn of_fields(&self, fields: &[(&'static str, &'static str)]) -> Vec<Fault<'_>> {
+        fields.iter().filter_map(|&(id, label)| Some(Fault { id, label, text: self.get(id)? })).collect()
     }
 
     /// The error of the whole form.
@@ -136,6 +150,8 @@ mod tests {
         let errors = FormErrors::from_problem(&problem, |field| field.starts_with("price").then_some("price"));
         assert_eq!(errors.get("price"), Some("Must be at least 50."));
         assert_eq!(errors.general(), Some("Nonce is unknown."));
+        let listed = errors.of_fields(&[("title", "Title"), ("price", "Price")]);
+        assert_eq!(listed, [Fault { id: "price", label: "Price", text: "Must be at least 50." }]);
         (problem.errors, problem.detail) = (Vec::new(), "Sign in".to_owned());
         assert_eq!(FormErrors::from_problem(&problem, |_| None).general(), Some("Sign in."));
     }

@@ -1,4 +1,9 @@
 //! GET /live: the WebSocket of an open page.
+//!
+//! # Why
+//! A connection may be dead though nothing has closed it: a phone changed networks, a laptop slept. Each side notices
+//! by itself. A page reports its versions periodically, and the server closes a connection without reports; the server
+//! answers every report, and a page without an answer connects again.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +17,9 @@ use common::events::order::OrderState;
 use common::events::ticket::TicketState;
 use common::id::{OrderId, ShowId, TicketId, UserId};
 use futures::future::try_join_all;
+use futures::{Stream, StreamExt as _};
 use platform::telemetry;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use validator::Validate as _;
 
@@ -27,7 +34,7 @@ use crate::store::{lists, offers};
 use crate::viewer::Viewer;
 
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
-/// A page reports its versions every 25 s. A connection without a message for this long is closed.
+/// A page reports its versions every 25 s. A connection is closed this long after the last message from its page.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(80);
 /// Reports that follow the previous one sooner than this are early.
 const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(250);
@@ -70,19 +77,20 @@ async fn run_connection(
 ) -> Option<(u16, &'static str)> {
     let mut unread = None;
     let (mut last_report, mut early_reports) = (Instant::now(), 0);
+    let mut last_message = Instant::now();
     loop {
-        let received = tokio::select! {
-            message = subscriber.messages.recv() => {
+        let text = match next(&mut subscriber.messages, socket, last_message).await {
+            Next::Update(message) => {
                 socket.send(Message::Text(message?)).await.ok()?;
                 continue;
             }
-            received = tokio::time::timeout(IDLE_TIMEOUT, socket.recv()) => received,
-        };
-        let text = match received {
-            Err(_) => return Some((close_code::AWAY, "silent")),
-            Ok(None | Some(Err(_) | Ok(Message::Close(_)))) => return None,
-            Ok(Some(Ok(Message::Text(text)))) => text,
-            Ok(Some(Ok(_))) => continue,
+            Next::Silence => return Some((close_code::AWAY, "silent")),
+            Next::Message(None | Some(Err(_) | Ok(Message::Close(_)))) => return None,
+            Next::Message(Some(Ok(message))) => {
+                last_message = Instant::now();
+                let Message::Text(text) = message else { continue };
+                text
+            }
         };
         early_reports = if last_report.elapsed() < MIN_REPORT_INTERVAL { early_reports + 1 } else { 0 };
         last_report = Instant::now();
@@ -104,6 +112,30 @@ async fn run_connection(
             // The page's next report repeats the attempt.
             Err(error) => tracing::warn!(error = telemetry::causes(&error), "could not bring a live page up to date"),
         }
+        socket.send(Message::Text(message::report_handled())).await.ok()?;
+    }
+}
+
+/// What happens next on a connection.
+#[derive(Debug)]
+enum Next<M> {
+    /// An update for the page; `None` if there will be no more.
+    Update(Option<Utf8Bytes>),
+    /// A message from the page; `None` if the connection has ended.
+    Message(Option<M>),
+    /// The page has sent nothing for too long, however much was sent to it.
+    Silence,
+}
+
+async fn next<M>(
+    updates: &mut mpsc::Receiver<Utf8Bytes>,
+    socket: &mut (impl Stream<Item = M> + Unpin),
+    last_message: Instant,
+) -> Next<M> {
+    tokio::select! {
+        update = updates.recv() => Next::Update(update),
+        message = socket.next() => Next::Message(message),
+        () = tokio::time::sleep_until(last_message + IDLE_TIMEOUT) => Next::Silence,
     }
 }
 
@@ -220,4 +252,26 @@ async fn missed_of_shows(state: &AppState, model: &Replicas, shown: &[ShownShow]
         missed.push(message::show_changed(&found, state.clock.now())?);
     }
     Ok(missed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_page_is_noticed_though_it_is_sent_updates() {
+        let (sender, mut updates) = mpsc::channel::<Utf8Bytes>(1);
+        let mut dead = futures::stream::pending::<()>();
+        let opened = Instant::now();
+        for _ in 0..3 {
+            tokio::time::advance(IDLE_TIMEOUT / 4).await;
+            sender.send("an update".into()).await.unwrap();
+            assert!(matches!(next(&mut updates, &mut dead, opened).await, Next::Update(Some(_))));
+        }
+        assert!(matches!(next(&mut updates, &mut dead, opened).await, Next::Silence));
+        assert_eq!(opened.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
+        let mut alive = futures::stream::iter(["a report"]);
+        assert!(matches!(next(&mut updates, &mut alive, Instant::now()).await, Next::Message(Some("a report"))));
+        assert!(matches!(next(&mut updates, &mut alive, Instant::now()).await, Next::Message(None)));
+    }
 }

@@ -11,15 +11,16 @@ use common::api::users::{
 use common::events::user::UserState;
 use common::id::SessionId;
 use common::text::Text;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::layout::{self, Layout, see_other, with_retry_after};
+use super::layout::{self, Layout, see_other, with_parameters, with_retry_after};
 use super::sign_in::credential_errors;
+use super::typed_name;
 use crate::client_context::{ClientContext, with_cookies};
-use crate::domain::form::FormErrors;
+use crate::domain::form::{Fault, FormErrors};
 use crate::domain::moment::Moment;
 use crate::flows::await_version::await_version;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
@@ -69,6 +70,16 @@ pub(crate) struct AccountQuery {
     /// Whether the password has just been changed.
     #[serde(default)]
     password_changed: bool,
+    /// The display name that was typed before the user had to sign in.
+    #[serde(default)]
+    #[validate(length(max = 200))]
+    #[param(max_length = 200)]
+    display_name: String,
+}
+
+/// Sends a user whose session has ended to the sign-in form, which leads to this path.
+fn sign_in_first(next: &str, cookies: Vec<HeaderValue>) -> Response {
+    with_cookies(see_other(&with_parameters("/signin", &[("next", next)])), cookies)
 }
 
 #[derive(Template)]
@@ -81,6 +92,21 @@ struct AccountPage {
     password_changed: bool,
     name_errors: FormErrors,
     password_errors: FormErrors,
+}
+
+impl AccountPage {
+    fn name_faults(&self) -> Vec<Fault<'_>> {
+        self.name_errors.of_fields(&[("displayName", "Display name")])
+    }
+
+    fn password_faults(&self) -> Vec<Fault<'_>> {
+        self.password_errors.of_fields(&[("current", "Current password"), ("new", "New password")])
+    }
+}
+
+/// GET /.well-known/change-password: where password managers send their users.
+pub(super) async fn password_address() -> Response {
+    see_other("/account#password")
 }
 
 fn last_used(session: &api::users::Session) -> Moment {
@@ -125,6 +151,10 @@ pub(super) async fn account(
     let mut page = page(&state, &viewer, &client).await?;
     page.password_changed = query.value.password_changed;
     page.layout.notice = rejected_parameters_message(&query.rejected);
+    if !query.value.display_name.is_empty() {
+        page.display_name = query.value.display_name;
+        page.layout.notice.get_or_insert_with(|| "Your new name is not saved yet.".to_owned());
+    }
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
 
@@ -137,7 +167,7 @@ pub(super) async fn rename(
     client: ClientContext,
     SubmittedForm { form, request }: SubmittedForm<AccountForm>,
 ) -> Result<Response, PageError> {
-    let id = viewer.require_user("/account")?;
+    let Some(id) = viewer.id() else { return Ok(sign_in_first(&typed_name::path(&form.display_name), Vec::new())) };
     let body = match request {
         Ok(body) => body,
         Err(errors) => return page_with_name_errors(&state, &viewer, &client, (form.display_name, errors)).await,
@@ -152,6 +182,9 @@ pub(super) async fn rename(
         Err(error) if error.status() == StatusCode::BAD_REQUEST => {
             let errors = FormErrors::from_problem(&error.problem, field);
             page_with_name_errors(&state, &viewer, &client, (form.display_name, errors)).await
+        }
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
+            Ok(sign_in_first(&typed_name::path(&form.display_name), error.cookies))
         }
         Err(error) => Err(error.into()),
     }
@@ -172,8 +205,11 @@ pub(super) async fn change_password(
         Err(errors) => (StatusCode::BAD_REQUEST, errors, None),
         Ok(body) => match state.services.send(&ChangePassword { body }, &client).await {
             Ok(_) => return Ok(see_other("/account?password_changed=true")),
-            // A 401 is not about the password: the session has ended.
-            Err(error) if error.status().is_client_error() && error.status() != StatusCode::UNAUTHORIZED => {
+            // It is not about the password: the session has ended.
+            Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
+                return Ok(sign_in_first("/account", error.cookies));
+            }
+            Err(error) if error.status().is_client_error() => {
                 (error.status(), credential_errors(&error, field), error.retry_after)
             }
             Err(error) => return Err(error.into()),
@@ -188,12 +224,17 @@ pub(super) async fn change_password(
     responses((status = 303, description = "Signed out there.")))]
 pub(super) async fn revoke(
     State(state): State<AppState>,
+    viewer: Viewer,
     client: ClientContext,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let id: SessionId = id.parse().map_err(|_| common::error::Error::NotFound)?;
-    let response = state.services.send(&EndSession { id }, &client).await?;
-    Ok(with_cookies(see_other("/account"), response.cookies))
+    viewer.require_user("/account")?;
+    match state.services.send(&EndSession { id }, &client).await {
+        Ok(response) => Ok(with_cookies(see_other("/account"), response.cookies)),
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED => Ok(sign_in_first("/account", error.cookies)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +274,7 @@ mod tests {
             "Unknown device",
             &format!("action=\"/account/sessions/{}/revoke\"", other.id),
             "Your password has been changed",
+            "name=\"username\" autocomplete=\"username\" value=\"a@example.com\" hidden",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

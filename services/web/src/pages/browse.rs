@@ -40,7 +40,8 @@ struct BrowsePage {
     /// The corrected search words, if the original ones found nothing.
     corrected: Option<String>,
     summary: String,
-    /// The notice about rejected parameters. In the results, because a new search replaces only these.
+    /// The notice about parameters that were rejected, or that contradict each other. In the results, because a new
+    /// search replaces only these.
     rejected: Option<String>,
     /// The results.
     shows: Vec<ShowView>,
@@ -109,7 +110,7 @@ pub(super) async fn browse(
         active_filters,
         corrected: found.corrected,
         summary: summary(found.shows.len(), has_more, &filter),
-        rejected: rejected_parameters_message(&rejected),
+        rejected: rejected_parameters_message(&rejected).or_else(|| filter.contradiction().map(str::to_owned)),
         shows: views(&found.shows, now),
         fallback: views(&fallback, now),
         is_continued: filter.after.is_some(),

@@ -156,15 +156,17 @@ pub(super) async fn cancel(
     client: ClientContext,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
-    viewer.require_user(format!("/checkout/{id}"))?;
+    let page = format!("/checkout/{id}");
+    viewer.require_user(&page)?;
     let id: OrderId = id.parse().map_err(|_| Error::NotFound)?;
     match state.services.send(&CancelOrder { id }, &client).await {
         Ok(response) => drop(await_version::<OrderState>(&state, &id.to_string(), response.body.version).await?),
         // Already paid or closed: the page shows which.
         Err(error) if error.status() == StatusCode::CONFLICT => {}
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED => return Err(PageError::SignInRequired(page)),
         Err(error) => return Err(error.into()),
     }
-    Ok(see_other(&format!("/checkout/{id}")))
+    Ok(see_other(&page))
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub(crate) struct Layout {
     /// Canonical URL. A page without one is excluded from search engines.
     pub canonical: Option<String>,
     pub viewer: Option<Viewer>,
+    /// Where the links to sign-in and sign-up lead afterwards; `None` for the page that they are on.
+    pub next: Option<String>,
     /// A message above the page's content.
     pub notice: Option<String>,
     /// Nonce of our inline scripts in this response.
@@ -45,11 +47,18 @@ impl Layout {
             description: description.into(),
             canonical: None,
             viewer: None,
+            next: None,
             notice: None,
             nonce: BASE64_STANDARD.encode(rand::random::<[u8; 16]>()),
             script: None,
             stripe_origin: None,
         }
+    }
+
+    /// Has the links to sign-in and sign-up lead to this path afterwards.
+    #[must_use]
+    pub(crate) fn leading_to(self, next: &str) -> Self {
+        Self { next: Some(next.to_owned()).filter(|next| next != "/"), ..self }
     }
 
     /// Whether the viewer is known to be a guest.

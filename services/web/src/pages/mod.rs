@@ -4,6 +4,7 @@ pub mod account;
 pub mod after_sign_in;
 pub mod browse;
 pub mod checkout;
+pub mod command_paths;
 pub mod error;
 pub mod hold_intention;
 pub mod home;
@@ -25,6 +26,8 @@ pub mod show_watch;
 pub mod sign_in;
 pub mod sign_up;
 pub mod ticket;
+pub mod ticket_watch;
+pub mod typed_name;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -67,8 +70,8 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(show_watch::unwatch))
         .routes(routes!(ticket::ticket))
         .routes(routes!(ticket::hold))
-        .routes(routes!(ticket::watch))
-        .routes(routes!(ticket::unwatch))
+        .routes(routes!(ticket_watch::watch))
+        .routes(routes!(ticket_watch::unwatch))
         .routes(routes!(ticket::withdraw))
         .routes(routes!(sell_find::find))
         .routes(routes!(sell::begin))
@@ -98,9 +101,10 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .route_layer(from_fn_with_state(state.clone(), viewer::resolve));
     let (pages, document) = pages.split_for_parts();
     (
-        pages
+        command_paths::with_redirects(pages)
             .route("/assets/{name}", get(assets::serve))
             .route("/sw.js", get(offline::service_worker))
+            .route("/.well-known/change-password", get(account::password_address))
             .route("/robots.txt", get(robots)),
         document,
     )

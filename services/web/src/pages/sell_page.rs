@@ -7,7 +7,7 @@ use common::money::Currency;
 
 use super::layout::Layout;
 use super::sell_draft::form_path;
-use crate::domain::form::FormErrors;
+use crate::domain::form::{Fault, FormErrors};
 use crate::domain::listing_form::{ListingForm, categories};
 use crate::domain::listing_view::place;
 use crate::domain::moment::{Moment, zones};
@@ -19,6 +19,25 @@ use crate::state::AppState;
 use crate::store::drafts::DraftId;
 use crate::store::offers;
 use crate::viewer::Viewer;
+
+/// The fields of the form in its order, by id, with their labels.
+const FIELDS: [(&str, &str); 15] = [
+    ("title", "Title"),
+    ("category", "Category"),
+    ("venue", "Venue"),
+    ("city", "City"),
+    ("starts_at", "Date and time"),
+    ("time_zone", "Time zone"),
+    ("price", "Price"),
+    ("face_value", "Face value"),
+    ("section", "Section"),
+    ("row", "Row"),
+    ("seats", "Seat numbers"),
+    ("quantity", "How many seats"),
+    ("split", "Sell several seats"),
+    ("sizes", "Sizes"),
+    ("description", "Description"),
+];
 
 #[derive(Template)]
 #[template(path = "sell.html")]
@@ -71,6 +90,10 @@ pub(super) async fn known_show(
 }
 
 impl SellPage {
+    fn faults(&self) -> Vec<Fault<'_>> {
+        self.errors.of_fields(&FIELDS)
+    }
+
     /// Whether what the show fills is folded away. It must be open where something is to be corrected.
     fn is_folded(&self) -> bool {
         let filled = ["title", "venue", "city", "starts_at", "time_zone", "category"];
@@ -166,6 +189,7 @@ mod tests {
             "for=\"sizes\">Group sizes</label>",
             "Must be at least 0.50 &#60;USD&#62;.",
             "aria-describedby=\"price-fault\"",
+            "<li><a href=\"#price\">Price</a>: Must be at least 0.50 &#60;USD&#62;.</li>",
             "Two lines,\n&#34;quoted&#34;.",
             "name=\"version\" value=\"7\"",
             "action=\"/sell/drafts/a/edit\"",
@@ -179,6 +203,11 @@ mod tests {
         let html = page.render().unwrap();
         for part in ["<option selected>US/Eastern</option>", "<option selected>JPY</option>"] {
             assert!(html.contains(part), "{part} is not in {html}");
+        }
+        // The list of errors names each field by its label.
+        for (id, label) in FIELDS {
+            let labelled = format!("for=\"{id}\">{label}</label>");
+            assert!(html.contains(&labelled), "{labelled} is not in {html}");
         }
         page.editing = None;
         page.errors = FormErrors::default();

@@ -197,6 +197,10 @@ fn page(
         currency: params.currency.clone(),
         max: None,
     };
+    if filter.section.as_ref().is_some_and(|key| show_rows::sections(tickets).iter().all(|one| one.key != *key)) {
+        rejected = Some(format!("The section was ignored: no ticket for sale is in “{}”.", params.section.trim()));
+        filter.section = None;
+    }
     let compared = params.currency.clone().or_else(|| currencies.first().cloned());
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {
@@ -218,7 +222,8 @@ fn page(
         summary: summary(
             rows.iter().map(|row| row.free).sum(),
             total(tickets.len(), show_rows::free_seats(tickets), found.offer.free),
-            filter.currency.as_ref().filter(|_| currencies.len() > 1),
+            filter.currency.as_ref(),
+            currencies.len() > 1,
         ),
         quantities: show_rows::quantity_choices(tickets),
         sections: show_rows::section_choices(tickets),
@@ -239,12 +244,17 @@ fn total(listings: usize, seats: usize, free: u64) -> usize {
     if listings < offers::MAX_LISTINGS { seats } else { seats.max(free) }
 }
 
-fn summary(shown: usize, all: usize, currency: Option<&Currency>) -> String {
-    let currency = currency.map(|currency| format!(" in {currency}")).unwrap_or_default();
+/// The number of seats, and their order. Amounts of several currencies are not compared.
+fn summary(shown: usize, all: usize, currency: Option<&Currency>, are_several: bool) -> String {
+    let (currency, order) = match currency.filter(|_| are_several) {
+        Some(currency) => (format!(" in {currency}"), "cheapest first"),
+        None if are_several => (String::new(), "cheapest first in each currency"),
+        None => (String::new(), "cheapest first"),
+    };
     match (shown, all) {
         (1, 1) => format!("1 ticket{currency}"),
-        (shown, all) if shown == all => format!("{shown} tickets{currency}, cheapest first"),
-        (shown, all) => format!("{shown} of {all} tickets{currency}, cheapest first"),
+        (shown, all) if shown == all => format!("{shown} tickets{currency}, {order}"),
+        (shown, all) => format!("{shown} of {all} tickets{currency}, {order}"),
     }
 }
 
@@ -281,7 +291,7 @@ mod tests {
             max_label: "Maximum price".to_owned(),
             rejected: None,
             is_filtered: true,
-            summary: summary(1, 37, Some(&"EUR".parse().unwrap())),
+            summary: summary(1, 37, Some(&"EUR".parse().unwrap()), true),
             rows: vec![row],
             watch: WatchPanel::new(None, ["EUR".parse().unwrap(), "USD".parse().unwrap()]),
         }
@@ -372,9 +382,10 @@ mod tests {
         page.show.status = common::events::show::ShowStatus::Moved;
         assert!(page.render().unwrap().contains("This show has moved."));
         assert_eq!(
-            (summary(1, 1, None), summary(2, 2, None)),
+            (summary(1, 1, None, false), summary(2, 2, None, false)),
             ("1 ticket".to_owned(), "2 tickets, cheapest first".to_owned())
         );
+        assert_eq!(summary(2, 3, None, true), "2 of 3 tickets, cheapest first in each currency");
         assert_eq!(
             (total(3, 3, 4), total(500, 500, 612), total(500, 500, 499)),
             (3, 612, 500),

@@ -1,4 +1,8 @@
 //! GET and POST /signin, POST /signout.
+//!
+//! # Why
+//! The header's links to sign-in and sign-up are the same on every page, also after a script has changed the page's
+//! address: the browser names that address in the `Referer`, to which the form leads back.
 
 use askama::Template;
 use axum::extract::State;
@@ -7,15 +11,15 @@ use common::api::users::{Credentials, Password, SignIn, SignOut};
 use common::error::Error;
 use common::text::Text;
 use common::validate::invalid;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::{Validate, ValidationError};
 
 use super::layout::{self, Layout, see_other, with_retry_after};
-use super::{after_sign_in, hold_intention, sell_draft};
+use super::{after_sign_in, hold_intention, sell_draft, typed_name};
 use crate::client_context::{ClientContext, with_cookies};
-use crate::domain::form::{FormErrors, safe_redirect_path};
+use crate::domain::form::{Fault, FormErrors, safe_redirect_path};
 use crate::forms::{FormFields, SubmittedForm, validate_request};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
@@ -31,6 +35,23 @@ pub(crate) struct NextQuery {
     #[serde(default)]
     #[validate(custom(function = "validate_local_path"))]
     pub next: String,
+}
+
+impl LenientQuery<NextQuery> {
+    /// Where to go afterwards: the path in the query, or the page with the link that was followed.
+    pub(super) fn next(&self, headers: &HeaderMap, public_url: &str) -> String {
+        let page = || page_with_the_link(headers, public_url).filter(|_| self.rejected.is_empty());
+        let named = Some(self.value.next.as_str()).filter(|next| !next.is_empty());
+        named.or_else(page).unwrap_or("/").to_owned()
+    }
+}
+
+/// The path of the page on this site that the browser comes from. Nobody is sent back to a form of these pages, and
+/// following a link must change nothing.
+fn page_with_the_link<'a>(headers: &'a HeaderMap, public_url: &str) -> Option<&'a str> {
+    let path = headers.get(header::REFERER)?.to_str().ok()?.strip_prefix(public_url)?;
+    let is_form = ["/signin", "/signup"].contains(&path.split('?').next().unwrap_or_default());
+    Some(path).filter(|path| path.starts_with('/') && !is_form && !after_sign_in::is_command(path))
 }
 
 fn validate_local_path(next: &str) -> Result<(), ValidationError> {
@@ -73,15 +94,22 @@ struct SignInPage {
     replaces_page: bool,
     /// Whether a ticket is held afterwards.
     holds: bool,
-    /// Whether what was typed about a listing is there afterwards.
-    keeps_draft: bool,
+    /// Whether what was typed is there afterwards.
+    keeps_input: bool,
+}
+
+impl SignInPage {
+    fn faults(&self) -> Vec<Fault<'_>> {
+        self.errors.of_fields(&[("email", "Email"), ("password", "Password")])
+    }
 }
 
 fn page(viewer: &Viewer, email: String, next: &str, errors: FormErrors, replaces_page: bool) -> SignInPage {
-    let layout = Layout::new("Sign in", "Sign in to buy and sell tickets.", viewer);
     let next = safe_redirect_path(next).to_owned();
-    let (holds, keeps_draft) = (hold_intention::is_intended(&next), sell_draft::is_draft_path(&next));
-    SignInPage { layout, email, next, errors, replaces_page, holds, keeps_draft }
+    let layout = Layout::new("Sign in", "Sign in to buy and sell tickets.", viewer).leading_to(&next);
+    let holds = hold_intention::is_intended(&next);
+    let keeps_input = sell_draft::is_draft_path(&next) || typed_name::is_kept(&next);
+    SignInPage { layout, email, next, errors, replaces_page, holds, keeps_input }
 }
 
 /// The sign-in form, shown instead of a page that requires sign-in.
@@ -93,8 +121,14 @@ pub(super) fn sign_in_required(next: &str) -> Response {
 /// Show the sign-in form.
 #[utoipa::path(get, path = "/signin", tag = "pages", params(NextQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
-pub(super) async fn sign_in_form(viewer: Viewer, query: LenientQuery<NextQuery>) -> Result<Response, Error> {
-    let mut page = page(&viewer, String::new(), &query.value.next, FormErrors::default(), false);
+pub(super) async fn sign_in_form(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    query: LenientQuery<NextQuery>,
+) -> Result<Response, Error> {
+    let next = query.next(&headers, &state.public_url);
+    let mut page = page(&viewer, String::new(), &next, FormErrors::default(), false);
     page.layout.notice = rejected_parameters_message(&query.rejected);
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
@@ -162,7 +196,35 @@ mod tests {
         let draft = "/sell/drafts/a";
         let kept = page(&Viewer::Guest, String::new(), draft, FormErrors::default(), false).render().unwrap();
         assert!(kept.contains("Your details are saved") && !html.contains("Your details are saved"), "{kept}");
+        // The header's links keep the path, too.
+        assert!(kept.contains("href=\"/signup?next=/sell/drafts/a\">Sign up</a>"), "{kept}");
         let html = page(&Viewer::Guest, String::new(), "//evil", FormErrors::default(), false).render().unwrap();
         assert!(!html.contains("evil"), "{html}");
+    }
+
+    #[test]
+    fn sign_in_leads_back_to_the_page_of_this_site_that_it_was_opened_from() {
+        let ticket = format!("http://localhost:8080/tickets/{}", common::id::TicketId::new());
+        let (hold, unwatch) = (format!("{ticket}/hold?key=a"), format!("{ticket}/unwatch"));
+        for (next, referer, expected) in [
+            ("", Some("http://localhost:8080/browse?q=jazz&max=50"), "/browse?q=jazz&max=50"),
+            ("/orders", Some("http://localhost:8080/browse"), "/orders"),
+            ("", None, "/"),
+            ("", Some("https://evil.example/browse"), "/"),
+            ("", Some("http://localhost:80801/browse"), "/"),
+            ("", Some("http://localhost:8080.evil.example/"), "/"),
+            ("", Some("http://localhost:8080/signup?next=/orders"), "/"),
+            ("https://evil.example", Some("http://localhost:8080/browse"), "/"),
+            ("", Some(hold.as_str()), "/"),
+            ("", Some(unwatch.as_str()), "/"),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(referer) = referer {
+                headers.insert(header::REFERER, referer.parse().unwrap());
+            }
+            let query = serde_urlencoded::to_string([("next", next)]).unwrap();
+            let query = LenientQuery::<NextQuery>::read(&query, &());
+            assert_eq!(query.next(&headers, "http://localhost:8080"), expected, "{next} from {referer:?}");
+        }
     }
 }

@@ -6,14 +6,14 @@ use axum::response::Response;
 use common::api::users::{NewUser, Password, SignUp};
 use common::error::Error;
 use common::text::Text;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::layout::{self, Layout, with_retry_after};
 use super::sign_in::NextQuery;
 use super::{after_sign_in, hold_intention};
 use crate::client_context::ClientContext;
-use crate::domain::form::{FormErrors, safe_redirect_path};
+use crate::domain::form::{Fault, FormErrors, safe_redirect_path};
 use crate::flows::await_version::poll_until;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
@@ -55,9 +55,15 @@ struct SignUpPage {
     holds: bool,
 }
 
+impl SignUpPage {
+    fn faults(&self) -> Vec<Fault<'_>> {
+        self.errors.of_fields(&[("email", "Email"), ("displayName", "Display name"), ("password", "Password")])
+    }
+}
+
 fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
-    let layout = Layout::new("Sign up", "Create an account to buy and sell tickets.", viewer);
     let next = safe_redirect_path(&form.next).to_owned();
+    let layout = Layout::new("Sign up", "Create an account to buy and sell tickets.", viewer).leading_to(&next);
     let holds = hold_intention::is_intended(&next);
     SignUpPage { layout, email: form.email, display_name: form.display_name, next, errors, holds }
 }
@@ -65,8 +71,13 @@ fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
 /// Show the sign-up form.
 #[utoipa::path(get, path = "/signup", tag = "pages", params(NextQuery),
     responses((status = 200, body = String, content_type = "text/html")))]
-pub(super) async fn sign_up_form(viewer: Viewer, query: LenientQuery<NextQuery>) -> Result<Response, Error> {
-    let form = SignUpForm { next: query.value.next, ..SignUpForm::default() };
+pub(super) async fn sign_up_form(
+    State(state): State<AppState>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    query: LenientQuery<NextQuery>,
+) -> Result<Response, Error> {
+    let form = SignUpForm { next: query.next(&headers, &state.public_url), ..SignUpForm::default() };
     let mut page = page(&viewer, form, FormErrors::default());
     page.layout.notice = rejected_parameters_message(&query.rejected);
     layout::respond(StatusCode::OK, &page.layout, &page)
@@ -125,7 +136,8 @@ mod tests {
         };
         let errors = FormErrors::new("password", "must have 8 characters");
         let html = page(&Viewer::Guest, form, errors).render().unwrap();
-        for part in ["value=\"a@b\"", "value=\"&#60;i&#62;\"", "Must have 8 characters.", "aria-invalid=\"true\""] {
+        let listed = "<li><a href=\"#password\">Password</a>: Must have 8 characters.</li>";
+        for part in ["value=\"a@b\"", "value=\"&#60;i&#62;\"", listed, "aria-invalid=\"true\"", "-1\" autofocus>"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("secret words"), "{html}");

@@ -1,4 +1,4 @@
-//! GET /tickets/{id}: the page of a listing, and its commands: hold, watch, unwatch, withdraw.
+//! GET /tickets/{id}: the page of a listing, and its commands hold and withdraw.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -221,35 +221,6 @@ pub(super) async fn place_hold(
     }
 }
 
-/// Watch the ticket.
-#[utoipa::path(post, path = "/tickets/{id}/watch", tag = "pages", params(("id" = TicketId, Path)),
-    responses((status = 303, description = "Watched.")))]
-pub(super) async fn watch(
-    State(state): State<AppState>,
-    viewer: Viewer,
-    Path(id): Path<String>,
-) -> Result<Response, PageError> {
-    let id = parse_id(&id)?;
-    let Some(user) = viewer.id() else { return Ok(see_other(&format!("/signin?next=/tickets/{id}"))) };
-    get_or_await::<TicketState>(&state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
-    state.user_data.add_watch(user, id, state.clock.now()).await?;
-    Ok(see_other(&format!("/tickets/{id}")))
-}
-
-/// Stop watching the ticket.
-#[utoipa::path(post, path = "/tickets/{id}/unwatch", tag = "pages", params(("id" = TicketId, Path)),
-    responses((status = 303, description = "Not watched.")))]
-pub(super) async fn unwatch(
-    State(state): State<AppState>,
-    viewer: Viewer,
-    Path(id): Path<String>,
-) -> Result<Response, PageError> {
-    let id = parse_id(&id)?;
-    let Some(user) = viewer.id() else { return Ok(see_other(&format!("/signin?next=/tickets/{id}"))) };
-    state.user_data.remove_watch(user, id).await?;
-    Ok(see_other(&format!("/tickets/{id}")))
-}
-
 /// Withdraw a listing.
 #[utoipa::path(post, path = "/tickets/{id}/withdraw", tag = "pages", params(("id" = TicketId, Path)),
     responses((status = 303, description = "Withdrawn."), (status = 409, body = String, content_type = "text/html")))]
@@ -260,7 +231,8 @@ pub(super) async fn withdraw(
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
     let id = parse_id(&id)?;
-    viewer.require_user(format!("/tickets/{id}"))?;
+    let page = format!("/tickets/{id}");
+    viewer.require_user(&page)?;
     match state.services.send(&WithdrawListing { id }, &client).await {
         Ok(response) => {
             await_version::<TicketState>(&state, &id.to_string(), response.version.unwrap_or(0)).await?;
@@ -273,6 +245,7 @@ pub(super) async fn withdraw(
             }
             show(&state, &viewer, id, None, StatusCode::CONFLICT, Some(error.problem.detail)).await
         }
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED => Err(PageError::SignInRequired(page)),
         Err(error) => Err(error.into()),
     }
 }

@@ -5,7 +5,7 @@ use http::header;
 use serde_json::{Value, json};
 
 use crate::fake_services::{app_with_services, post_form};
-use crate::support::{assert_contains, assert_page, publish_user};
+use crate::support::{assert_contains, assert_page, listing, path, publish_listing, publish_user};
 
 /// A user in the auth service's format.
 fn account(id: UserId) -> Value {
@@ -125,4 +125,74 @@ async fn password_is_changed_and_never_sent_back() {
     assert!(!html.contains("Your password has been changed.") && !html.contains("utm_source"), "{html}");
     let html = post_form(&app, "/account/password", None, &[]).await.expect(401).text();
     assert_contains(&html, &["Sign in to continue.", "value=\"/account\""]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_posted_without_a_session_is_there_after_sign_in() {
+    let (app, services) = app_with_services().await;
+    let (ana, ticket) = (app.signer.user(), listing(&app, "Carmen", 0));
+    publish_listing(&app, &ticket).await;
+    publish_user(&app, ana.id, "Ana").await;
+    app.wait_until_idle().await;
+    services.respond_with("GET /api/users/currentuser", 200, json!({ "currentUser": account(ana.id) }), &[]);
+    services.respond_with("GET /api/users/sessions", 200, json!({ "items": [], "nextCursor": null }), &[]);
+    let cookie = format!("access={}; Path=/", ana.token);
+    let cookies = [(header::SET_COOKIE, cookie.as_str())];
+    services.respond_with("POST /api/users/signin", 200, account(ana.id), &cookies);
+    let get = async |at: &str| app.request("GET", at).as_user(&ana).send().await.expect(200).text();
+    let sign_in = async |next: &str| {
+        let typed = [("email", "a@example.com"), ("password", "long enough"), ("next", next)];
+        post_form(&app, "/signin", None, &typed).await.expect(303).header("location").to_owned()
+    };
+    let next_of = |location: &str| -> String {
+        let query: Vec<(String, String)> = serde_urlencoded::from_str(location.split_once('?').unwrap().1).unwrap();
+        query.into_iter().find(|(name, _)| name == "next").unwrap().1
+    };
+
+    // A name, typed when the session had ended here, or at the auth service.
+    services.respond_with_problem("PUT /api/users/me", 401, "Sign in.", &[]);
+    for user in [None, Some(&ana)] {
+        let response = post_form(&app, "/account", user, &[("displayName", "Zoë & Co")]).await.expect(303);
+        let html = app.request("GET", response.header("location")).send().await.expect(200).text();
+        assert_contains(&html, &["Your details are saved."]);
+        let html = get(&sign_in(&next_of(response.header("location"))).await).await;
+        assert_contains(&html, &["value=\"Zoë &#38; Co\"", "Your new name is not saved yet."]);
+    }
+    let session = common::id::SessionId::new();
+    services.respond_with_problem("PUT /api/users/password", 401, "Sign in.", &[]);
+    services.respond_with_problem(&format!("DELETE /api/users/sessions/{session}"), 401, "Sign in.", &[]);
+    let (revoke, password) = (format!("/account/sessions/{session}/revoke"), "/account/password".to_owned());
+    for (form, fields) in [(password, &[("current", "the old one"), ("new", "long enough")][..]), (revoke, &[])] {
+        let response = post_form(&app, &form, Some(&ana), fields).await.expect(303);
+        assert_eq!(next_of(response.header("location")), "/account", "{form}");
+    }
+
+    // A watch is begun and ended.
+    for (command, expected) in [("watch", "Stop watching"), ("unwatch", ">Watch</button>")] {
+        let response = post_form(&app, &format!("{}/{command}", path(&ticket)), None, &[]).await.expect(303);
+        let page = sign_in(&next_of(response.header("location"))).await;
+        assert_eq!(page, path(&ticket));
+        assert_contains(&get(&page).await, &[expected]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn header_leads_back_to_the_page_that_it_was_on() {
+    let (app, _services) = app_with_services().await;
+    for form in ["/signin", "/signup"] {
+        let request = app.request("GET", form).header("referer", "http://localhost:8080/browse?q=a&max=5");
+        let html = request.send().await.expect(200).text();
+        // Also by way of the other form, which both the header and the page link to.
+        assert_contains(&html, &["name=\"next\" value=\"/browse?q=a&#38;max=5\""]);
+        let (other, password) =
+            if form == "/signin" { ("/signup", "current-password") } else { ("/signin", "new-password") };
+        // What password managers fill in.
+        let password = format!("type=\"password\" autocomplete=\"{password}\"");
+        assert_contains(&html, &["type=\"email\" autocomplete=\"username\"", &password]);
+        let link = format!("href=\"{other}?next=/browse%3Fq%3Da%26max%3D5\"");
+        assert_eq!(html.matches(&link).count(), 2, "{link} is not twice in {html}");
+        let request = app.request("GET", form).header("referer", "https://evil.example/browse");
+        let html = request.send().await.expect(200).text();
+        assert_contains(&html, &["name=\"next\" value=\"/\"", "href=\"/signin\">Sign in</a>"]);
+    }
 }

@@ -255,6 +255,13 @@ async fn invalid_parameters_are_dropped_and_reported() {
         assert_page(&response);
         assert_contains(&response.text(), &["not valid and were ignored:", message]);
     }
+    // A range that ends before it begins finds nothing, and the page says why.
+    for (query, message) in [
+        ("from=2026-06-03&to=2026-06-01", "The last day is before the first day"),
+        ("min=9&max=1", "The highest price is below the lowest price"),
+    ] {
+        assert_contains(&page(&app, &format!("/browse?{query}")).await, &[message, "No shows"]);
+    }
     // Unknown parameters, which other sites add, are ignored.
     let foreign = "utm_source=newsletter&fbclid=a&gclid=%zz&payment_intent=pi_1&x=1&x=2";
     let html = app.request("GET", &format!("/browse?{foreign}")).send().await.expect(200).text();

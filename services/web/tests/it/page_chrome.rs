@@ -18,6 +18,21 @@ async fn errors_are_pages_outside_the_api_and_problems_inside() {
     let response = app.request("POST", "/orders").header("sec-fetch-site", "cross-site").send().await.expect(403);
     assert_page(&response);
     assert_contains(&response.text(), &["<h1>Not allowed</h1>", "Requests from other sites are rejected."]);
+    // A restored tab that showed the response to a command gets the page with the command.
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    for (command, page) in [
+        (format!("/tickets/{id}/hold?key=a"), format!("/tickets/{id}")),
+        (format!("/tickets/{id}/watch"), format!("/tickets/{id}")),
+        (format!("/shows/jazz-{id}/unwatch"), format!("/shows/jazz-{id}")),
+        (format!("/orders/{id}/cancel"), format!("/orders/{id}")),
+        (format!("/account/sessions/{id}/revoke"), "/account".to_owned()),
+        ("/account/password".to_owned(), "/account".to_owned()),
+        ("/notifications/read".to_owned(), "/notifications".to_owned()),
+        ("/signout".to_owned(), "/".to_owned()),
+    ] {
+        let response = app.request("GET", &command).send().await.expect(303);
+        assert_eq!(response.header("location"), page, "{command}");
+    }
     assert_eq!(app.request("GET", "/api/nothing").send().await.expect(404).problem(), "not-found");
 }
 
@@ -78,5 +93,8 @@ async fn pages_have_no_inline_code_and_basic_accessibility() {
             }
         }
     }
+    // Password managers send their users there.
+    let response = app.request("GET", "/.well-known/change-password").send().await.expect(303);
+    assert_eq!(response.header("location"), "/account#password");
     assert!(app.request("GET", "/robots.txt").send().await.expect(200).text().contains("Disallow: /api/"));
 }

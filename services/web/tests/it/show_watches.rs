@@ -202,7 +202,9 @@ async fn guests_watch_is_stored_after_sign_in() {
     assert!(response.header("set-cookie").starts_with("access="));
     assert_contains(&get(&app, &address, &ben).await, &["for 60.00 EUR or less."]);
     // Following such a link changes nothing.
-    app.request("GET", &format!("{watch}?max=1&currency=EUR")).as_user(&ben).send().await.expect(405);
+    let response = app.request("GET", &format!("{watch}?max=1&currency=EUR")).as_user(&ben).send().await.expect(303);
+    assert_eq!(response.header("location"), format!("/shows/{}", ticket.show_id));
+    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 EUR or less."]);
     let unknown = format!("/shows/{}/watch", ticket.terms.id);
     app.clock.advance(Duration::from_secs(60));
     post_form(&app, &unknown, Some(&ben), &[]).await.expect(404);

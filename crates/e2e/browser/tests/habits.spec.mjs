@@ -1,0 +1,85 @@
+// What browsers do to an open page, and what people are used to.
+import { expect, test } from '../fixture.mjs';
+import { createListing, createPayableOrder } from '../users.mjs';
+import { fillSignIn, fillSignUp, isSameDocument, live, markDocument, nav } from '../steps.mjs';
+
+test('a page notices that its connection is dead once it is looked at again', async ({ page, newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
+  // From some moment nothing passes through the connections that are open, and nothing closes them.
+  const open = new Set();
+  await page.routeWebSocket('**/live', (socket) => {
+    const server = socket.connectToServer();
+    open.add(socket);
+    socket.onMessage((message) => { if (open.has(socket)) server.send(message); });
+    server.onMessage((message) => { if (open.has(socket)) socket.send(message); });
+  });
+  await page.clock.install();
+  await page.goto(`/tickets/${ticket.id}`);
+  await markDocument(page);
+  await expect(live(page, ticket)).toContainText('For sale');
+  await expect.poll(() => open.size).toBe(1);
+  open.clear();
+  await createPayableOrder(buyer, ticket);
+  await expect(live(page, ticket)).toContainText('For sale');
+
+  await page.evaluate(() => { document.dispatchEvent(new Event('visibilitychange')); });
+  // No answer arrives: the page gives the connection up, and makes another one.
+  await page.clock.fastForward(6_000);
+  await page.clock.fastForward(6_000);
+  await expect(live(page, ticket)).toContainText('Held');
+  expect(await isSameDocument(page)).toBe(true);
+});
+
+test('a page that comes back from the cache has a new form, and one of yesterday a new day', async ({ page, newUser }) => {
+  const ticket = await createListing(await newUser('Mara'));
+  await page.goto(`/tickets/${ticket.id}`);
+  const key = page.locator('input[name="key"]');
+  const former = await key.inputValue();
+  await page.evaluate(() => { dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })); });
+  await expect(key).not.toHaveValue(former);
+
+  await page.clock.setFixedTime('2099-01-01T22:00:00');
+  await page.goto('/browse?when=today');
+  await expect(page.getByRole('main').getByRole('search')).toBeVisible();
+  await markDocument(page);
+  await page.evaluate(() => { dispatchEvent(new Event('focus')); });
+  expect(await isSameDocument(page)).toBe(true);
+  await page.clock.setFixedTime('2099-01-02T08:00:00');
+  await page.evaluate(() => { dispatchEvent(new Event('focus')); });
+  await expect.poll(() => isSameDocument(page).catch(() => true)).toBe(false);
+});
+
+test('signing in leads back, and keeps what was typed when the session had ended', async ({ newUser }) => {
+  const user = await newUser('Olu Former');
+  const { page } = user;
+  await page.context().clearCookies();
+  await page.goto('/browse');
+  // A script changes the address of the page, not its links.
+  await page.getByLabel('Category').selectOption('theatre');
+  await expect(page).toHaveURL(/category=theatre/);
+  const address = page.url();
+  await nav(page, 'Sign in').click();
+  await fillSignIn(page, user);
+  await expect(page).toHaveURL(address);
+
+  await page.goto('/account');
+  await page.context().clearCookies();
+  await page.getByLabel('Display name').fill('Olu Latter');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('main')).toContainText('Your details are saved.');
+  await fillSignIn(page, user);
+  await expect(page.getByLabel('Display name')).toHaveValue('Olu Latter');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(nav(page, 'Olu Latter')).toBeVisible();
+});
+
+test('the errors of a form have the focus, and lead to their fields', async ({ page }) => {
+  await page.goto('/signup');
+  await fillSignUp(page, { email: 'not an address', name: 'Ivy', password: 'short' });
+  const errors = page.getByRole('alert');
+  await expect(errors).toBeFocused();
+  await expect(errors.getByRole('link')).toHaveText(['Email', 'Password']);
+  await errors.getByRole('link', { name: 'Password' }).click();
+  await expect(page.getByLabel('Password')).toBeFocused();
+});
