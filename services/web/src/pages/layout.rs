@@ -21,6 +21,8 @@ pub(crate) struct Layout {
     pub description: String,
     /// Canonical URL. A page without one is excluded from search engines.
     pub canonical: Option<String>,
+    /// URL of a picture of what the page is about, for links to it elsewhere.
+    pub image: Option<String>,
     pub viewer: Option<Viewer>,
     /// A message above the page's content.
     pub notice: Option<String>,
@@ -44,6 +46,7 @@ impl Layout {
             title: title.into(),
             description: description.into(),
             canonical: None,
+            image: None,
             viewer: None,
             notice: None,
             nonce: BASE64_STANDARD.encode(rand::random::<[u8; 16]>()),

@@ -22,6 +22,7 @@ use crate::domain::offer::ShowOffer;
 use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
 use crate::domain::show_watch::{ShowWatch, WatchForm, WatchPanel};
+use crate::domain::structured_data;
 use crate::flows::await_version::get_or_await;
 use crate::flows::find_show_watches::find_show_watches;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
@@ -73,6 +74,8 @@ fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D:
 struct ShowPage {
     layout: Layout,
     show: ShowView,
+    /// JSON-LD, escaped for a `<script>` element.
+    structured_data: String,
     params: ShowParams,
     /// The choices of each filter; empty if it could not narrow the list.
     quantities: Vec<usize>,
@@ -188,7 +191,8 @@ fn page(
     LenientQuery { value: params, rejected }: LenientQuery<ShowParams>,
     watch: Option<&ShowWatch>,
 ) -> ShowPage {
-    let show = ShowView::new(found, state.clock.now());
+    let now = state.clock.now();
+    let show = ShowView::new(found, now);
     let mut rejected = rejected_parameters_message(&rejected);
     let currencies = show_rows::currencies(tickets);
     let mut filter = RowFilter {
@@ -206,9 +210,14 @@ fn page(
     }
     let rows = if show.is_open() { show_rows::rows(tickets, sellers, &filter) } else { Vec::new() };
     let description = format!("{}, {}.", show.place, show.starts_at.text);
-    let canonical = Some(format!("{}{}", state.public_url, show.path));
+    let [address, image] = [&show.path, &show.poster].map(|path| format!("{}{path}", state.public_url));
     ShowPage {
-        layout: Layout { canonical, ..Layout::new(&show.title, description, viewer) },
+        structured_data: structured_data::event(found, tickets, (&address, &image), now),
+        layout: Layout {
+            canonical: Some(address),
+            image: Some(image),
+            ..Layout::new(&show.title, description, viewer)
+        },
         watch: WatchPanel::new(watch, currencies.iter().chain(&state.config.currencies).cloned()),
         has_max: show_rows::has_several_prices(tickets),
         max_label: match currencies.as_slice() {
@@ -271,6 +280,7 @@ mod tests {
         ShowPage {
             layout: Layout::new("Jazz", "About", &Viewer::Guest),
             show: ShowView::new(&found, found.show.created_at),
+            structured_data: "{\"a\":1}".to_owned(),
             params: ShowParams { max: "5\"0".to_owned(), ..ShowParams::default() },
             quantities: vec![2, 4],
             sections: vec![section("Stalls"), section("Balcony")],
@@ -310,6 +320,8 @@ mod tests {
             "Cheapest in section &#60;A&#62;",
             "data-live=\"ticket:01970000-0000-7000-8000-000000000001\" data-version=\"7\"",
             "data-version=\"1767225600000\" data-show=\"3\"",
+            "<script type=\"application/ld+json\">{\"a\":1}</script>",
+            "alt=\"\" width=\"320\" height=\"180\"",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
