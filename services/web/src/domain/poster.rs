@@ -256,9 +256,9 @@ mod tests {
             }
             let name = tag.split([' ', '/']).next().unwrap();
             assert_eq!(tag.matches('"').count() % 2, 0, "{tag}");
-            let values = tag.split('"').skip(1).step_by(2);
-            assert_eq!(tag.matches("=\"").count(), values.clone().count(), "{tag}");
-            assert!(values.into_iter().all(|value| !value.is_empty() && !value.contains('&')), "{tag}");
+            let values: Vec<_> = tag.split('"').skip(1).step_by(2).collect();
+            assert_eq!(tag.matches("=\"").count(), values.len(), "{tag}");
+            assert!(values.iter().all(|value| !value.is_empty() && !value.contains('&')), "{tag}");
             if !tag.ends_with('/') {
                 open.push(name);
             }
