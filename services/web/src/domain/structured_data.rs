@@ -1,7 +1,7 @@
 //! What search engines are told about a show: `Event` and `AggregateOffer` of schema.org, as JSON-LD.
 
 use common::aggregate::Versioned;
-use common::events::show::{ShowState, ShowStatus};
+use common::events::show::ShowStatus;
 use common::events::ticket::TicketState;
 use common::money::Money;
 use common::timestamp::Timestamp;
@@ -66,12 +66,12 @@ struct AggregateOffer<'a> {
 }
 
 /// The show as JSON-LD, for a `<script>` element, with these listings that are for sale. `url` is the address of its
-/// page, and `image` that of its poster.
+/// page, and `image` that of its poster; `is_open` is whether its listings can be ordered.
 pub(crate) fn event(
     found: &ShowOffer,
     tickets: &[Versioned<TicketState>],
     (url, image): (&str, &str),
-    now: Timestamp,
+    is_open: bool,
 ) -> String {
     let show = &found.show.state;
     let event = Event {
@@ -97,13 +97,9 @@ pub(crate) fn event(
                 address_country: show.country.as_deref(),
             },
         },
-        offers: if is_over(show, now) { Vec::new() } else { offers(&found.offer.from, tickets, url) },
+        offers: if is_open { offers(&found.offer.from, tickets, url) } else { Vec::new() },
     };
     escape(&serde_json::to_string(&event).unwrap_or_default())
-}
-
-fn is_over(show: &ShowState, now: Timestamp) -> bool {
-    show.status == ShowStatus::Cancelled || now >= show.starts_at
 }
 
 /// One offer for each currency, since prices of several can't be compared.
@@ -148,8 +144,8 @@ mod tests {
 
     const URLS: (&str, &str) = ("https://shop.example/shows/jazz", "https://shop.example/posters/x.svg");
 
-    fn value(found: &ShowOffer, tickets: &[Versioned<TicketState>], now: Timestamp) -> Value {
-        serde_json::from_str(&event(found, tickets, URLS, now)).unwrap()
+    fn value(found: &ShowOffer, tickets: &[Versioned<TicketState>], is_open: bool) -> Value {
+        serde_json::from_str(&event(found, tickets, URLS, is_open)).unwrap()
     }
 
     fn listing(currency: &str) -> Versioned<TicketState> {
@@ -161,7 +157,6 @@ mod tests {
     #[test]
     fn event_has_place_time_and_an_offer_for_each_currency() {
         let found = sample();
-        let now = found.show.created_at;
         let tickets = [listing("EUR"), listing("USD"), listing("EUR")];
         let offer = |price, currency, count| {
             json!({
@@ -174,7 +169,7 @@ mod tests {
             })
         };
         assert_eq!(
-            value(&found, &tickets, now),
+            value(&found, &tickets, true),
             json!({
                 "@context": "https://schema.org",
                 "@type": "Event",
@@ -199,17 +194,16 @@ mod tests {
     #[test]
     fn status_decides_on_the_offers() {
         let mut found = sample();
-        let now = found.show.created_at;
         found.show.state.ends_at = Some("2099-06-01T22:00:00Z".parse().unwrap());
         found.show.state.status = ShowStatus::Moved;
-        let moved = value(&found, &[], now);
+        let moved = value(&found, &[], true);
         assert_eq!(moved["eventStatus"], "https://schema.org/EventRescheduled");
         assert_eq!(
             (&moved["endDate"], &moved["offers"][0]["offerCount"]),
             (&json!("2099-06-01T18:00:00-04:00"), &json!(1))
         );
-        assert!(value(&found, &[], found.show.starts_at).get("offers").is_none(), "it has begun");
-        let sold_out = value(&ShowOffer { offer: Offer::default(), ..found.clone() }, &[], now);
+        assert!(value(&found, &[], false).get("offers").is_none(), "it has begun");
+        let sold_out = value(&ShowOffer { offer: Offer::default(), ..found.clone() }, &[], true);
         assert_eq!(
             sold_out["offers"],
             json!([{
@@ -221,7 +215,7 @@ mod tests {
         );
         found.show.state.status = ShowStatus::Cancelled;
         (found.show.state.city, found.show.state.country) = (None, None);
-        let cancelled = value(&found, &[], now);
+        let cancelled = value(&found, &[], false);
         assert_eq!(cancelled["eventStatus"], "https://schema.org/EventCancelled");
         assert_eq!(cancelled["location"]["address"], json!({ "@type": "PostalAddress" }));
         assert!(cancelled.get("offers").is_none());
@@ -232,8 +226,8 @@ mod tests {
         let mut found = sample();
         let title = "</script><script>alert(1)</script><!-- \"&amp;\\";
         title.clone_into(&mut found.show.state.title);
-        let text = event(&found, &[], URLS, found.show.created_at);
+        let text = event(&found, &[], URLS, true);
         assert!(!text.contains(['<', '>', '&']), "{text}");
-        assert_eq!(value(&found, &[], found.show.created_at)["name"], title);
+        assert_eq!(value(&found, &[], true)["name"], title);
     }
 }
