@@ -23,6 +23,7 @@ use crate::service_client::ServiceClient;
 use crate::store::drafts::DraftStore;
 use crate::store::model::ReadModel;
 use crate::store::show_watches::ShowWatchStore;
+use crate::store::sitemap::SitemapCache;
 use crate::store::user_data::UserDataStore;
 
 /// Application state; cheap to clone.
@@ -50,6 +51,8 @@ pub(crate) struct AppState {
     pub recent_show_changes: RecentEvents<ShowId, (TicketId, u64)>,
     /// Shows whose open pages are about to be told what is for sale.
     pub pending_shows: PendingShows,
+    /// Sitemaps that were built a short while ago.
+    pub sitemaps: SitemapCache,
     pub clock: SharedClock,
     /// Background tasks and the shutdown signal.
     pub tasks: Tasks,
@@ -76,6 +79,7 @@ impl AppState {
             recent_order_versions: RecentEvents::default(),
             recent_show_changes: RecentEvents::default(),
             pending_shows: PendingShows::default(),
+            sitemaps: SitemapCache::default(),
             clock: Arc::clone(&context.clock),
             tasks: context.tasks.clone(),
             listing_rules: ListingRules {

@@ -10,6 +10,7 @@ use common::timestamp::Timestamp;
 use super::listing_view::{category_label, place};
 use super::moment::Moment;
 use super::offer::ShowOffer;
+use super::poster::poster_path;
 
 /// Length of the text form of an id.
 const ID_LENGTH: usize = 36;
@@ -19,6 +20,8 @@ pub(crate) struct ShowView {
     pub id: String,
     /// URL path of its page.
     pub path: String,
+    /// URL path of its poster.
+    pub poster: String,
     pub title: String,
     /// Venue and city.
     pub place: String,
@@ -49,6 +52,7 @@ impl ShowView {
         Self {
             id: show.id.to_string(),
             path: show_path(show),
+            poster: poster_path(show.id, show.category),
             title: show.title.clone(),
             place: place(&show.venue, show.city.as_deref()),
             starts_at: Moment::new(show.starts_at, &show.time_zone),
@@ -141,6 +145,7 @@ pub(crate) mod tests {
         assert_eq!((view.from.as_str(), view.free, view.version), ("46.00 EUR or 50.00 USD", 37, 3));
         assert_eq!((view.place.as_str(), view.cancel_reason.as_str()), ("Town Hall, New York", ""));
         assert_eq!(view.starts_at.text, "Monday, 1 June 2099, 15:30 EDT (America/New_York)");
+        assert_eq!(view.poster, poster_path(found.show.id, Some(Category::Concert)));
         assert!(view.is_open() && !view.is_moved() && !view.is_cancelled());
         assert!(!ShowView::new(&found, found.show.starts_at).is_open(), "it has begun");
         found.offer = Offer::default();

@@ -21,6 +21,8 @@ pub(crate) struct Layout {
     pub description: String,
     /// Canonical URL. A page without one is excluded from search engines.
     pub canonical: Option<String>,
+    /// URL of a picture of what the page is about, for links to it elsewhere.
+    pub image: Option<String>,
     pub viewer: Option<Viewer>,
     /// Where the links to sign-in and sign-up lead afterwards; `None` for the page that they are on.
     pub next: Option<String>,
@@ -46,6 +48,7 @@ impl Layout {
             title: title.into(),
             description: description.into(),
             canonical: None,
+            image: None,
             viewer: None,
             next: None,
             notice: None,

@@ -5,15 +5,18 @@ pub mod after_sign_in;
 pub mod browse;
 pub mod checkout;
 pub mod command_paths;
+pub mod crawlers;
 pub mod error;
 pub mod hold_intention;
 pub mod home;
 pub mod layout;
+pub mod manifest;
 pub mod notifications;
 pub mod offline;
 pub mod order;
 pub mod orders;
 pub mod pass;
+pub mod poster;
 pub mod receipt;
 pub mod sell;
 pub mod sell_check;
@@ -56,6 +59,8 @@ pub(crate) const RATE_CLASSES: RateClasses = &[
     ("POST", "/signout", None),
     ("POST", "/signup", None),
     ("GET", "/assets/{name}", None),
+    ("GET", "/posters/{name}", None),
+    ("GET", "/manifest.webmanifest", None),
     ("GET", "/sw.js", None),
     ("GET", "/robots.txt", None),
 ];
@@ -103,14 +108,13 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
     (
         command_paths::with_redirects(pages)
             .route("/assets/{name}", get(assets::serve))
+            .route("/posters/{name}", get(poster::poster))
+            .route("/manifest.webmanifest", get(manifest::manifest))
             .route("/sw.js", get(offline::service_worker))
             .route("/.well-known/change-password", get(account::password_address))
-            .route("/robots.txt", get(robots)),
+            .route("/robots.txt", get(crawlers::robots))
+            .route("/sitemap.xml", get(crawlers::sitemap_index))
+            .route("/sitemaps/{name}", get(crawlers::sitemap)),
         document,
     )
-}
-
-/// GET /robots.txt: crawlers may visit public pages only.
-async fn robots() -> &'static str {
-    "User-agent: *\nDisallow: /api/\nDisallow: /orders\nDisallow: /checkout\n"
 }

@@ -22,6 +22,7 @@ use super::layout::{self, Layout};
 use crate::client_context::ClientContext;
 use crate::domain::calendar::{calendar, file_name};
 use crate::domain::order_view::{OrderView, TimelineEntry, timeline};
+use crate::domain::poster::poster_path;
 use crate::domain::qr::Qr;
 use crate::domain::show_notice::ShowNotice;
 use crate::flows::await_version::{await_version, get_or_await};
@@ -39,6 +40,8 @@ struct OrderPage {
     order: OrderView,
     /// Id and version of the show, whose changes reload the page.
     show: Option<(ShowId, u64)>,
+    /// URL path of the show's poster.
+    poster: String,
     /// What differs from the terms of the order.
     notice: Option<ShowNotice>,
     version: u64,
@@ -119,6 +122,10 @@ pub(super) async fn order(
     let page = OrderPage {
         layout: Layout::new(&order.ticket.title, "Your order and your tickets.", &viewer),
         order: view,
+        poster: poster_path(
+            show.as_ref().map_or(order.show_id, |show| show.id),
+            show.as_ref().and_then(|show| show.category),
+        ),
         show: show.map(|show| (show.id, show.version)),
         version,
         timeline: steps,
@@ -205,6 +212,7 @@ pub(super) mod tests {
                 ..OrderView::new(order, &[])
             },
             show: Some((order.show_id, 6)),
+            poster: "/posters/the-poster.svg".to_owned(),
             notice: None,
             version: 4,
             timeline: timeline(order, &[]),
@@ -230,6 +238,7 @@ pub(super) mod tests {
             &html(OrderStatus::Completed, passes(&[Some("14")])),
             &[
                 "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
+                "src=\"/posters/the-poster.svg\"",
                 "id=\"live\" data-live=\"order:the-id\" data-version=\"4\" data-mode=\"reload\"",
                 "data-say=\"Paid. The ticket is yours.\"",
                 "data-live=\"show:",

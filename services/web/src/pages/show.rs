@@ -22,6 +22,7 @@ use crate::domain::offer::ShowOffer;
 use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
 use crate::domain::show_watch::{ShowWatch, WatchForm, WatchPanel};
+use crate::domain::structured_data;
 use crate::flows::await_version::get_or_await;
 use crate::flows::find_show_watches::find_show_watches;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
@@ -73,6 +74,8 @@ fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D:
 struct ShowPage {
     layout: Layout,
     show: ShowView,
+    /// JSON-LD, escaped for a `<script>` element.
+    structured_data: String,
     params: ShowParams,
     /// The choices of each filter; empty if it could not narrow the list.
     quantities: Vec<usize>,
@@ -210,9 +213,12 @@ fn page(
     }
     let rows = if show.is_open() { show_rows::rows(tickets, sellers, &filter) } else { Vec::new() };
     let description = format!("{}, {}.", show.place, show.starts_at.text);
-    let canonical = Some(format!("{}{}", state.public_url, show.path));
+    let [address, image] = [&show.path, &show.poster].map(|path| format!("{}{path}", state.public_url));
+    let structured_data = structured_data::event(found, tickets, (&address, &image), show.is_open());
+    let (canonical, image) = (Some(address), Some(image));
     ShowPage {
-        layout: Layout { canonical, ..Layout::new(&show.title, description, viewer) },
+        layout: Layout { canonical, image, ..Layout::new(&show.title, description, viewer) },
+        structured_data,
         watch: WatchPanel::new(watch, currencies.iter().chain(&state.config.currencies).cloned()),
         has_max: show_rows::has_several_prices(tickets),
         max_label: match currencies.as_slice() {
@@ -281,6 +287,7 @@ mod tests {
         ShowPage {
             layout: Layout::new("Jazz", "About", &Viewer::Guest),
             show: ShowView::new(&found, found.show.created_at),
+            structured_data: "{\"a\":1}".to_owned(),
             params: ShowParams { max: "5\"0".to_owned(), ..ShowParams::default() },
             quantities: vec![2, 4],
             sections: vec![section("Stalls"), section("Balcony")],
@@ -320,6 +327,7 @@ mod tests {
             "Cheapest in section &#60;A&#62;",
             "data-live=\"ticket:01970000-0000-7000-8000-000000000001\" data-version=\"7\"",
             "data-version=\"1767225600000\" data-show=\"3\"",
+            "<script type=\"application/ld+json\">{\"a\":1}</script>",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

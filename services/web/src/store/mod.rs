@@ -9,6 +9,7 @@ pub mod offers;
 pub mod search;
 pub mod searchable;
 pub mod show_watches;
+pub mod sitemap;
 pub mod user_data;
 pub mod vocabulary;
 

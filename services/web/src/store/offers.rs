@@ -31,7 +31,7 @@ pub(crate) const MAX_LISTINGS: usize = 500;
 const DROPS_PER_SHOW: i64 = 10;
 /// Maximum duration of an aggregation. A filter that hardly any show meets looks at all of them, and the database would
 /// go on after the visitor has left.
-const MAX_TIME: Duration = Duration::from_secs(5);
+pub(super) const MAX_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 struct FoundShow {

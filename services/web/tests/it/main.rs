@@ -5,6 +5,7 @@ mod accounts;
 mod browse;
 mod commands;
 mod configuration;
+mod crawlers;
 mod duplicate_seats;
 mod events;
 mod fake_services;

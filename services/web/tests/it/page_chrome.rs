@@ -41,7 +41,7 @@ async fn hashed_assets_are_immutable_and_compressed() {
     let app = app().await;
     let html = page(&app, "/").await;
     let paths: Vec<_> = html.split("=\"/assets/").skip(1).map(|tail| tail.split('"').next().unwrap()).collect();
-    assert_eq!(paths.len(), 5, "icon, two style sheets, two scripts: {html}");
+    assert_eq!(paths.len(), 6, "the icon twice, two style sheets, two scripts: {html}");
     for path in paths {
         let kind = match path.rsplit('.').next().unwrap() {
             "svg" => "image/svg+xml",
