@@ -389,15 +389,10 @@ mod tests {
         );
         page.show.status = common::events::show::ShowStatus::Moved;
         assert!(page.render().unwrap().contains("This show has moved."));
-        assert_eq!(
-            (summary(1, 1, None, false), summary(2, 2, None, false)),
-            ("1 ticket".to_owned(), "2 tickets, cheapest first".to_owned())
-        );
+        assert_eq!(summary(1, 1, None, false), "1 ticket");
+        assert_eq!(summary(2, 2, None, false), "2 tickets, cheapest first");
         assert_eq!(summary(2, 3, None, true), "2 of 3 tickets, cheapest first in each currency");
-        assert_eq!(
-            (total(3, 3, 4), total(500, 500, 612), total(500, 500, 499)),
-            (3, 612, 500),
-            "one was sold in between"
-        );
+        let totals = (total(3, 3, 4), total(500, 500, 612), total(500, 500, 499));
+        assert_eq!(totals, (3, 612, 500), "one was sold in between");
     }
 }

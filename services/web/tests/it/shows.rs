@@ -171,7 +171,10 @@ async fn page_lists_the_tickets_cheapest_first() {
         assert_eq!(prices(&page(&app, &format!("{address}?{query}")).await), expected, "{query}");
     }
     assert_contains(&page(&app, &format!("{address}?max=50")).await, &["2 of 4 tickets in EUR, cheapest first"]);
-    assert_contains(&page(&app, &format!("{address}?max=1")).await, &["No tickets match your filters", "Show all tickets"]);
+    assert_contains(
+        &page(&app, &format!("{address}?max=1")).await,
+        &["No tickets match your filters", "Show all tickets"],
+    );
     for (query, message) in [
         ("max=much", "it must be an amount"),
         ("currency=euro", "currency must be"),
