@@ -43,9 +43,9 @@ impl From<ChoiceError> for Error {
                 let names: Vec<String> = quantities.iter().map(ToString::to_string).collect();
                 let detail = match names.split_last() {
                     None => "No seats of this listing can be ordered.".to_owned(),
-                    Some((last, [])) => format!("So many seats are not free together. You can order {last}."),
+                    Some((last, [])) => format!("This number of seats is not free together. You can order {last}."),
                     Some((last, others)) => {
-                        format!("So many seats are not free together. You can order {} or {last}.", others.join(", "))
+                        format!("This number of seats is not free together. You can order {} or {last}.", others.join(", "))
                     }
                 };
                 Self::Conflict(Rejection::new("no-seats", detail).with_quantities(quantities))
@@ -192,9 +192,9 @@ mod tests {
     #[test]
     fn refusal_names_what_can_be_ordered() {
         let problem = |quantities: &[usize]| Error::from(ChoiceError::NoSeats(quantities.to_vec())).problem();
-        assert_eq!(problem(&[2]).detail, "So many seats are not free together. You can order 2.");
+        assert_eq!(problem(&[2]).detail, "This number of seats is not free together. You can order 2.");
         let several = problem(&[1, 2, 4]);
-        assert_eq!(several.detail, "So many seats are not free together. You can order 1, 2 or 4.");
+        assert_eq!(several.detail, "This number of seats is not free together. You can order 1, 2 or 4.");
         assert_eq!((several.status, several.code(), several.quantities.clone()), (409, "no-seats", vec![1, 2, 4]));
         assert_eq!(Error::from(ChoiceError::from(OrderError::TicketTaken)).problem().code(), "ticket-taken");
     }

@@ -2,6 +2,7 @@
 
 use common::events::order::OrderStatus;
 use common::identity::Role;
+use futures::future::join_all;
 use serde_json::{Value, json};
 use testkit::app::TestApp;
 use testkit::app::request::Response;
@@ -133,6 +134,23 @@ async fn seller_lists_a_named_seat_once() {
     let again = post(&app, &seller, at(json!({ "seat": "17" }))).await.expect(201).json();
     app.wait_until_idle().await;
     assert_eq!(last_event(&app, &again).await.data["seats"][0]["name"], "17");
+}
+
+/// Whichever request stores its listing first, the others have another body.
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_requests_with_one_key_and_other_bodies_are_no_repeats() {
+    let app = app().await;
+    let seller = app.signer.user();
+    for round in 0..5 {
+        let requests = (0..8).map(|n| {
+            let body = body_of(json!({ "seat": format!("{round}"), "description": format!("{n}") }));
+            let request = app.request("POST", "/api/tickets").as_user(&seller);
+            request.header("idempotency-key", format!("k{round}")).json(&body).send()
+        });
+        let mut statuses: Vec<_> = join_all(requests).await.iter().map(|answer| answer.status).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 422, 422, 422, 422, 422, 422, 422]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
