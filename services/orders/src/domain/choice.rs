@@ -43,9 +43,10 @@ impl From<ChoiceError> for Error {
                 let names: Vec<String> = quantities.iter().map(ToString::to_string).collect();
                 let detail = match names.split_last() {
                     None => "No seats of this listing can be ordered.".to_owned(),
-                    Some((last, [])) => format!("This number of seats is not free together. You can order {last}."),
                     Some((last, others)) => {
-                        format!("This number of seats is not free together. You can order {} or {last}.", others.join(", "))
+                        let others = others.join(", ");
+                        let or = if others.is_empty() { "" } else { " or " };
+                        format!("This number of seats is not free together. You can order {others}{or}{last}.")
                     }
                 };
                 Self::Conflict(Rejection::new("no-seats", detail).with_quantities(quantities))
