@@ -72,7 +72,8 @@ pub(crate) fn can_move(order: &OrderState) -> bool {
 fn refusal_for(ticket: &Ticket, order: &OrderState, now: Timestamp) -> Option<Refusal> {
     let price = &ticket.listing.price;
     let is_price = order.unit_price == *price && price.times(order.slots.len()).as_ref() == Some(&order.price);
-    let has_seats = ticket.seats.names_at(&order.slots).as_ref() == Some(&order.seats);
+    let has_seats = ticket.seats.names_at(&order.slots).as_ref() == Some(&order.seats)
+        && order.slots.is_sorted_by(|slot, next| slot < next);
     let (reason, price) = if ticket.is_withdrawn() {
         (RefusalReason::Withdrawn, None)
     } else if ticket.show.is_cancelled {
@@ -208,7 +209,10 @@ mod tests {
         let steps = settle(&mut single, &[of_the_only, of_the_second]);
         assert_eq!(steps, [TicketChange::Refused], "also if one seat is left");
         let without_seats = OrderState { slots: Vec::new(), seats: Vec::new(), price: money(0), ..orders[0].clone() };
-        assert_eq!(step(&before, &[without_seats]).unwrap().1, TicketChange::Refused);
+        let twice = order_of(&before, &[0, 0], Created);
+        for malformed in [without_seats, twice] {
+            assert_eq!(step(&before, &[malformed]).unwrap().1, TicketChange::Refused);
+        }
     }
 
     #[test]
