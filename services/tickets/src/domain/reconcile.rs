@@ -56,11 +56,11 @@ pub(crate) fn pending_order_ids(ticket: &Ticket) -> impl Iterator<Item = OrderId
 }
 
 /// Whether new orders of the listing are decided: reserved if they want free seats, refused if the listing is withdrawn
-/// or was changed. The only seat of a listing has to be free for that. If there are several or were several before an
-/// edit, an order may want one that the listing does not have any more, even if the others are taken.
+/// or was changed. The only seat of a listing has to be free for that. If there are several, or were before an edit, an
+/// order may want one that the listing does not have any more, even if the others are taken.
 pub(crate) fn takes_orders(ticket: &Ticket) -> bool {
     let seats = ticket.seats.as_slice();
-    seats.len() > 1 || ticket.had_several_seats || seats.iter().all(|seat| seat.order_id.is_none())
+    seats.len() > 1 || ticket.had_more_seats || seats.iter().all(|seat| seat.order_id.is_none())
 }
 
 /// Whether this order can lead to a transition of any listing. An order between its confirmation and its end can't.

@@ -69,9 +69,10 @@ pub struct Ticket {
     pub(crate) status: Status,
     /// The seats, as many as the blocks have.
     pub(crate) seats: Seats,
-    /// Whether an edit has replaced several seats. An order may still want one that the listing does not have any more.
+    /// Whether an edit has reduced the number of seats. An order may still want one that the listing does not have any
+    /// more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) had_several_seats: bool,
+    pub(crate) had_more_seats: bool,
     /// Refused orders that are not yet known to be finished.
     pub(crate) refusals: Vec<RefusedOrder>,
     pub(crate) created_at: Timestamp,
@@ -137,7 +138,7 @@ impl Ticket {
             status: Status::of(false, &listing.blocks, &seats),
             listing,
             seats,
-            had_several_seats: false,
+            had_more_seats: false,
             refusals: Vec::new(),
             created_at: now,
             updated_at: now,
@@ -163,7 +164,7 @@ impl Ticket {
         if revised.show.id != self.show.id || revised.seats != self.seats || revised.terms() != self.terms() {
             self.ensure_untouched()?;
         }
-        revised.had_several_seats |= self.seats.as_slice().len() > 1;
+        revised.had_more_seats |= self.seats.as_slice().len() > revised.seats.as_slice().len();
         if revised.listing.price != self.listing.price {
             revised.past_prices = past_prices(self.past_prices, &self.listing.price, now);
             revised.price_drop = price_drop(&revised.past_prices, &revised.listing.price, now);
@@ -332,11 +333,12 @@ impl Aggregate for Ticket {
         }
     }
 
-    /// `None` if the seats of the payload contradict each other. What a payload does not have of the show, of earlier
+    /// `None` if the seats of the payload contradict each other or its status. What a payload does not have of the show, of earlier
     /// prices and of earlier seats is left to the show's next snapshot, or begins anew.
     fn from_payload(payload: TicketState) -> Option<Self> {
         let TicketTerms { id, title, venue, city, starts_at, time_zone, section, row, blocks } = payload.terms;
-        let seats = Seats::from_payload(payload.seats).filter(|seats| seats.as_slice().len() == blocks.seats())?;
+        let seats = Seats::from_payload(payload.seats)
+            .filter(|seats| seats.as_slice().len() == blocks.seats() && seats.allow(payload.status))?;
         let listing = ListingDetails {
             title,
             venue,
@@ -365,7 +367,7 @@ impl Aggregate for Ticket {
             price_drop: payload.price_drop,
             listing,
             seats,
-            had_several_seats: false,
+            had_more_seats: false,
             refusals: payload.refusals,
             created_at: payload.created_at,
             updated_at: payload.updated_at,
