@@ -62,7 +62,8 @@ impl DuplicateSeats {
         Self(database.collection(Ticket::COLLECTION))
     }
 
-    /// The named seats of shows after `now` that are free or held in more than one listing, at most 100.
+    /// The named seats of shows after `now` that are free or held in more than one listing that is not withdrawn, at most
+    /// 100.
     ///
     /// # Why
     /// It reads all listings that are for sale. A member of the staff asks now and then; if listings knew of each other
