@@ -333,8 +333,8 @@ impl Aggregate for Ticket {
         }
     }
 
-    /// `None` if the seats of the payload contradict each other or its status. What a payload does not have of the show, of earlier
-    /// prices and of earlier seats is left to the show's next snapshot, or begins anew.
+    /// `None` if the seats of the payload contradict each other or its status. What a payload does not have of the show,
+    /// of earlier prices and of earlier seats is left to the show's next snapshot, or begins anew.
     fn from_payload(payload: TicketState) -> Option<Self> {
         let TicketTerms { id, title, venue, city, starts_at, time_zone, section, row, blocks } = payload.terms;
         let seats = Seats::from_payload(payload.seats)
