@@ -109,7 +109,7 @@ impl Blocks {
 
 /// How the seats of a listing may be divided among orders: a rule, or the sizes of the blocks in the order of the seats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be together, pairs, any, noSingle, or a list of the sizes of the blocks")]
 #[schema(example = "pairs")]
 pub enum Split {
     /// A rule for any number of seats.
@@ -232,7 +232,11 @@ mod tests {
     fn split_is_a_name_or_sizes() {
         assert_eq!(serde_json::from_str::<Split>("\"noSingle\"").unwrap(), Split::Rule(SplitRule::NoSingle));
         assert_eq!(serde_json::from_str::<Split>("[3,3]").unwrap(), Split::Sizes(vec![3, 3]));
-        assert!(serde_json::from_str::<Split>("\"thirds\"").is_err());
+        for invalid in ["\"thirds\"", "2", "[300]"] {
+            let error = serde_json::from_str::<Split>(invalid).unwrap_err().to_string();
+            let rules = SplitRule::VARIANTS.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
+            assert!(error.starts_with(&format!("must be {rules}, or a list of the sizes")), "{invalid}: {error}");
+        }
     }
 
     #[test]

@@ -170,6 +170,10 @@ fn validate_seats(listing: &NewListing) -> Result<(), ValidationError> {
         return Ok(());
     }
     listing.blocks().map_err(|error| invalid_part("split", "split", error.to_string()))?;
+    // The same for a price that is out of range for one seat.
+    if validate::within(&listing.price, 0).is_err() {
+        return Ok(());
+    }
     match listing.price.times(names.len()) {
         Some(total) => validate::within(&total, 0)
             .map_err(|message| invalid_part("price.amount", "range", format!("all seats together {message}"))),

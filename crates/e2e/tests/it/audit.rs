@@ -113,11 +113,13 @@ async fn each_corruption_is_reported_with_its_ids() {
     // Each change affects only a replica, or a field that one check reads: one finding each.
     let outbox = doc! { "$push": { "outbox": { "id": "e", "time": "2026-01-01T00:00:00.000Z" } } };
     let ledger = doc! { "$inc": { "state.ledger.0.debit": 1_i64 } };
+    let free = doc! { "$inc": { "state.status.free": 1 } };
     for (collection, id, update, (invariant, database)) in [
         (("web", "replica_ticket"), ticket, doc! { "$inc": { "state.price.amount": 1_i64 } }, (REPLICAS, "web")),
         (("web", "replica_user"), seller, doc! { "$set": { "state.displayName": "Eve" } }, (REPLICAS, "web")),
         (("tickets", "replica_order"), order, doc! { "$inc": { "version": 1_i64 } }, (REPLICAS, "tickets")),
         (("payments", "replica_order"), hold, doc! { "$inc": { "version": -1_i64 } }, (REPLICAS, "payments")),
+        (("tickets", "tickets"), ticket, free, (TICKET_STATUS, "tickets")),
         (("orders", "orders"), order, outbox, (ONE_EVENT, "orders")),
         (("payments", "payments"), payment, ledger, (LEDGER, "payments")),
     ] {

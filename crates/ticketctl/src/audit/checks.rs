@@ -167,7 +167,7 @@ impl Check {
         only: Option<&[String]>,
         suspects: &mut Suspects,
     ) -> Result<()> {
-        let projection = doc! { "version": 1, "state.status": 1, "state.seats": 1 };
+        let projection = doc! { "version": 1, "state.status": 1, "state.seats": 1, "state.listing.blocks": 1 };
         let tickets = sources.open(Read::by_id("tickets", "tickets", projection), only).await?;
         let projection = doc! {
             "version": 1, "state.status": 1, "state.ticket.id": 1, "state.ticket.blocks": 1, "state.slots": 1,

@@ -7,6 +7,7 @@ use common::events::order::OrderStatus;
 use common::events::ticket::TicketStatus;
 use common::seats::{Blocks, Slot};
 use serde::Deserialize as _;
+use serde_json::json;
 
 use super::entity::{Entity, text};
 use super::finding::Finding;
@@ -54,6 +55,7 @@ pub fn check_ticket(id: &str, ticket: Option<&Entity>, orders: &[&Entity], found
         return;
     };
     check_listing_status(id, ticket, found);
+    check_offer(id, ticket, found);
     check_seats(id, ticket, orders, found);
     // It was reported that an order shares seats with another one; only one of them can have these.
     for order in orders.iter().filter(|order| needs_seats(order) && !sharing.contains(order.id.as_str())) {
@@ -138,6 +140,24 @@ fn check_listing_status(id: &str, ticket: &Entity, found: &mut Vec<Finding>) {
     }
 }
 
+/// Checks what queries read of a listing, which follows from its blocks and seats: how many seats are free, and how many
+/// of them can be ordered together.
+fn check_offer(id: &str, ticket: &Entity, found: &mut Vec<Finding>) {
+    let free: Vec<Slot> =
+        seats(ticket).filter(|seat| seat.status == Some(TicketStatus::Available)).map(|seat| seat.slot).collect();
+    let blocks = Blocks::deserialize(&ticket.state["listing"]["blocks"]).ok();
+    let blocks = blocks.filter(|blocks| blocks.seats() == seats(ticket).count());
+    let (stored, stored_quantities) = (&ticket.state["status"]["free"], &ticket.state["status"]["quantities"]);
+    let text = match blocks.map(|blocks| blocks.quantities(|slot| free.contains(&slot))) {
+        None => format!("the blocks of ticket {id} do not divide its seats"),
+        Some(quantities) if *stored == json!(free.len()) && *stored_quantities == json!(quantities) => return,
+        Some(_) => format!(
+            "ticket {id} offers {stored} seats in the quantities {stored_quantities}, but the seats {free:?} are free"
+        ),
+    };
+    found.push(Finding::new(TICKET_STATUS, "tickets", [id], text));
+}
+
 /// Checks that each order for which seats are reserved, or to which they are sold, is open, names them and has the
 /// status for that.
 fn check_seats(id: &str, ticket: &Entity, orders: &[&Entity], found: &mut Vec<Finding>) {
@@ -187,7 +207,7 @@ fn needs_seats(order: &Entity) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     use super::*;
     use crate::audit::fixtures::entity;
@@ -204,10 +224,14 @@ mod tests {
         )
     }
 
-    /// A listing with this status and these seats, each with its status and its order.
+    /// A listing with this status and these single seats, each with its status and its order.
     fn ticket(status: &str, seats: &[(&str, Option<&str>)]) -> Entity {
+        let blocks = Blocks::try_from(vec![1; seats.len()]).unwrap();
+        let is_free = |slot: Slot| seats[usize::from(slot)].0 == "available";
+        let free = blocks.slots().into_iter().filter(|slot| is_free(*slot)).count();
+        let status = json!({ "name": status, "free": free, "quantities": blocks.quantities(is_free) });
         let seats: Vec<_> = seats.iter().map(|(status, order)| json!({ "status": status, "orderId": order })).collect();
-        entity("t", json!({ "status": { "name": status }, "seats": seats }))
+        entity("t", json!({ "status": status, "seats": seats, "listing": { "blocks": blocks } }))
     }
 
     fn findings(ticket: Option<&Entity>, orders: &[Entity]) -> Vec<Finding> {
@@ -325,6 +349,23 @@ mod tests {
     }
 
     #[test]
+    fn offer_follows_from_blocks_and_seats() {
+        let (base, orders) = (ticket("available", &[FREE, FREE, SOLD, SOLD]), [order("p", "completed", &[2, 3])]);
+        let wrong = |field: &str, value: Value| {
+            let mut ticket = base.clone();
+            *ticket.state.pointer_mut(field).unwrap() = value;
+            found(Some(&ticket), &orders)
+        };
+        let offers = |offer: &str| [format!("t: ticket t offers {offer}, but the seats [0, 1] are free")];
+        assert_eq!(wrong("/status/free", json!(1)), offers("1 seats in the quantities [1,2]"));
+        assert_eq!(wrong("/status/quantities", json!([1])), offers("2 seats in the quantities [1]"));
+        assert_eq!(wrong("/listing/blocks", json!([2, 2])), offers("2 seats in the quantities [1,2]"));
+        for blocks in [json!([1, 2]), json!([4, 0]), Value::Null] {
+            assert_eq!(wrong("/listing/blocks", blocks), ["t: the blocks of ticket t do not divide its seats"]);
+        }
+    }
+
+    #[test]
     fn status_of_a_listing_follows_from_its_seats() {
         let orders = [order("o", "authorized", &[0]), order("p", "completed", &[1])];
         for (status, seats) in [
@@ -339,7 +380,8 @@ mod tests {
             let expected = format!("t: ticket t is {status}, but its seats are [{}]", names.join(", "));
             assert_eq!(found(Some(&ticket(status, seats)), &orders), [expected]);
         }
-        assert_eq!(found(Some(&ticket("available", &[])), &[]), ["t: ticket t is available, but its seats are []"]);
+        let empty = entity("t", json!({ "status": { "name": "available" }, "seats": [] }));
+        assert_eq!(found(Some(&empty), &[])[0], "t: ticket t is available, but its seats are []");
     }
 
     #[test]

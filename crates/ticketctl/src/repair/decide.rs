@@ -86,10 +86,14 @@ pub(super) fn decide_raise(
     Decision::Act(Action::Raise { owner, entity, replicas, request: Raise { id: id.to_owned(), above, state } })
 }
 
-/// Whether the owner's state is final, or was changed after that of the replicas.
+/// Whether the owner's state is final, or was changed after that of the replicas. A withdrawn listing is not final while
+/// a seat of it is reserved.
 fn is_changed_since(entity: &str, present: &Entity, replicated: &Entity) -> bool {
     let is_final = match entity {
-        "ticket" => present.status().is_some_and(TicketStatus::is_final),
+        "ticket" => {
+            let is_held = seats(present).any(|seat| seat.status == Some(TicketStatus::Reserved));
+            present.status().is_some_and(TicketStatus::is_final) && !is_held
+        }
         "order" => present.status().is_some_and(OrderStatus::is_final),
         _ => false,
     };
@@ -237,6 +241,10 @@ mod tests {
         assert_eq!(decide(2, "available", "2"), restored);
         assert_eq!(decide(2, "available", "3"), present);
         assert_eq!(decide(2, "withdrawn", "1"), present);
+        let seats = json!([{ "status": "withdrawn" }, { "status": "reserved", "orderId": "o" }]);
+        let mut held = at(2, state(json!({ "name": "withdrawn" }), "1"));
+        held.state["seats"] = seats;
+        assert_eq!(text_of(decide_raise(TICKETS, "1", Some(&held), &replicas)), restored, "a seat is reserved");
         assert_eq!(decide(3, "withdrawn", "3"), "- tickets is not behind: no replica of ticket 1 is ahead of it");
     }
 

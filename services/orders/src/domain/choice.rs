@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use common::aggregate::Versioned;
 use common::error::{Error, Rejection};
 use common::id::{OrderId, UserId};
 use common::seats::{Blocks, Slot};
@@ -64,7 +65,7 @@ pub fn default_quantity(blocks: &Blocks) -> usize {
 
 /// Chooses the lowest run of free blocks with that many seats, or, to disperse buyers that collided, a random one if all
 /// blocks are single seats and `random` is given.
-pub fn choose<'a>(
+fn choose<'a>(
     wish: Wish<'_>,
     open: impl Iterator<Item = &'a Order> + Clone,
     random: Option<usize>,
@@ -85,6 +86,29 @@ pub fn choose<'a>(
     }
     let index = random.filter(|_| wish.blocks.are_single_seats()).map_or(0, |random| random % runs.len());
     Ok(runs.swap_remove(index))
+}
+
+/// What a request for seats does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempt {
+    /// Return this order, which a request with the same idempotency key has placed.
+    Repeat(Box<Versioned<Order>>),
+    /// Insert an order of these slots.
+    Insert(Vec<Slot>),
+}
+
+/// Decides what the request for an order with this id does next. A concurrent request with the same idempotency key has
+/// the same id. If it has placed the order in the meantime, that order is no other hold of the buyer.
+pub fn next_attempt(
+    id: OrderId,
+    wish: Wish<'_>,
+    open: &[Versioned<Order>],
+    random: Option<usize>,
+) -> Result<Attempt, ChoiceError> {
+    if let Some(placed) = open.iter().find(|order| order.id == id) {
+        return Ok(Attempt::Repeat(Box::new(placed.clone())));
+    }
+    choose(wish, open.iter().map(|order| &order.state), random).map(Attempt::Insert)
 }
 
 /// A number for the choice after this many collisions of the request that places an order. It differs between requests,
@@ -132,6 +156,18 @@ mod tests {
         let other = order_of(&ticket, &[1]);
         let error = choose(wish, [&paid, &other].into_iter(), None);
         assert_eq!(error, Err(OrderError::AlreadyHeld.into()), "the buyer has what others would call taken");
+    }
+
+    #[test]
+    fn repeat_of_a_request_gets_the_order_that_the_other_one_placed() {
+        let ticket = ticket_of(&[1, 1]);
+        let placed = Versioned { version: 0, state: order_of(&ticket, &[1]) };
+        let rival = Versioned { version: 0, state: order_of(&ticket, &[0]) };
+        let wish = Wish { blocks: &ticket.terms.blocks, quantity: 1, buyer: placed.buyer_id };
+        let open = [rival.clone(), placed.clone()];
+        assert_eq!(next_attempt(placed.id, wish, &open, Some(0)), Ok(Attempt::Repeat(Box::new(placed))));
+        assert_eq!(next_attempt(OrderId::new(), wish, &open, Some(0)), Err(OrderError::AlreadyHeld.into()));
+        assert_eq!(next_attempt(OrderId::new(), wish, &[rival], Some(0)), Ok(Attempt::Insert(vec![1])));
     }
 
     #[test]

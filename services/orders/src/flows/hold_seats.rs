@@ -14,7 +14,7 @@ use common::timestamp::Timestamp;
 use platform::store::causal::CausalStore;
 use platform::store::error::StoreError;
 
-use crate::domain::choice::{Wish, choose, random_for};
+use crate::domain::choice::{Attempt, Wish, next_attempt, random_for};
 use crate::domain::order::{Order, OrderError};
 use crate::state::AppState;
 use crate::store;
@@ -57,10 +57,10 @@ pub async fn hold_seats(state: &AppState, request: &HoldRequest<'_>) -> Result<H
     let mut slots = blocks.slots();
     if quantity != slots.len() {
         let open = store::open_orders(&state.orders, listing).await?;
-        if let Some(earlier) = open.iter().find(|order| order.id == id) {
-            return Ok(Held::Earlier(earlier.clone()));
-        }
-        slots = choose(wish, open.iter().map(|order| &order.state), None)?;
+        slots = match next_attempt(id, wish, &open, None)? {
+            Attempt::Repeat(earlier) => return Ok(Held::Earlier(*earlier)),
+            Attempt::Insert(slots) => slots,
+        };
     }
     for collisions in 1..=attempts {
         let (order, change) = Order::place(id, buyer, ticket, slots, state.config.order_ttl, now)?;
@@ -80,7 +80,10 @@ pub async fn hold_seats(state: &AppState, request: &HoldRequest<'_>) -> Result<H
             Some(orders) => store::open_orders_since(orders, listing).await?,
             None => store::open_orders(&state.orders, listing).await?,
         };
-        slots = choose(wish, open.iter().map(|order| &order.state), Some(random_for(id, collisions)))?;
+        slots = match next_attempt(id, wish, &open, Some(random_for(id, collisions)))? {
+            Attempt::Repeat(earlier) => return Ok(Held::Earlier(*earlier)),
+            Attempt::Insert(slots) => slots,
+        };
     }
     Err(if attempts == 1 { OrderError::TicketTaken } else { OrderError::SeatsTaken }.into())
 }

@@ -151,6 +151,35 @@ async fn repeated_key_gets_the_same_seats() {
     assert_eq!(app.events("orders").await.len(), 3);
 }
 
+/// A request that another buyer got ahead of looks again. Then it may see the order that its own repeat has placed.
+#[tokio::test(flavor = "multi_thread")]
+async fn repeated_key_gets_the_same_seats_among_rivals() {
+    let app = app().await;
+    let other = app.start_second_instance(orders::build).await;
+    for round in 0..10 {
+        let (buyer, ticket) = (app.signer.user(), add_listing(&app, listing_of(&app, &[2; 4])).await);
+        let body = json!({ "ticketId": ticket.terms.id, "quantity": 2 });
+        let (mut repeats, mut rivals) = (JoinSet::new(), JoinSet::new());
+        for n in 0..12 {
+            let instance = if n % 2 == 0 { &app } else { &other };
+            if n % 4 == 0 {
+                let rival = app.signer.user();
+                rivals.spawn(instance.request("POST", "/api/orders").as_user(&rival).json(&body).send());
+            }
+            let request = instance.request("POST", "/api/orders").as_user(&buyer).json(&body);
+            repeats.spawn(request.header("idempotency-key", format!("k{round}")).send());
+        }
+        let answers = repeats.join_all().await;
+        let first = answers[0].json();
+        for answer in answers {
+            assert_eq!(answer.expect(201).json(), first);
+        }
+        for answer in rivals.join_all().await {
+            answer.expect(201);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_order_is_confirmed_when_all_its_seats_are_reserved() {
     let app = app().await;

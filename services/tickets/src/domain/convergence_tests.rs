@@ -183,9 +183,9 @@ fn run_moves(blocks: &[u8], moves: &[(u8, usize)]) -> (Tickets, Orders) {
                 orders.transition(pick / 4, &[Authorized], to);
             }
             10 => tickets.edit(|listing, _| listing.price = money(5_000 + i64::try_from(pick % 3).unwrap())),
-            11 if blocks.len() > 1 => tickets.edit(|listing, names| {
-                // Another split, and another number of seats, but never a single seat.
-                let (split, seats) = [(&[2_u8, 2][..], 4), (&[1, 1, 1], 3), (&[3, 2], 5)][pick % 3];
+            11 => tickets.edit(|listing, names| {
+                // Another split, and another number of seats.
+                let (split, seats) = [(&[2_u8, 2][..], 4), (&[1, 1, 1], 3), (&[3, 2], 5), (&[1], 1)][pick % 4];
                 listing.blocks = split.to_vec().try_into().unwrap();
                 *names = fixtures::names(seats);
             }),

@@ -56,11 +56,11 @@ pub(crate) fn pending_order_ids(ticket: &Ticket) -> impl Iterator<Item = OrderId
 }
 
 /// Whether new orders of the listing are decided: reserved if they want free seats, refused if the listing is withdrawn
-/// or was changed. The only seat of a listing has to be free for that. Of several seats, an order may want one that
-/// the listing does not have any more, even if the others are taken.
+/// or was changed. The only seat of a listing has to be free for that. If there are several, or were before an edit, an
+/// order may want one that the listing does not have any more, even if the others are taken.
 pub(crate) fn takes_orders(ticket: &Ticket) -> bool {
     let seats = ticket.seats.as_slice();
-    seats.len() > 1 || seats.iter().all(|seat| seat.order_id.is_none())
+    seats.len() > 1 || ticket.had_more_seats || seats.iter().all(|seat| seat.order_id.is_none())
 }
 
 /// Whether this order can lead to a transition of any listing. An order between its confirmation and its end can't.
@@ -72,7 +72,8 @@ pub(crate) fn can_move(order: &OrderState) -> bool {
 fn refusal_for(ticket: &Ticket, order: &OrderState, now: Timestamp) -> Option<Refusal> {
     let price = &ticket.listing.price;
     let is_price = order.unit_price == *price && price.times(order.slots.len()).as_ref() == Some(&order.price);
-    let has_seats = ticket.seats.names_at(&order.slots).as_ref() == Some(&order.seats);
+    let has_seats = ticket.seats.names_at(&order.slots).as_ref() == Some(&order.seats)
+        && order.slots.is_sorted_by(|slot, next| slot < next);
     let (reason, price) = if ticket.is_withdrawn() {
         (RefusalReason::Withdrawn, None)
     } else if ticket.show.is_cancelled {
@@ -104,7 +105,7 @@ mod tests {
     use common::money::Money;
 
     use super::*;
-    use crate::domain::fixtures::{hold, money, names, now, order, order_of, statuses, ticket, ticket_of};
+    use crate::domain::fixtures::{details, hold, money, names, now, order, order_of, statuses, ticket, ticket_of};
     use crate::domain::seats::Seats;
 
     fn step(ticket: &Ticket, orders: &[OrderState]) -> Option<(Ticket, TicketChange)> {
@@ -200,8 +201,18 @@ mod tests {
             [TicketChange::Reserved, TicketChange::Reserved, TicketChange::Refused],
             "even with no seat free"
         );
+        let several = ticket_of(&[1, 1]);
+        let of_the_second = order_of(&several, &[1], Created);
+        let mut single = several.clone().revise(several.show.clone(), details(), names(1), now()).unwrap().0;
+        let of_the_only = order_of(&single, &[0], Created);
+        assert_eq!(settle(&mut single, std::slice::from_ref(&of_the_only)), [TicketChange::Reserved]);
+        let steps = settle(&mut single, &[of_the_only, of_the_second]);
+        assert_eq!(steps, [TicketChange::Refused], "also if one seat is left");
         let without_seats = OrderState { slots: Vec::new(), seats: Vec::new(), price: money(0), ..orders[0].clone() };
-        assert_eq!(step(&before, &[without_seats]).unwrap().1, TicketChange::Refused);
+        let twice = order_of(&before, &[0, 0], Created);
+        for malformed in [without_seats, twice] {
+            assert_eq!(step(&before, &[malformed]).unwrap().1, TicketChange::Refused);
+        }
     }
 
     #[test]

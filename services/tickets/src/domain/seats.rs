@@ -46,6 +46,14 @@ impl Seats {
         }
     }
 
+    /// Whether a listing with these seats can have this status.
+    pub(crate) fn allow(&self, status: TicketStatus) -> bool {
+        match status {
+            TicketStatus::Withdrawn => self.has(TicketStatus::Withdrawn) && !self.has(TicketStatus::Available),
+            other => !self.has(TicketStatus::Withdrawn) && self.status() == other,
+        }
+    }
+
     /// The slots of the free seats.
     pub(crate) fn free_slots(&self) -> Vec<Slot> {
         let numbered = (0..).zip(&self.0);

@@ -69,6 +69,10 @@ pub struct Ticket {
     pub(crate) status: Status,
     /// The seats, as many as the blocks have.
     pub(crate) seats: Seats,
+    /// Whether an edit has reduced the number of seats. An order may still want one that the listing does not have any
+    /// more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) had_more_seats: bool,
     /// Refused orders that are not yet known to be finished.
     pub(crate) refusals: Vec<RefusedOrder>,
     pub(crate) created_at: Timestamp,
@@ -134,6 +138,7 @@ impl Ticket {
             status: Status::of(false, &listing.blocks, &seats),
             listing,
             seats,
+            had_more_seats: false,
             refusals: Vec::new(),
             created_at: now,
             updated_at: now,
@@ -159,6 +164,7 @@ impl Ticket {
         if revised.show.id != self.show.id || revised.seats != self.seats || revised.terms() != self.terms() {
             self.ensure_untouched()?;
         }
+        revised.had_more_seats |= self.seats.as_slice().len() > revised.seats.as_slice().len();
         if revised.listing.price != self.listing.price {
             revised.past_prices = past_prices(self.past_prices, &self.listing.price, now);
             revised.price_drop = price_drop(&revised.past_prices, &revised.listing.price, now);
@@ -327,11 +333,12 @@ impl Aggregate for Ticket {
         }
     }
 
-    /// `None` if the seats of the payload contradict each other. What a payload does not have of the show and of earlier
-    /// prices is left to the show's next snapshot, or begins anew.
+    /// `None` if the seats of the payload contradict each other or its status. What a payload does not have of the show,
+    /// of earlier prices and of earlier seats is left to the show's next snapshot, or begins anew.
     fn from_payload(payload: TicketState) -> Option<Self> {
         let TicketTerms { id, title, venue, city, starts_at, time_zone, section, row, blocks } = payload.terms;
-        let seats = Seats::from_payload(payload.seats).filter(|seats| seats.as_slice().len() == blocks.seats())?;
+        let seats = Seats::from_payload(payload.seats)
+            .filter(|seats| seats.as_slice().len() == blocks.seats() && seats.allow(payload.status))?;
         let listing = ListingDetails {
             title,
             venue,
@@ -360,6 +367,7 @@ impl Aggregate for Ticket {
             price_drop: payload.price_drop,
             listing,
             seats,
+            had_more_seats: false,
             refusals: payload.refusals,
             created_at: payload.created_at,
             updated_at: payload.updated_at,

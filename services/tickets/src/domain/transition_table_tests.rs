@@ -270,7 +270,11 @@ fn payload_contains_the_whole_listing() {
     let mut without_order = partly.payload();
     without_order.seats[0].order_id = None;
     let without_seat = TicketState { seats: partly.payload().seats[..2].to_vec(), ..partly.payload() };
-    for contradictory in [without_order, without_seat] {
+    let with_status = |ticket: &Ticket, status| TicketState { status, ..ticket.payload() };
+    let free_but_withdrawn = with_status(&ticket_of(&[1, 1]), TicketStatus::Withdrawn);
+    let free_but_sold = with_status(&ticket_of(&[1, 1]), TicketStatus::Sold);
+    let withdrawn_but_reserved = with_status(&partly, TicketStatus::Reserved);
+    for contradictory in [without_order, without_seat, free_but_withdrawn, free_but_sold, withdrawn_but_reserved] {
         assert_eq!(Ticket::from_payload(contradictory), None);
     }
 }

@@ -50,7 +50,10 @@ pub(super) async fn create(
     if let Err(taken) = ensure_not_listed(&state, &ticket).await {
         // Another request with the same key may have stored this listing since.
         return match state.claims.find(user.id, key.as_ref()).await? {
-            Some(claim) if state.tickets.get(claim.entity_id).await?.is_some() => Ok(created(claim.answer)),
+            Some(claim) if state.tickets.get(claim.entity_id).await?.is_some() => {
+                claim.ensure_same_body(key.as_ref())?;
+                Ok(created(claim.answer))
+            }
             _ => Err(taken),
         };
     }

@@ -13,8 +13,9 @@ use platform::store::index::{self, any_of};
 
 use crate::domain::ticket::Ticket;
 
-/// The index of listings by the place of their seats.
-const SEATS_INDEX: &str = "seats_v1";
+/// The index of the listings of a show by seller and by the place of their seats. What a seller lists and withdraws again
+/// and again slows no other seller down.
+const OWN_SEATS_INDEX: &str = "own_seats_v1";
 /// Maximum number of seats that the staff gets at once.
 const MAX_DUPLICATES: i64 = 100;
 /// The statuses of a seat that is still its seller's.
@@ -22,9 +23,10 @@ const OPEN: [TicketStatus; 2] = [TicketStatus::Available, TicketStatus::Reserved
 
 pub(super) fn index() -> IndexModel {
     let place = doc! {
-        "state.show.id": 1, "state.listing.section": 1, "state.listing.row": 1, "state.seats.name": 1,
+        "state.show.id": 1, "state.sellerId": 1, "state.listing.section": 1, "state.listing.row": 1,
+        "state.seats.name": 1,
     };
-    index::named(SEATS_INDEX, place)
+    index::named(OWN_SEATS_INDEX, place)
 }
 
 /// Returns the name of a seat of this listing that its seller has in another listing, where it is not withdrawn.
@@ -42,7 +44,7 @@ pub(crate) async fn find_own(tickets: &Store<Ticket>, ticket: &Ticket) -> Result
         "state.sellerId": ticket.seller_id.to_string(),
         "_id": { "$ne": ticket.id.to_string() },
     };
-    let found = tickets.find_by_index(SEATS_INDEX, filter, doc! {}, 1).await?;
+    let found = tickets.find_by_index(OWN_SEATS_INDEX, filter, doc! {}, 1).await?;
     let Some(other) = found.into_iter().next() else { return Ok(None) };
     let is_listed = |name: &String| {
         let same = |seat: &&common::events::ticket::Seat| seat.name.as_ref() == Some(name);
@@ -60,7 +62,8 @@ impl DuplicateSeats {
         Self(database.collection(Ticket::COLLECTION))
     }
 
-    /// The named seats of shows after `now` that are free or held in more than one listing, at most 100.
+    /// The named seats of shows after `now` that are free or held in more than one listing that is not withdrawn, at most
+    /// 100.
     ///
     /// # Why
     /// It reads all listings that are for sale. A member of the staff asks now and then; if listings knew of each other

@@ -234,6 +234,19 @@ async fn orders_of_other_prices_seats_or_blocks_are_refused() {
     // The refusals leave the seats to an order that agrees.
     deliver(&app, 0, &agreed()).await;
     assert_seats(&app, &ticket, "reserved", "rrrr").await;
+
+    // An order of a seat that an edit took away does not wait for the order that has the only one that is left.
+    let seller = app.signer.user();
+    let several = create_blocks(&app, &seller, &[1, 1]).await;
+    let late = order_of(&app, &several, &[1]);
+    let single = put(&app, &seller, &several, &body_of(json!({ "seat": "14" }))).send().await.expect(200).json();
+    let holder = order_of(&app, &single, &[0]);
+    deliver(&app, 0, &holder).await;
+    deliver(&app, 0, &late).await;
+    assert_seats(&app, &single, "reserved", "r").await;
+    app.wait_until_idle().await;
+    let refusals = json!([{ "orderId": late.id, "reason": "termsChanged", "price": null }]);
+    assert_eq!(last_event(&app, &single).await.data["refusals"], refusals);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,11 +2,13 @@
 //!
 //! # Why
 //! The library's own renderer is not used: it writes a whole SVG file, with a prologue that does not belong in a page
-//! and one square for each module. One bar for each run of dark modules takes a third of the bytes.
+//! and one square for each module. One bar for each run of dark modules takes a third of the bytes. Nor is its choice of
+//! encodings used: for some texts it takes more room than bytes alone, so that a pass would not fit its size.
 
 use std::fmt::Write as _;
 
-use qrcode::{Color, EcLevel, QrCode};
+use qrcode::bits::Bits;
+use qrcode::{Color, EcLevel, QrCode, Version};
 
 /// Width in modules of the empty border that readers need to find the code.
 const QUIET_ZONE: usize = 4;
@@ -23,7 +25,7 @@ pub(crate) struct Qr {
 impl Qr {
     /// Encodes a text; `None` if it is too long. Error-correction level M tolerates folded paper and glare.
     pub(crate) fn encode(text: &str) -> Option<Self> {
-        let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
+        let code = (1..=40).find_map(|version| encode_bytes(text, Version::Normal(version)))?;
         let mut path = String::new();
         for (row, modules) in code.to_colors().chunks(code.width()).enumerate() {
             let mut column = QUIET_ZONE;
@@ -37,6 +39,14 @@ impl Qr {
         }
         Some(Self { side: code.width() + 2 * QUIET_ZONE, path })
     }
+}
+
+/// Encodes a text as bytes; `None` if it does not fit a code of this version, which is its size.
+fn encode_bytes(text: &str, version: Version) -> Option<QrCode> {
+    let mut bits = Bits::new(version);
+    bits.push_byte_data(text.as_bytes()).ok()?;
+    bits.push_terminator(EcLevel::M).ok()?;
+    QrCode::with_bits(bits, EcLevel::M).ok()
 }
 
 #[cfg(test)]
@@ -59,5 +69,8 @@ mod tests {
     fn longest_text_of_level_m_fits_and_a_longer_one_does_not() {
         assert!(Qr::encode(&"x".repeat(2331)).is_some());
         assert_eq!(Qr::encode(&"x".repeat(2332)), None);
+        // The longest pass, with digits and capital letters, for which the library would choose other encodings.
+        let pass: String = "0123aB_-CDEFG45678h".chars().cycle().take(287).collect();
+        assert_eq!(Qr::encode(&pass).map(|code| code.side), Some(65 + 8));
     }
 }
