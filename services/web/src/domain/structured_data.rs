@@ -24,8 +24,10 @@ struct Event<'a> {
     start_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     end_date: Option<String>,
-    event_status: &'static str,
-    event_attendance_mode: &'static str,
+    #[serde(rename = "eventStatus")]
+    status: &'static str,
+    #[serde(rename = "eventAttendanceMode")]
+    attendance_mode: &'static str,
     location: Place<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     offers: Vec<AggregateOffer<'a>>,
@@ -82,12 +84,12 @@ pub(crate) fn event(
         image,
         start_date: local_time(show.starts_at, &show.time_zone),
         end_date: show.ends_at.map(|end| local_time(end, &show.time_zone)),
-        event_status: match show.status {
+        status: match show.status {
             ShowStatus::Scheduled => "https://schema.org/EventScheduled",
             ShowStatus::Moved => "https://schema.org/EventRescheduled",
             ShowStatus::Cancelled => "https://schema.org/EventCancelled",
         },
-        event_attendance_mode: "https://schema.org/OfflineEventAttendanceMode",
+        attendance_mode: "https://schema.org/OfflineEventAttendanceMode",
         location: Place {
             kind: "Place",
             name: &show.venue,
