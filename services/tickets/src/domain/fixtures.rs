@@ -10,7 +10,7 @@ use common::seats::{Blocks, Slot};
 use common::timestamp::Timestamp;
 
 use super::show::ShowDetails;
-use super::show_link::ShowLink;
+use super::show_link::{Occasion, ShowLink};
 use super::ticket::{ListingDetails, Ticket};
 
 pub(crate) fn now() -> Timestamp {
@@ -80,6 +80,12 @@ pub(crate) fn link() -> ShowLink {
 /// The show of [`details`].
 pub(crate) fn show_details() -> ShowDetails {
     details().show()
+}
+
+/// The occasion of [`details`] at another time.
+pub(crate) fn moved_to(starts_at: Timestamp) -> Occasion {
+    let ListingDetails { venue, city, time_zone, .. } = details();
+    Occasion { venue, city, starts_at, time_zone }
 }
 
 pub(crate) fn refusal() -> Refusal {

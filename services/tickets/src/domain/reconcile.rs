@@ -78,7 +78,7 @@ fn refusal_for(ticket: &Ticket, order: &OrderState, now: Timestamp) -> Option<Re
         (RefusalReason::Withdrawn, None)
     } else if ticket.show.is_cancelled {
         (RefusalReason::ShowCancelled, None)
-    } else if now >= ticket.listing.starts_at {
+    } else if now >= ticket.begins_at() {
         (RefusalReason::Begun, None)
     } else if !is_price {
         (RefusalReason::PriceChanged, Some(price.clone()))
@@ -105,7 +105,9 @@ mod tests {
     use common::money::Money;
 
     use super::*;
-    use crate::domain::fixtures::{details, hold, money, names, now, order, order_of, statuses, ticket, ticket_of};
+    use crate::domain::fixtures::{
+        details, hold, money, moved_to, names, now, order, order_of, statuses, ticket, ticket_of,
+    };
     use crate::domain::seats::Seats;
 
     fn step(ticket: &Ticket, orders: &[OrderState]) -> Option<(Ticket, TicketChange)> {
@@ -227,10 +229,16 @@ mod tests {
     fn each_refusal_has_its_reason() {
         type Edit = fn(&mut Ticket);
         let (new_price, no_price) = (Some(money(6_000)), None);
-        let table: [(&str, Edit, RefusalReason, Option<Money>); 15] = [
+        let table: [(&str, Edit, RefusalReason, Option<Money>); 16] = [
             ("withdrawn", |t| *t = t.clone().withdraw(now()).unwrap().0, RefusalReason::Withdrawn, no_price.clone()),
             ("cancelled", |t| t.show.is_cancelled = true, RefusalReason::ShowCancelled, no_price.clone()),
             ("started", |t| t.listing.starts_at = now(), RefusalReason::Begun, no_price.clone()),
+            (
+                "moved to an earlier time",
+                |t| t.show.moved_to = Some(moved_to(now())),
+                RefusalReason::Begun,
+                no_price.clone(),
+            ),
             ("price", |t| t.listing.price = money(6_000), RefusalReason::PriceChanged, new_price),
             (
                 "currency",

@@ -260,6 +260,12 @@ impl Ticket {
         self.status.name == TicketStatus::Withdrawn
     }
 
+    /// When the show begins: by the terms, or before that, if it was moved while seats were held or sold.
+    pub(crate) fn begins_at(&self) -> Timestamp {
+        let moved_to = self.show.moved_to.iter().map(|occasion| occasion.starts_at);
+        moved_to.chain([self.listing.starts_at]).min().unwrap_or(self.listing.starts_at)
+    }
+
     /// Whether nothing of the listing changes any more: no seat is free or held.
     pub(crate) fn has_ended(&self) -> bool {
         !self.seats.has(TicketStatus::Available) && !self.seats.has(TicketStatus::Reserved)
