@@ -54,7 +54,11 @@ impl Connection {
     }
 
     /// Sends a request to the public API, authenticated if there is a cookie.
-    pub(crate) async fn send<E: Endpoint>(&mut self, endpoint: &E, cookie: Option<&HeaderValue>) -> Result<E::Answer> {
+    pub(crate) async fn send<E: Endpoint>(
+        &mut self,
+        endpoint: &E,
+        cookie: Option<&HeaderValue>,
+    ) -> Result<E::Response> {
         let (_, response) = self.exchange(api(endpoint, cookie)?).await?;
         let parsed = E::parse_response(response.status(), response.body());
         parsed.with_context(|| format!("{} {}", E::METHOD, endpoint.path()))
@@ -70,7 +74,7 @@ impl Connection {
         let uri = request.uri().clone();
         let (first_byte, response) = self.exchange(request).await?;
         let (status, body) = (response.status(), response.into_body());
-        ensure!(status == StatusCode::OK, "{uri} answered {status}: {}", String::from_utf8_lossy(&body));
+        ensure!(status == StatusCode::OK, "{uri} returned {status}: {}", String::from_utf8_lossy(&body));
         Ok((first_byte, body))
     }
 
@@ -98,15 +102,15 @@ impl Pool {
     }
 
     /// Like [`Connection::send`], on an idle connection.
-    pub(crate) async fn send<E: Endpoint>(&self, endpoint: &E, cookie: Option<&HeaderValue>) -> Result<E::Answer> {
+    pub(crate) async fn send<E: Endpoint>(&self, endpoint: &E, cookie: Option<&HeaderValue>) -> Result<E::Response> {
         let _permit = self.permits.acquire().await?;
         let idle = self.idle.borrow_mut().pop();
         let mut connection = match idle {
             Some(connection) => connection,
             None => Connection::open(&self.address).await?,
         };
-        let answer = connection.send(endpoint, cookie).await?;
+        let response = connection.send(endpoint, cookie).await?;
         self.idle.borrow_mut().push(connection);
-        Ok(answer)
+        Ok(response)
     }
 }

@@ -244,7 +244,7 @@ pub(crate) async fn send_until_propagated<E: Endpoint>(
     client: &UserClient,
     request: &E,
     retry_on: &[u16],
-) -> Result<E::Answer, Error> {
+) -> Result<E::Response, Error> {
     let (began, key) = (Instant::now(), key());
     loop {
         match client.send_until_definitive(request, Some(&key)).await {

@@ -96,7 +96,7 @@ impl UserClient {
     }
 
     /// Sends a request once.
-    pub async fn send<E: Endpoint>(&self, request: &E) -> Result<Success<E::Answer>, Error> {
+    pub async fn send<E: Endpoint>(&self, request: &E) -> Result<Success<E::Response>, Error> {
         self.send_with(None, request).await
     }
 
@@ -105,7 +105,7 @@ impl UserClient {
         &self,
         request: &E,
         key: Option<&str>,
-    ) -> Result<Success<E::Answer>, Error> {
+    ) -> Result<Success<E::Response>, Error> {
         let began = Instant::now();
         loop {
             match self.send_with(key, request).await {
@@ -137,7 +137,7 @@ impl UserClient {
         Ok(self.exchange(request, None::<&()>).await?.status.as_u16())
     }
 
-    async fn send_with<E: Endpoint>(&self, key: Option<&str>, request: &E) -> Result<Success<E::Answer>, Error> {
+    async fn send_with<E: Endpoint>(&self, key: Option<&str>, request: &E) -> Result<Success<E::Response>, Error> {
         let target = request.target().map_err(|error| Error::NoResponse(request.path(), error.into()))?;
         let wire = Request { method: &E::METHOD, target: &target, key };
         let Response { status, body, .. } = self.exchange(wire, request.body()).await?;
@@ -257,12 +257,12 @@ impl UserClient {
         self.wait_for(&ReadPayment { id }, &[status], |payment| payment.status).await
     }
 
-    async fn wait_for<E: Endpoint<Answer: Debug>, S: Debug + PartialEq>(
+    async fn wait_for<E: Endpoint<Response: Debug>, S: Debug + PartialEq>(
         &self,
         request: &E,
         expected: &[S],
-        status: fn(&E::Answer) -> S,
-    ) -> anyhow::Result<E::Answer> {
+        status: fn(&E::Response) -> S,
+    ) -> anyhow::Result<E::Response> {
         let began = Instant::now();
         loop {
             let last = match self.send(request).await {

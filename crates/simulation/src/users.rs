@@ -105,7 +105,7 @@ impl SimUser {
         &self,
         request: &E,
         key: Option<&str>,
-    ) -> Result<Result<(u16, E::Answer), ApiError>> {
+    ) -> Result<Result<(u16, E::Response), ApiError>> {
         let path = request.target()?;
         let wire = Request {
             service: entity_of(&path).1,
@@ -127,13 +127,13 @@ impl SimUser {
     }
 
     /// Like [`SimUser::request_until_definitive`], for a request that must succeed.
-    async fn request_ok<E: Endpoint>(&self, request: &E, key: Option<&str>) -> Result<E::Answer> {
+    async fn request_ok<E: Endpoint>(&self, request: &E, key: Option<&str>) -> Result<E::Response> {
         let result = self.request_until_definitive(request, key).await?;
         result.map(|(_, body)| body).with_context(|| format!("{} {}", E::METHOD, request.path()))
     }
 
     /// Repeats a request while it returns 404, which means that an event has not arrived yet.
-    async fn request_until_found<E: Endpoint>(&self, request: &E) -> Result<Result<(u16, E::Answer), ApiError>> {
+    async fn request_until_found<E: Endpoint>(&self, request: &E) -> Result<Result<(u16, E::Response), ApiError>> {
         let key = self.context.key();
         loop {
             match self.request_until_definitive(request, Some(&key)).await? {
@@ -149,7 +149,7 @@ impl SimUser {
         &self,
         request: &E,
         read: &R,
-        is_done: impl Fn(R::Answer) -> bool,
+        is_done: impl Fn(R::Response) -> bool,
     ) -> Result<bool> {
         match self.request_until_definitive(request, None).await? {
             Ok(_) => Ok(true),
@@ -159,11 +159,11 @@ impl SimUser {
     }
 
     /// Waits for a status. `check` returns whether the entity has that status, and whether its status is final.
-    async fn wait_for<E: Endpoint<Answer: Debug>>(
+    async fn wait_for<E: Endpoint<Response: Debug>>(
         &self,
         request: &E,
-        check: impl Fn(&E::Answer) -> (bool, bool),
-    ) -> Result<E::Answer> {
+        check: impl Fn(&E::Response) -> (bool, bool),
+    ) -> Result<E::Response> {
         loop {
             let view = self.request_ok(request, None).await?;
             match check(&view) {

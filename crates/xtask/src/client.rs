@@ -45,18 +45,18 @@ impl Session {
 
     /// Sends a request. If the response is an error, the error names the request and wraps an [`ApiError`]; see
     /// [`status_of`].
-    pub(crate) async fn send<E: Endpoint>(&self, request: &E) -> Result<E::Answer> {
-        let (_, answer) = self.exchange(request).await?;
-        answer.with_context(|| format!("{} {}", E::METHOD, request.path()))
+    pub(crate) async fn send<E: Endpoint>(&self, request: &E) -> Result<E::Response> {
+        let (_, response) = self.exchange(request).await?;
+        response.with_context(|| format!("{} {}", E::METHOD, request.path()))
     }
 
     /// Sends a request and retries it while the status is 404 or 503: the entity has not reached the other service yet.
-    pub(crate) async fn send_retrying<E: Endpoint>(&self, request: &E) -> Result<E::Answer> {
+    pub(crate) async fn send_retrying<E: Endpoint>(&self, request: &E) -> Result<E::Response> {
         self.send_while(&[404, 503], request).await
     }
 
     /// Sends a request and retries it while the status is one of these.
-    pub(crate) async fn send_while<E: Endpoint>(&self, retried: &[u16], request: &E) -> Result<E::Answer> {
+    pub(crate) async fn send_while<E: Endpoint>(&self, retried: &[u16], request: &E) -> Result<E::Response> {
         let deadline = Instant::now() + PROPAGATION_TIMEOUT;
         loop {
             match self.send(request).await {
@@ -66,13 +66,13 @@ impl Session {
                 {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                answer => return answer,
+                response => return response,
             }
         }
     }
 
     /// Sends a request. Returns the status, and the parsed response or its error.
-    pub(crate) async fn exchange<E: Endpoint>(&self, request: &E) -> Result<(u16, Result<E::Answer, ApiError>)> {
+    pub(crate) async fn exchange<E: Endpoint>(&self, request: &E) -> Result<(u16, Result<E::Response, ApiError>)> {
         self.exchange_with_key(request, None).await
     }
 
@@ -81,7 +81,7 @@ impl Session {
         &self,
         request: &E,
         key: Option<&str>,
-    ) -> Result<(u16, Result<E::Answer, ApiError>)> {
+    ) -> Result<(u16, Result<E::Response, ApiError>)> {
         let target = request.target()?;
         let mut http = self.request(E::METHOD, &target);
         if let Some(body) = request.body() {

@@ -6,7 +6,7 @@ use common::api;
 use crate::domain::payment::Payment;
 
 /// The payment as the request that started it returned it, if it did. What happened to it afterwards is left out.
-pub fn answer(payment: &Versioned<Payment>) -> Option<api::payments::Payment> {
+pub fn first_response(payment: &Versioned<Payment>) -> Option<api::payments::Payment> {
     let response = payment.first_response.as_ref()?;
     Some(api::payments::Payment {
         version: response.version,

@@ -3,7 +3,7 @@
 import { say } from 'shop/countdown';
 
 const REPORT_INTERVAL = 25_000;
-// The server answers each report. Without an answer the connection is dead, though nothing has closed it.
+// The server responds to each report. Without a response the connection is dead, though nothing has closed it.
 const ANSWER_TIMEOUT = 20_000;
 // Whoever comes back to a page looks at it now.
 const ANSWER_TIMEOUT_AWAKE = 5_000;

@@ -94,7 +94,7 @@ impl ServiceClient {
         &self,
         request: &E,
         client: &ClientContext,
-    ) -> Result<ServiceResponse<E::Answer>, ServiceError> {
+    ) -> Result<ServiceResponse<E::Response>, ServiceError> {
         self.send_with(&RequestOptions::default(), request, client).await
     }
 
@@ -103,7 +103,7 @@ impl ServiceClient {
         options: &RequestOptions,
         request: &E,
         client: &ClientContext,
-    ) -> Result<ServiceResponse<E::Answer>, ServiceError> {
+    ) -> Result<ServiceResponse<E::Response>, ServiceError> {
         let service = E::SERVICE;
         let base = match service {
             Service::Auth => &self.auth,

@@ -139,7 +139,7 @@ pub struct Voided {
     /// The payment's status after the request.
     pub status: PaymentStatus,
     /// Whether no amount of the payment is authorised or charged any more. False for a disputed charge, and until the
-    /// provider has answered.
+    /// provider has responded.
     pub is_settled: bool,
 }
 

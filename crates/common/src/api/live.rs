@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use validator::Validate;
 
 /// What a page shows. It subscribes the page to these topics; the server sends the updates that the page missed, then
-/// an answer with the topic `report`.
+/// a response with the topic `report`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate)]
 pub struct VersionReport {
     /// The version of each topic: `ticket:` or `order:` with an id; `show:` or `list:` with the id of a show and the

@@ -57,7 +57,7 @@ pub struct Route {
 /// let request = ReadListing { id: TicketId::new() };
 /// assert_eq!(request.target()?, format!("/api/tickets/{}", request.id));
 ///
-/// // Any HTTP client can send the request. The response is parsed as the answer or as a problem.
+/// // Any HTTP client can send the request. The response is parsed as its body or as a problem.
 /// let body = br#"{"type":"about:blank","title":"Not found","status":404,"detail":"There is no such listing."}"#;
 /// let error = ReadListing::parse_response(http::StatusCode::NOT_FOUND, body).unwrap_err();
 /// assert_eq!(error.status(), 404);
@@ -75,7 +75,7 @@ pub trait Endpoint: Sync {
     /// The query parameters; `()` if none.
     type Query: Serialize + Sync;
     /// The JSON body of a successful response; `()` if none.
-    type Answer: DeserializeOwned;
+    type Response: DeserializeOwned;
 
     /// The body of this request.
     fn body(&self) -> Option<&Self::Body> {
@@ -99,12 +99,12 @@ pub trait Endpoint: Sync {
     }
 
     /// Parses the response to this request.
-    fn parse_response(status: StatusCode, body: &[u8]) -> Result<Self::Answer, ApiError> {
+    fn parse_response(status: StatusCode, body: &[u8]) -> Result<Self::Response, ApiError> {
         // A 204 has an empty body, which is parsed as null.
         let body = if body.is_empty() { b"null" } else { body };
         let error = if status.is_success() {
             match serde_json::from_slice(body) {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(error) => error,
             }
         } else {
@@ -156,11 +156,11 @@ impl ApiError {
     }
 }
 
-/// Declares the routes of a service: `Name { id: Id, body: Body } = METHOD "/path" -> Answer, 409 "code";`.
+/// Declares the routes of a service: `Name { id: Id, body: Body } = METHOD "/path" -> Response, 409 "code";`.
 macro_rules! endpoints {
     ($service:ident; $(
         $(#[$doc:meta])*
-        $name:ident { $($field:ident: $kind:ty),* } = $method:ident $path:literal -> $answer:ty
+        $name:ident { $($field:ident: $kind:ty),* } = $method:ident $path:literal -> $response:ty
             $(, $status:literal $code:literal)*;
     )*) => {
         $(
@@ -174,7 +174,7 @@ macro_rules! endpoints {
                 const SERVICE: $crate::api::Service = $crate::api::Service::$service;
                 const METHOD: http::Method = http::Method::$method;
                 const PATH: &'static str = $path;
-                type Answer = $answer;
+                type Response = $response;
                 $crate::api::parts!($($field: $kind),*);
             }
         )*

@@ -57,7 +57,7 @@ fn log(response: &Response, status: u16, took: f64) {
         (500.., Some(cause)) => tracing::error!(http.status = status, took.ms = took, cause, "request failed"),
         (500.., None) => tracing::warn!(http.status = status, took.ms = took, "request failed; the client may retry"),
         (400.., _) => tracing::info!(http.status = status, took.ms = took, "request rejected"),
-        _ => tracing::debug!(http.status = status, took.ms = took, "request answered"),
+        _ => tracing::debug!(http.status = status, took.ms = took, "request handled"),
     }
 }
 

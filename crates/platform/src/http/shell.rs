@@ -18,9 +18,9 @@ use crate::limits::layer::{self, Limiter};
 
 /// Maximum size of a request body in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
-/// Maximum size of the names and values of a request's headers in bytes. hyper answers far larger ones with a bare 431.
+/// Maximum size of the names and values of a request's headers in bytes. hyper rejects far larger ones with a bare 431.
 const HEADERS_LIMIT: usize = 32 << 10;
-/// Maximum number of a request's headers. hyper answers more than 1,024 with a bare 431.
+/// Maximum number of a request's headers. hyper rejects more than 1,024 with a bare 431.
 const HEADER_COUNT_LIMIT: usize = 100;
 
 /// Wraps the routes in the middleware.

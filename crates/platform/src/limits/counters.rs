@@ -62,7 +62,7 @@ pub struct Decision {
 /// One counter in its current window.
 #[derive(Debug, Clone, Copy)]
 struct Window {
-    /// Count of all instances when Redis last answered.
+    /// Count of all instances when Redis last responded.
     known: u64,
     /// Local count since then.
     unsynced: u64,

@@ -19,7 +19,7 @@ const MAX_FAILURES: u32 = 3;
 /// Lua script that adds to each counter and returns `[count, remaining TTL in ms]` for each. A counter's TTL starts
 /// with its first count, so windows follow the Redis server's clock.
 const SCRIPT: &str = "\
-local answer = {}
+local response = {}
 for i, key in ipairs(KEYS) do
   local count = redis.call('INCRBY', key, ARGV[i + 1])
   local left = redis.call('PTTL', key)
@@ -27,9 +27,9 @@ for i, key in ipairs(KEYS) do
     redis.call('PEXPIRE', key, ARGV[1])
     left = tonumber(ARGV[1])
   end
-  answer[i] = {count, left}
+  response[i] = {count, left}
 end
-return answer";
+return response";
 
 /// Identifies the counter of a client and a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,11 +67,11 @@ impl RedisCounters {
     }
 
     /// Adds local counts, [`BATCH_SIZE`] at most, and returns the new values. Without counts, only checks that Redis
-    /// answers. After an error, the counts may have been added nevertheless.
+    /// responds. After an error, the counts may have been added nevertheless.
     pub(crate) async fn sync(&self, counts: &[(CounterKey, u64)]) -> redis::RedisResult<Vec<CounterValue>> {
         let added = match tokio::time::timeout(BACKGROUND_TIMEOUT, self.add(counts)).await {
             Ok(added) => added,
-            Err(_) => Err((redis::ErrorKind::Io, "no answer in time").into()),
+            Err(_) => Err((redis::ErrorKind::Io, "no response in time").into()),
         };
         self.record_outcome(added.is_ok());
         added

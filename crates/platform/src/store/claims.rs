@@ -58,7 +58,7 @@ pub struct Claim<I, A = ()> {
     /// When the claim was made.
     pub at: Timestamp,
     /// The response to the request.
-    pub answer: A,
+    pub response: A,
     /// When the claim expires.
     until: Timestamp,
     /// The claim's own id, and the hash of the body. None if the request has no key: such a claim is not stored.
@@ -92,7 +92,7 @@ struct ClaimDocument<I, A> {
     hash: String,
     at: Timestamp,
     until: Timestamp,
-    answer: A,
+    response: A,
     /// Whether a repeat got the response, so that the client relies on it.
     is_pinned: bool,
     /// When MongoDB removes the document. By the system clock even if a test uses another one, because MongoDB compares
@@ -102,8 +102,8 @@ struct ClaimDocument<I, A> {
 
 impl<I, A> From<ClaimDocument<I, A>> for Claim<I, A> {
     fn from(document: ClaimDocument<I, A>) -> Self {
-        let ClaimDocument { id, entity_id, hash, at, until, answer, .. } = document;
-        Self { entity_id, at, answer, until, stored: Some((id, hash)) }
+        let ClaimDocument { id, entity_id, hash, at, until, response, .. } = document;
+        Self { entity_id, at, response, until, stored: Some((id, hash)) }
     }
 }
 
@@ -153,14 +153,14 @@ where
         user: UserId,
         key: Option<&IdempotencyKey>,
         entity_id: I,
-        answer: A,
+        response: A,
         at: Timestamp,
     ) -> Result<Claim<I, A>, Error> {
         let until = self.clock.now().plus(LIFETIME);
-        let Some(key) = key else { return Ok(Claim { entity_id, at, answer, until, stored: None }) };
+        let Some(key) = key else { return Ok(Claim { entity_id, at, response, until, stored: None }) };
         let (id, hash) = (id_of(user, key), key.hash.clone());
         let expires_on = DateTime::from_millis(SystemClock.now().plus(LIFETIME + EXPIRY_MARGIN).as_millis());
-        let new = ClaimDocument { id: id.clone(), entity_id, hash, at, until, answer, is_pinned: false, expires_on };
+        let new = ClaimDocument { id: id.clone(), entity_id, hash, at, until, response, is_pinned: false, expires_on };
         let document = serialize_to_document(&new).map_err(StoreError::encoding)?;
         for _ in 0..MAX_INSERTS {
             match self.documents.insert(document.clone()).await {

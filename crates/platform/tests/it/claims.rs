@@ -33,9 +33,9 @@ fn claims(app: &TestApp) -> Claims<UserId, String> {
 /// Claims a new id for the request with the key "k" and this body.
 async fn claim(app: &TestApp, user: &User, hash: &str) -> Result<(UserId, String), Error> {
     let (id, now) = (UserId::new(), app.clock.now());
-    let claim = claims(app).claim(user.id, Some(&key(hash)), id, format!("answer of {id}"), now).await?;
-    assert_eq!(claim.answer, format!("answer of {}", claim.entity_id));
-    Ok((claim.entity_id, claim.answer))
+    let claim = claims(app).claim(user.id, Some(&key(hash)), id, format!("response of {id}"), now).await?;
+    assert_eq!(claim.response, format!("response of {}", claim.entity_id));
+    Ok((claim.entity_id, claim.response))
 }
 
 async fn counters(app: &TestApp) -> u64 {
@@ -43,7 +43,7 @@ async fn counters(app: &TestApp) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replay_returns_the_original_answer() {
+async fn replay_returns_the_original_response() {
     let app = app().await;
     let user = app.signer.user();
     let first = post(&app, &user, "k", "one").await.expect(201).json();
@@ -67,12 +67,12 @@ async fn concurrent_repeats_on_two_instances_create_one_counter() {
     let user = app.signer.user();
     let repeats = (0..20).map(|n| post(if n % 2 == 0 { &app } else { &other }, &user, "k", "one"));
     let mut made: Vec<Value> = Vec::new();
-    for answer in futures::future::join_all(repeats).await {
+    for response in futures::future::join_all(repeats).await {
         // A repeated insert violates the unique indexes of both the id and the name; MongoDB reports one of them.
-        if answer.status == 409 {
-            assert_eq!(answer.problem(), "name-taken");
+        if response.status == 409 {
+            assert_eq!(response.problem(), "name-taken");
         } else {
-            made.push(answer.expect(201).json());
+            made.push(response.expect(201).json());
         }
     }
     assert!(!made.is_empty() && made.iter().all(|one| *one == made[0]));

@@ -184,20 +184,20 @@ async fn create(
     user: CurrentUser,
     CreateRequest { body, key }: CreateRequest<NameBody>,
 ) -> Result<Response, Error> {
-    let created = |answer: Versioned<Counter>| (StatusCode::CREATED, Json(answer)).into_response();
+    let created = |response: Versioned<Counter>| (StatusCode::CREATED, Json(response)).into_response();
     if let Some(claim) = state.claims.find(user.id, key.as_ref()).await?
         && state.counters.get(claim.entity_id).await?.is_some()
     {
         claim.ensure_same_body(key.as_ref())?;
-        return Ok(created(claim.answer));
+        return Ok(created(claim.response));
     }
     let counter = Counter::new(&body?.name, state.clock.now());
     let (id, now) = (counter.id, counter.created_at);
-    let answer = Versioned { version: 0, state: counter };
-    let claim = state.claims.claim(user.id, key.as_ref(), id, answer, now).await?;
-    match state.counters.insert(claim.answer.state.clone(), UserChange::Registered).await {
-        Ok(_) => Ok(created(claim.answer)),
-        Err(error) if error.is_duplicate_of(index::ID_INDEX) => Ok(created(claim.answer)),
+    let response = Versioned { version: 0, state: counter };
+    let claim = state.claims.claim(user.id, key.as_ref(), id, response, now).await?;
+    match state.counters.insert(claim.response.state.clone(), UserChange::Registered).await {
+        Ok(_) => Ok(created(claim.response)),
+        Err(error) if error.is_duplicate_of(index::ID_INDEX) => Ok(created(claim.response)),
         Err(error) if error.is_duplicate_of("name_v1") => {
             Err(Error::Conflict(Rejection::new("name-taken", "Choose another name.")))
         }

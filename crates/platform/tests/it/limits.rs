@@ -34,7 +34,7 @@ impl Redis {
             .spawn()
             .unwrap();
         let redis = Self { child, port, _folder: folder };
-        eventually("Redis to answer", async || redis.connection().await.is_ok()).await;
+        eventually("Redis to respond", async || redis.connection().await.is_ok()).await;
         redis
     }
 
@@ -84,9 +84,9 @@ async fn request_over_the_quota_is_rejected_by_any_instance() {
     wait_for_redis(&other).await;
     let (user, neighbour) = (app.signer.user(), app.signer.user());
     for number in 0..60 {
-        let answer = order(if number % 2 == 0 { &app } else { &other }, &user).await.expect(204);
-        assert_eq!(answer.header("ratelimit-policy"), r#""orders";q=60;w=60"#);
-        let state = answer.header("ratelimit");
+        let response = order(if number % 2 == 0 { &app } else { &other }, &user).await.expect(204);
+        assert_eq!(response.header("ratelimit-policy"), r#""orders";q=60;w=60"#);
+        let state = response.header("ratelimit");
         let seconds = state.strip_prefix(&format!(r#""orders";r={};t="#, 59 - number)).expect(state);
         assert!((1..=60).contains(&seconds.parse::<u64>().unwrap()), "{state}");
     }
@@ -171,8 +171,8 @@ async fn local_counts_are_synchronised_every_second() {
     let sent = Cell::new(0);
     let others = async || {
         sent.set(sent.get() + 1);
-        let answer = other.request("GET", "/page").as_user(&user).send().await.expect(200);
-        let state = answer.header("ratelimit");
+        let response = other.request("GET", "/page").as_user(&user).send().await.expect(200);
+        let state = response.header("ratelimit");
         let remaining = state.split("r=").nth(1).unwrap().split(';').next().unwrap().parse::<u32>().unwrap();
         10_000 - remaining - sent.get()
     };
@@ -237,9 +237,9 @@ async fn redis_failures_neither_reject_nor_delay_requests() {
     check("after Redis was killed", place_orders(&app, &users, 10).await);
     // Local counts still enforce the quota.
     let busy = app.signer.user();
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for _ in 0..301 {
-        answers.push(order(&app, &busy).await.status);
+        responses.push(order(&app, &busy).await.status);
     }
-    assert_eq!(answers.iter().filter(|status| **status == 429).count(), 1);
+    assert_eq!(responses.iter().filter(|status| **status == 429).count(), 1);
 }

@@ -46,7 +46,7 @@ async fn requests_get_503_until_the_database_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn request_times_out_when_the_database_does_not_answer() {
+async fn request_times_out_when_the_database_does_not_respond() {
     let mongodb = Proxy::of_mongodb();
     let app = app_with(&[("MONGODB_URL", &mongodb.url()), ("REQUEST_TIMEOUT", "1s")]).await;
     let made = insert(&app, "before").await;

@@ -27,7 +27,7 @@ async fn start_three_members() -> (ScratchDir, Servers) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn losing_writer_is_answered_after_the_majority_commit() {
+async fn losing_writer_returns_after_the_majority_commit() {
     let (_scratch, servers) = start_three_members().await;
     let app = app_with(&[("MONGODB_URL", &servers.mongodb_url())]).await;
     let other = app.start_second_instance(crate::demo::build).await;
@@ -55,7 +55,7 @@ async fn losing_writer_is_answered_after_the_majority_commit() {
             elsewhere.insert(Counter::new("two", now), UserChange::Registered),
         ));
         let early = tokio::time::timeout(Duration::from_secs(2), &mut losers).await;
-        assert!(early.is_err(), "answered before the majority commit: {early:?}");
+        assert!(early.is_err(), "it returned before the majority commit: {early:?}");
         secondaries().for_each(|member| member.signal(Signal::SIGCONT));
         let results = losers.await;
         (results, elsewhere.get(made.id).await, elsewhere.find(doc! { "state.name": "two" }, 2).await)
@@ -67,7 +67,7 @@ async fn losing_writer_is_answered_after_the_majority_commit() {
     );
     assert!(matches!(results.0, Err(StoreError::VersionConflict)), "{:?}", results.0);
     assert!(results.1.unwrap_err().is_duplicate_of("name_v1"));
-    assert_eq!(read.unwrap().unwrap(), saved.unwrap(), "a read after the answer returns the winning state");
+    assert_eq!(read.unwrap().unwrap(), saved.unwrap(), "a read after that returns the winning state");
     assert_eq!(named.unwrap(), [inserted.unwrap()]);
     app.wait_until_idle().await;
 }

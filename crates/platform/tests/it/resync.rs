@@ -17,8 +17,8 @@ async fn snapshots(app: &TestApp) -> usize {
 async fn resync_selects_states_by_all_since_or_ids() {
     let app = app().await;
     let resync = async |body: Value| {
-        let answer = app.admin("POST", "/resync").json(&body).send().await.expect(200).json();
-        answer["announced"]["counters"].as_u64().unwrap()
+        let response = app.admin("POST", "/resync").json(&body).send().await.expect(200).json();
+        response["announced"]["counters"].as_u64().unwrap()
     };
     assert_eq!(resync(json!({ "all": true })).await, 0);
     let old = insert(&app, "old").await;
@@ -52,8 +52,8 @@ async fn resync_can_exceed_the_queue_of_the_relay() {
         })
         .collect();
     documents.insert_many(many).await.unwrap();
-    let answer = app.admin("POST", "/resync").json(&json!({ "all": true })).send().await.expect(200).json();
-    assert_eq!(answer["announced"]["counters"], 9_000);
+    let response = app.admin("POST", "/resync").json(&json!({ "all": true })).send().await.expect(200).json();
+    assert_eq!(response["announced"]["counters"], 9_000);
     let jetstream = async_nats::jetstream::new(app.context.nats.clone());
     let stream = format!("{}-demo", app.context.config.nats_prefix);
     eventually("all snapshots", async || {

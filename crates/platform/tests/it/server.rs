@@ -147,8 +147,8 @@ async fn websocket_stays_open_and_does_not_delay_shutdown() {
     let upgrade = b"GET /live HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(upgrade).await.unwrap();
-    let (answer, is_closed) = read(&mut stream, IDLE * 2).await;
-    assert!(answer.starts_with("HTTP/1.1 101") && !is_closed, "{answer}");
+    let (response, is_closed) = read(&mut stream, IDLE * 2).await;
+    assert!(response.starts_with("HTTP/1.1 101") && !is_closed, "{response}");
     // Sends a masked WebSocket text frame "hi" and expects it back.
     stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.unwrap();
     let mut echo = [0; 4];

@@ -135,9 +135,9 @@ async fn holding_and_cancelling(target: &Target, stop: watch::Receiver<bool>) ->
     join_all(tickets.iter().map(async |ticket| {
         let hold = order(*ticket);
         while !is_over(&stop, started) {
-            let Ok((status, answer)) = attacker.exchange(&hold).await else { continue };
+            let Ok((status, response)) = attacker.exchange(&hold).await else { continue };
             tally.add(status);
-            if let Ok(order) = answer {
+            if let Ok(order) = response {
                 attacker.send(&CancelOrder { id: order.id }).await.ok();
             }
         }
@@ -152,8 +152,8 @@ async fn holding_everything(target: &Target) -> Result<AttackReport> {
     let (attacker, tickets) = (target.sign_up().await?, target.list_tickets(30).await?);
     let tally = Tally::default();
     join_all(tickets.iter().map(async |ticket| {
-        let answer = attacker.send_retrying(&order(*ticket)).await;
-        tally.add(answer.map_or_else(|error| status_of(&error).unwrap_or(0), |_| 201));
+        let response = attacker.send_retrying(&order(*ticket)).await;
+        tally.add(response.map_or_else(|error| status_of(&error).unwrap_or(0), |_| 201));
     }))
     .await;
     let orders = attacker.send(&ListOrders { query: PageQuery { limit: Some(100), cursor: None } }).await?;

@@ -1,5 +1,5 @@
 //! Visitors that buy and read while the cluster changes. As a person or the shop's own scripts would, they repeat what
-//! was not answered or was answered by a server error; what that cost them is counted.
+//! got no response or a server error; what that cost them is counted.
 
 use std::fmt;
 use std::process;
@@ -33,7 +33,7 @@ const SESSION: Duration = Duration::from_secs(300);
 /// What visitors had to bear.
 #[derive(Debug, Default)]
 pub(super) struct Cost {
-    /// Number of requests without an answer, or with a server error.
+    /// Number of requests without a response, or with a server error.
     pub(super) failed: u64,
     /// The longest time for which a visitor repeated one request.
     pub(super) longest: Duration,
@@ -119,9 +119,9 @@ impl Visitor {
         }
     }
 
-    /// Sends a request until it is answered, and while the status is one of `not_yet`: the entity has not reached the
+    /// Sends a request until it gets a response, and while the status is one of `not_yet`: the entity has not reached the
     /// other service. Its idempotency key makes that safe.
-    async fn send<E: Endpoint>(&self, request: &E, not_yet: &[u16]) -> Result<Result<E::Answer, ApiError>> {
+    async fn send<E: Endpoint>(&self, request: &E, not_yet: &[u16]) -> Result<Result<E::Response, ApiError>> {
         let key = unique_key()?;
         let mut attempts = Attempts::new(&self.tally);
         loop {
@@ -130,9 +130,9 @@ impl Visitor {
                 // An earlier attempt is still being processed.
                 Ok((409, Err(error))) if error.code() == "in-flight" => None,
                 Ok((status, _)) if not_yet.contains(&status) => None,
-                Ok((status, answer)) if status < 500 => {
+                Ok((status, response)) if status < 500 => {
                     attempts.succeed();
-                    return Ok(answer);
+                    return Ok(response);
                 }
                 Ok((status, _)) => Some(format!("{} {} returned {status}", E::METHOD, E::PATH)),
                 Err(error) => Some(format!("{error:#}")),
@@ -204,9 +204,9 @@ impl Traders {
     /// Pays for the order and waits until it is completed.
     pub(super) async fn pay(&self, id: OrderId) -> Result<()> {
         match self.buyer.send(&payment(id, "pm_card_visa"), &[404]).await? {
-            // The payment is already made or being made by an attempt that was not answered; the order shows it.
+            // The payment is already made or being made by an attempt that got no response; the order shows it.
             Err(error) if error.status() == 409 => {}
-            answer => drop(answer?),
+            response => drop(response?),
         }
         self.buyer.wait_for(id, OrderStatus::Completed).await
     }

@@ -193,7 +193,7 @@ async fn sell_contested(connector: &Connector) -> Result<()> {
     }
     let started = Instant::now();
     let purchases = try_join_all(buyers.iter().map(|buyer| timeout(TIMEOUT, buy_contested(buyer, ticket))));
-    let outcomes = purchases.await.context("a buyer got no final answer")?;
+    let outcomes = purchases.await.context("a buyer got no final response")?;
     let mut bought = 0;
     for outcome in outcomes {
         bought += usize::from(outcome?);
@@ -212,7 +212,7 @@ async fn buy_contested(buyer: &Session, ticket: TicketId) -> Result<bool> {
             // The listing has not reached `orders`.
             (404, _) => sleep(POLL).await,
             (409, _) => return Ok(false),
-            (_, answer) => break answer?.id,
+            (_, response) => break response?.id,
         }
     };
     loop {

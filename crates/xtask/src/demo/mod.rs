@@ -103,7 +103,7 @@ async fn sign_up(base: &str, client: impl Fn() -> ClientBuilder) -> Result<Vec<S
                 let (email, password) = (Text::new(email), Password::new(PASSWORD));
                 session.send(&SignIn { body: Credentials { email, password } }).await?
             }
-            answer => answer?,
+            response => response?,
         };
         sessions.push(session);
     }

@@ -53,7 +53,7 @@ pub struct RetiredToken {
     pub(crate) at: Timestamp,
 }
 
-/// How a valid refresh token is answered.
+/// What happens to a valid refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RefreshOutcome {
     /// The token was of the current rotation: the session after the rotation.

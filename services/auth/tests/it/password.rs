@@ -100,15 +100,15 @@ async fn one_of_several_concurrent_changes_wins_and_keeps_its_session() {
     }
     let changes: Vec<_> =
         devices.iter().enumerate().map(|(at, device)| (device, format!("another horse {at}"))).collect();
-    let answers = join_all(changes.iter().map(|(device, new)| change(&app, device, PASSWORD, new))).await;
-    let accepted: Vec<_> = answers.iter().zip(&changes).filter(|(answer, _)| answer.status == 204).collect();
-    assert_eq!(accepted.len(), 1, "{answers:?}");
+    let responses = join_all(changes.iter().map(|(device, new)| change(&app, device, PASSWORD, new))).await;
+    let accepted: Vec<_> = responses.iter().zip(&changes).filter(|(response, _)| response.status == 204).collect();
+    assert_eq!(accepted.len(), 1, "{responses:?}");
     let (device, password) = accepted[0].1;
     refresh(&app, &device.refresh).await.expect(200);
     assert_eq!(sessions(&app, device).await.len(), 1);
-    for answer in answers.iter().filter(|answer| answer.status != 204) {
+    for response in responses.iter().filter(|response| response.status != 204) {
         // 409: the request lost the compare-and-swap. 400: it came after the change, with the old password.
-        assert!(matches!(answer.status, 400 | 409), "{answer:?}");
+        assert!(matches!(response.status, 400 | 409), "{response:?}");
     }
     sign_in(&app, ana.email(), password).await.expect(200);
 }

@@ -131,8 +131,8 @@ async fn concurrent_guesses_do_not_exceed_the_limit() {
     let ana = sign_up(&app).await;
     let before = verify_count(&app).await;
     let guesses = (0..30).map(|_| sign_in(&app, ana.email(), "wrong password"));
-    let answers = futures::future::join_all(guesses).await;
-    let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    let responses = futures::future::join_all(guesses).await;
+    let count = |status: u16| responses.iter().filter(|response| response.status == status).count();
     assert_eq!((count(401), count(429)), (2, 28));
     assert_eq!(verify_count(&app).await - before, 3);
 }

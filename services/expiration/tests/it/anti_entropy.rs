@@ -12,7 +12,7 @@ use crate::support::{app, app_with, order, publish_created, published_events, st
 const HOLD: Duration = Duration::from_secs(900);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn order_snapshot_is_answered_if_orders_missed_the_expiry() {
+async fn order_snapshot_leads_to_a_snapshot_if_orders_missed_the_expiry() {
     let app = app("100ms").await;
     let order = order(&app, HOLD);
     let waiting = with_status(&order, OrderStatus::AwaitingPayment);
@@ -71,8 +71,8 @@ async fn only_fired_timers_are_announced() {
     app.clock.advance(HOLD);
     let again = [("expiration.completed.v1".to_owned(), 1), ("expiration.snapshot.v1".to_owned(), 1)];
     eventually("the only snapshot", async || published_events(&app, &fired).await == again).await;
-    let answer = app.admin("POST", "/resync").json(&json!({ "all": true })).send().await.expect(200).json();
-    assert_eq!(answer, json!({ "announced": { "timers": 1 } }));
+    let response = app.admin("POST", "/resync").json(&json!({ "all": true })).send().await.expect(200).json();
+    assert_eq!(response, json!({ "announced": { "timers": 1 } }));
     eventually("the resync", async || published_events(&app, &fired).await.len() == 3).await;
     assert_eq!((published_events(&app, &pending).await, published_events(&app, &closed).await), (vec![], vec![]));
 }

@@ -92,7 +92,7 @@ pub fn is_moved_by(order: &Order, ticket: &TicketState) -> bool {
     matches!(order.status, Status::Created) || (ticket.show_cancelled && order.is_unpaid())
 }
 
-/// Whether this payment can lead to a transition of any order: not while the provider or the buyer has yet to answer.
+/// Whether this payment can lead to a transition of any order: not while the provider or the buyer has yet to respond.
 pub fn payment_can_move(payment: &PaymentState) -> bool {
     !matches!(payment.status, PaymentStatus::Authorizing | PaymentStatus::RequiresAction)
 }

@@ -25,8 +25,8 @@ async fn one_of_two_hundred_concurrent_buyers_gets_the_ticket() {
             requests.spawn(async move { (ticket.terms.id, request.send().await) });
         }
     }
-    while let Some(answer) = requests.join_next().await {
-        let (ticket, response) = answer.unwrap();
+    while let Some(joined) = requests.join_next().await {
+        let (ticket, response) = joined.unwrap();
         if response.status != 201 {
             assert_eq!((response.status, response.problem().as_str()), (409, "ticket-taken"), "{}", response.text());
         }
@@ -34,9 +34,9 @@ async fn one_of_two_hundred_concurrent_buyers_gets_the_ticket() {
     }
     app.wait_until_idle().await;
     assert_eq!(app.events("orders").await.len(), 5, "one order per ticket");
-    for answers in tickets.into_values() {
-        assert_eq!(answers.len(), 200);
-        let placed: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    for responses in tickets.into_values() {
+        assert_eq!(responses.len(), 200);
+        let placed: Vec<_> = responses.iter().filter(|response| response.status == 201).collect();
         assert_eq!(placed.len(), 1);
         let history = app.history("orders", id_of(&placed[0].json())).await;
         assert_eq!(history, expected_changes(&["created"]));
@@ -56,10 +56,10 @@ async fn concurrent_requests_with_one_key_place_one_order() {
             let request = instance.request("POST", "/api/orders").as_user(&buyer).json(&body);
             requests.spawn(request.header("idempotency-key", format!("k{round}")).send());
         }
-        let answers = requests.join_all().await;
-        let first = answers[0].json();
-        for answer in answers {
-            assert_eq!(answer.expect(201).json(), first);
+        let responses = requests.join_all().await;
+        let first = responses[0].json();
+        for response in responses {
+            assert_eq!(response.expect(201).json(), first);
         }
         assert_eq!(read(&app, &buyer, &first).await, first);
     }
@@ -76,7 +76,7 @@ async fn concurrent_cancellations_cancel_once() {
     for _ in 0..20 {
         requests.spawn(app.request("DELETE", &path(&order)).as_user(&buyer).send());
     }
-    let mut statuses = requests.join_all().await.iter().map(|answer| answer.status).collect::<Vec<_>>();
+    let mut statuses = requests.join_all().await.iter().map(|response| response.status).collect::<Vec<_>>();
     statuses.sort_unstable();
     assert_eq!((statuses[0], statuses[1]), (200, 409));
     assert!(statuses[1..].iter().all(|status| *status == 409), "{statuses:?}");

@@ -42,8 +42,8 @@ async fn held_order_ids(app: &TestApp, buyer: &User) -> BTreeSet<String> {
     open.map(|order| order["id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn id(answer: &Response) -> String {
-    answer.json()["id"].as_str().unwrap().to_owned()
+fn id(response: &Response) -> String {
+    response.json()["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,16 +56,18 @@ async fn five_of_thirty_concurrent_holds_are_kept() {
         for (ticket, instance) in tickets.iter().zip([&app, &other].into_iter().cycle()) {
             requests.spawn(hold(instance, &buyer, ticket).send());
         }
-        let answers = requests.join_all().await;
-        let (placed, rejected): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
-        assert!(rejected.iter().all(|answer| (answer.status, answer.problem().as_str()) == (409, "too-many-holds")));
+        let responses = requests.join_all().await;
+        let (placed, rejected): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status == 201);
+        assert!(
+            rejected.iter().all(|response| (response.status, response.problem().as_str()) == (409, "too-many-holds"))
+        );
         assert_eq!(placed.len(), 5);
         // The acknowledged orders exist, and no others.
         assert_eq!(held_order_ids(&app, &buyer).await, placed.iter().map(id).collect::<BTreeSet<_>>());
         // The other tickets can be ordered.
         for ticket in &tickets {
-            let answer = post(&app, &app.signer.user(), ticket).await;
-            assert!(answer.status == 201 || answer.problem() == "ticket-taken", "{answer:?}");
+            let response = post(&app, &app.signer.user(), ticket).await;
+            assert!(response.status == 201 || response.problem() == "ticket-taken", "{response:?}");
         }
     }
     app.wait_until_idle().await;
@@ -93,8 +95,8 @@ async fn limit_ends_when_a_hold_is_paid_or_cancelled() {
     place(&app, &buyer, &tickets[6]).await;
     post(&app, &buyer, &tickets[7]).await.expect(409);
     // An authorised order is no longer a hold.
-    let answer = reserved(&tickets[1], id_of(&orders[1]));
-    TestEvent::ticket(&app, TicketChange::Reserved, 1, answer).handle(&app).await.unwrap();
+    let listing = reserved(&tickets[1], id_of(&orders[1]));
+    TestEvent::ticket(&app, TicketChange::Reserved, 1, listing).handle(&app).await.unwrap();
     let paid = payment(&orders[1], PaymentStatus::Authorizing);
     TestEvent::payment(&app, &paid, PaymentStatus::Authorized).handle(&app).await.unwrap();
     place(&app, &buyer, &tickets[7]).await;
@@ -144,13 +146,13 @@ async fn repeat_of_a_withdrawn_hold_is_a_new_request() {
         let request = keyed(instance, n);
         requests.spawn(async move { (n, request.send().await) });
     }
-    let answers = requests.join_all().await;
+    let responses = requests.join_all().await;
     let mut acknowledged_by_key: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-    for (n, answer) in &answers {
-        match answer.status {
-            201 => drop(acknowledged_by_key.entry(*n).or_default().insert(id(answer))),
+    for (n, response) in &responses {
+        match response.status {
+            201 => drop(acknowledged_by_key.entry(*n).or_default().insert(id(response))),
             409 => {
-                let problem = answer.problem();
+                let problem = response.problem();
                 assert!(
                     ["too-many-holds", "in-flight", "held-already", "ticket-taken"].contains(&problem.as_str()),
                     "{problem}"

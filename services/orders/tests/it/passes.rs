@@ -26,10 +26,10 @@ async fn get_pass(app: &TestApp, user: &User, order: &Value) -> Response {
 
 /// The pass of a completed order.
 async fn pass(app: &TestApp, buyer: &User, order: &Value) -> String {
-    let answer = get_pass(app, buyer, order).await.expect(200).json();
-    assert_eq!((&answer["slot"], &answer["seat"]), (&json!(0), &order["seats"][0]));
-    assert_eq!(answer.as_object().unwrap().len(), 3, "{answer}");
-    answer["pass"].as_str().unwrap().to_owned()
+    let response = get_pass(app, buyer, order).await.expect(200).json();
+    assert_eq!((&response["slot"], &response["seat"]), (&json!(0), &order["seats"][0]));
+    assert_eq!(response.as_object().unwrap().len(), 3, "{response}");
+    response["pass"].as_str().unwrap().to_owned()
 }
 
 /// The served public keys.
@@ -110,8 +110,8 @@ async fn each_seat_has_its_own_pass() {
     assert_eq!(get_pass(&app, &buyer, &order).await.expect(409).problem(), "several-passes");
     let list = async |user: &User| app.request("GET", &format!("{}/passes", path(&order))).as_user(user).send().await;
     list(&app.signer.user()).await.expect(404);
-    let answer = list(&buyer).await.expect(200).json();
-    let (items, jwks) = (answer["items"].as_array().unwrap(), jwks(&app).await);
+    let response = list(&buyer).await.expect(200).json();
+    let (items, jwks) = (response["items"].as_array().unwrap(), jwks(&app).await);
     let shown: Vec<_> = items.iter().map(|item| (item["slot"].clone(), item["seat"].clone())).collect();
     assert_eq!(shown, [(json!(0), json!("14")), (json!(1), Value::Null)]);
     for (slot, item) in items.iter().enumerate() {

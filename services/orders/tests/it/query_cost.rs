@@ -47,12 +47,12 @@ async fn ended_holds_do_not_slow_down_a_new_hold() {
     app.wait_until_idle().await;
     app.assert_examined_at_most(5, async {
         let order = place(&app, &buyer, &ticket).await;
-        let answer = reserved(&ticket, id_of(&order));
-        TestEvent::ticket(&app, TicketChange::Reserved, 1, answer).handle(&app).await.unwrap();
+        let listing = reserved(&ticket, id_of(&order));
+        TestEvent::ticket(&app, TicketChange::Reserved, 1, listing).handle(&app).await.unwrap();
         assert_eq!(read(&app, &buyer, &order).await["status"], "awaitingPayment");
         // Another buyer is too late.
-        let answer = crate::support::post(&app, &app.signer.user(), &ticket).await;
-        assert_eq!(answer.expect(409).problem(), "ticket-taken");
+        let response = crate::support::post(&app, &app.signer.user(), &ticket).await;
+        assert_eq!(response.expect(409).problem(), "ticket-taken");
     })
     .await;
 }

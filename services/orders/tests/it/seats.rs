@@ -28,10 +28,12 @@ async fn every_block_is_sold_once_to_concurrent_buyers() {
             requests.spawn(instance.request("POST", "/api/orders").as_user(&app.signer.user()).json(&body).send());
         }
         let (placed, rejected): (Vec<_>, Vec<_>) =
-            requests.join_all().await.into_iter().partition(|answer| answer.status == 201);
-        assert!(rejected.iter().all(|answer| (answer.status, answer.problem().as_str()) == (409, "ticket-taken")));
+            requests.join_all().await.into_iter().partition(|response| response.status == 201);
+        assert!(
+            rejected.iter().all(|response| (response.status, response.problem().as_str()) == (409, "ticket-taken"))
+        );
         assert_eq!(placed.len(), winners, "{blocks:?}");
-        let mut slots: Vec<Vec<Slot>> = placed.iter().map(|answer| slots_of(&answer.json())).collect();
+        let mut slots: Vec<Vec<Slot>> = placed.iter().map(|response| slots_of(&response.json())).collect();
         slots.sort_unstable();
         assert_eq!(slots.concat(), ticket.terms.blocks.slots(), "each seat is in one order");
         let whole = ticket.terms.blocks.runs(quantity, |_| true);
@@ -84,9 +86,9 @@ async fn buyer_has_one_hold_of_a_listing_at_a_time() {
         requests.spawn(instance.request("POST", "/api/orders").as_user(&buyer).json(&body).send());
     }
     let (placed, rejected): (Vec<_>, Vec<_>) =
-        requests.join_all().await.into_iter().partition(|answer| answer.status == 201);
+        requests.join_all().await.into_iter().partition(|response| response.status == 201);
     assert_eq!(placed.len(), 1);
-    assert!(rejected.iter().all(|answer| answer.problem() == "held-already"));
+    assert!(rejected.iter().all(|response| response.problem() == "held-already"));
     // Who has paid may buy more of the listing, until no seat is free.
     let (buyer, ticket) = (app.signer.user(), add_listing(&app, listing_of(&app, &[1, 1])).await);
     complete_order(&app, &buyer, &ticket).await;
@@ -137,10 +139,10 @@ async fn repeated_key_gets_the_same_seats() {
     for n in 0..20 {
         requests.spawn(post(if n % 2 == 0 { &app } else { &other }));
     }
-    let answers = requests.join_all().await;
-    let first = answers[0].json();
-    for answer in answers {
-        assert_eq!(answer.expect(201).json(), first);
+    let responses = requests.join_all().await;
+    let first = responses[0].json();
+    for response in responses {
+        assert_eq!(response.expect(201).json(), first);
     }
     // Also when the seats before them are free.
     let rival = place_quantity(&app, &app.signer.user(), &ticket, 2).await;
@@ -169,13 +171,13 @@ async fn repeated_key_gets_the_same_seats_among_rivals() {
             let request = instance.request("POST", "/api/orders").as_user(&buyer).json(&body);
             repeats.spawn(request.header("idempotency-key", format!("k{round}")).send());
         }
-        let answers = repeats.join_all().await;
-        let first = answers[0].json();
-        for answer in answers {
-            assert_eq!(answer.expect(201).json(), first);
+        let responses = repeats.join_all().await;
+        let first = responses[0].json();
+        for response in responses {
+            assert_eq!(response.expect(201).json(), first);
         }
-        for answer in rivals.join_all().await {
-            answer.expect(201);
+        for response in rivals.join_all().await {
+            response.expect(201);
         }
     }
 }

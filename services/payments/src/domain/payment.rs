@@ -167,7 +167,7 @@ impl Payment {
         Self { first_response: Some(first_response), ..self }
     }
 
-    /// Whether the request that started the payment may still get an answer that its repeats return.
+    /// Whether the request that started the payment may still get a response that its repeats return.
     pub fn awaits_response(&self) -> bool {
         self.first_response.is_none() && self.status_name() == PaymentStatus::Authorizing
     }

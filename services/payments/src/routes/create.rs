@@ -206,7 +206,7 @@ async fn authorize(state: &AppState, payment: Versioned<Payment>) -> Result<Resp
         return Err(order_closed(state, payment.order_id).await?);
     }
     // What is stored as the response is what repeats get, even if another process has changed the payment since.
-    respond(&view::answer(&payment).unwrap_or_else(|| view::payment(&payment)), client_secret)
+    respond(&view::first_response(&payment).unwrap_or_else(|| view::payment(&payment)), client_secret)
 }
 
 /// The error for an order that was closed during the request: its hold ended, or the buyer cancelled it in another tab.
@@ -230,7 +230,7 @@ async fn try_reconcile(state: &AppState, payment: Versioned<Payment>) -> Option<
 /// # Errors
 /// `claims::in_flight` if the earlier request has no response yet, or failed while this one was processed.
 async fn replay(state: &AppState, payment: &Versioned<Payment>) -> Result<Response, Error> {
-    let payment = view::answer(payment).ok_or_else(claims::in_flight)?;
+    let payment = view::first_response(payment).ok_or_else(claims::in_flight)?;
     // The client secret is not stored, so read it from the provider again.
     let client_secret = match (&payment.provider_ref, payment.status) {
         (Some(reference), PaymentStatus::RequiresAction) => state.provider.look_up(reference).await?.client_secret,

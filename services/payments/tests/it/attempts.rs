@@ -29,8 +29,8 @@ async fn concurrent_requests_cannot_exceed_the_limit() {
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     for _ in 0..6 {
-        for answer in join_all((0..20).map(|_| shop.pay(&buyer, &order, DECLINED))).await {
-            assert!([402, 409, 429].contains(&answer.status), "{answer:?}");
+        for response in join_all((0..20).map(|_| shop.pay(&buyer, &order, DECLINED))).await {
+            assert!([402, 409, 429].contains(&response.status), "{response:?}");
         }
     }
     shop.pay(&buyer, &order, DECLINED).await.expect(429);

@@ -13,8 +13,8 @@ use crate::support::{SECURE, Shop, VISA, authorized_by, id};
 /// Requests the orphaned intents, and resolves them if `resolve` is set.
 async fn orphans(shop: &Shop, resolve: bool) -> Vec<Value> {
     let request = json!({ "since": "2020-01-01T00:00:00Z", "resolve": resolve });
-    let answer = shop.app.admin("POST", "/orphans").json(&request).send().await.expect(200).json();
-    answer["orphans"].as_array().unwrap().clone()
+    let response = shop.app.admin("POST", "/orphans").json(&request).send().await.expect(200).json();
+    response["orphans"].as_array().unwrap().clone()
 }
 
 /// Returns the outcomes of the orphans, sorted.

@@ -37,8 +37,8 @@ async fn concurrent_payments_of_an_order_charge_once() {
     let shop = Shop::open().await;
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
-    let answers = join_all((0..5).map(|_| shop.pay(&buyer, &order, VISA))).await;
-    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+    let responses = join_all((0..5).map(|_| shop.pay(&buyer, &order, VISA))).await;
+    let mut statuses: Vec<_> = responses.iter().map(|response| response.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409, 409, 409, 409]);
     assert_eq!(shop.intents().await, ["requires_capture"]);
@@ -54,12 +54,12 @@ async fn repeated_key_replays_the_original_response() {
         let body = json!({ "orderId": order.id, "paymentMethod": method });
         shop.app.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
     };
-    let answers = join_all((0..5).map(|_| pay(VISA))).await;
-    let first = answers.iter().find(|answer| answer.status == 201).expect("one goes through").json();
-    for answer in answers {
-        match answer.status {
-            201 => assert_eq!(answer.json(), first),
-            409 => assert_eq!((answer.problem().as_str(), answer.header("retry-after")), ("in-flight", "1")),
+    let responses = join_all((0..5).map(|_| pay(VISA))).await;
+    let first = responses.iter().find(|response| response.status == 201).expect("one goes through").json();
+    for response in responses {
+        match response.status {
+            201 => assert_eq!(response.json(), first),
+            409 => assert_eq!((response.problem().as_str(), response.header("retry-after")), ("in-flight", "1")),
             status => panic!("{status}"),
         }
     }
@@ -151,19 +151,19 @@ async fn repeats_on_two_instances_start_one_payment() {
     let buyer = shop.app.signer.user();
     let order = shop.order(&buyer).await;
     let body = json!({ "orderId": order.id, "paymentMethod": SECURE });
-    let answers = join_all((0..20).map(|n| {
+    let responses = join_all((0..20).map(|n| {
         let instance = if n % 2 == 0 { &shop.app } else { &other };
         instance.request("POST", "/api/payments").as_user(&buyer).header("idempotency-key", "k").json(&body).send()
     }))
     .await;
-    for answer in &answers {
-        match answer.status {
+    for response in &responses {
+        match response.status {
             202 => {}
-            409 => assert_eq!(answer.problem(), "in-flight", "a repeat never supersedes its own payment"),
+            409 => assert_eq!(response.problem(), "in-flight", "a repeat never supersedes its own payment"),
             status => panic!("{status}"),
         }
     }
-    assert!(answers.iter().any(|answer| answer.status == 202));
+    assert!(responses.iter().any(|response| response.status == 202));
     assert_eq!(shop.intents().await, ["requires_action"]);
 }
 

@@ -178,8 +178,8 @@ impl Shop {
     /// Sends a change to the provider directly, as its dashboard does.
     pub(crate) async fn change_at_provider(&self, path: &str, form: &[(&str, &str)]) -> Value {
         let url = format!("{}/v1{path}", self.stripe);
-        let answer = self.http.post(url).bearer_auth("sk_test_1").form(form).send().await.unwrap();
-        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        let response = self.http.post(url).bearer_auth("sk_test_1").form(form).send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
         assert!(status.is_success(), "{text}");
         serde_json::from_str(&text).unwrap()
     }

@@ -40,7 +40,7 @@ pub(super) async fn create(
     if let Some(claim) = state.claims.find(user.id, key.as_ref()).await? {
         claim.ensure_same_body(key.as_ref())?;
         if state.tickets.get(claim.entity_id).await?.is_some() {
-            return Ok(created(claim.answer));
+            return Ok(created(claim.response));
         }
     }
     let (id, now) = (TicketId::new(), state.clock.now());
@@ -52,7 +52,7 @@ pub(super) async fn create(
         return match state.claims.find(user.id, key.as_ref()).await? {
             Some(claim) if state.tickets.get(claim.entity_id).await?.is_some() => {
                 claim.ensure_same_body(key.as_ref())?;
-                Ok(created(claim.answer))
+                Ok(created(claim.response))
             }
             _ => Err(taken),
         };
@@ -61,7 +61,7 @@ pub(super) async fn create(
     let claim = state.claims.claim(user.id, key.as_ref(), id, view, now).await?;
     // The claim is the record of the idempotency key. The listing is made from the response that is stored with it, so
     // that the response describes the listing, whichever request inserts it.
-    let (show_id, details, names) = of_view(claim.answer.clone());
+    let (show_id, details, names) = of_view(claim.response.clone());
     let show = ShowLink { id: show_id, ..show };
     let (ticket, change) = Ticket::list(claim.entity_id, user.id, show, details, names, claim.at);
     let own = match state.tickets.insert(ticket, change).await {
@@ -71,7 +71,7 @@ pub(super) async fn create(
     };
     // Whoever changed the show since it was read may not have seen this listing.
     follow_show(&state, claim.entity_id, own, None).await?;
-    Ok(created(claim.answer))
+    Ok(created(claim.response))
 }
 
 /// Joins or makes the show that a seller describes. Returns the link to it and the details of its listing.

@@ -20,7 +20,7 @@ async fn snapshots(app: &TestApp, ticket: &Value) -> Vec<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn snapshot_of_a_waiting_order_is_answered_with_a_snapshot() {
+async fn snapshot_of_a_waiting_order_leads_to_a_snapshot() {
     let app = app().await;
     let seller = app.signer.user();
     let (held, waiting) = create_reserved(&app, &seller).await;

@@ -140,11 +140,11 @@ async fn unchargeable_amounts_are_rejected() {
         [("ISK", 50_000, true), ("ISK", 50_050, false), ("KWD", 5_120, true), ("KWD", 5_124, false)]
     {
         let body = body_with("price", json!({ "amount": amount, "currency": currency }));
-        let answer = app.request("POST", "/api/tickets").as_user(&seller).json(&body).send().await;
+        let response = app.request("POST", "/api/tickets").as_user(&seller).json(&body).send().await;
         if is_chargeable {
-            answer.expect(201);
+            response.expect(201);
         } else {
-            assert_eq!(answer.expect(400).fields(), ["price.amount"], "{amount} {currency}");
+            assert_eq!(response.expect(400).fields(), ["price.amount"], "{amount} {currency}");
         }
     }
 }
@@ -234,13 +234,13 @@ async fn concurrent_requests_with_one_key_create_one_listing() {
         tokio::spawn(request.json(&body()).send())
     });
     let requests: Vec<_> = requests.collect();
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for request in requests {
-        answers.push(request.await.unwrap().expect(201).json());
+        responses.push(request.await.unwrap().expect(201).json());
     }
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "all return the same listing: {answers:?}");
+    assert!(responses.iter().all(|response| *response == responses[0]), "all return the same listing: {responses:?}");
     let all = app.request("GET", "/api/tickets").send().await.json();
-    assert_eq!(all["items"], json!([answers[0]]));
+    assert_eq!(all["items"], json!([responses[0]]));
     app.wait_until_idle().await;
     assert_eq!(app.events("tickets").await.len(), 2, "that of the show, and that of the listing");
 }
@@ -259,7 +259,7 @@ async fn repeat_after_a_crash_between_claim_and_insert_creates_the_claimed_listi
     app.clock.advance(Duration::from_secs(60));
     post(body_with("title", json!("Another"))).await.expect(422);
     assert_eq!(post(body()).await.expect(201).json(), first);
-    assert_eq!(read(&app, &first).await, first, "it is stored as it was answered");
+    assert_eq!(read(&app, &first).await, first, "it is stored as the response described it");
     put(&app, &seller, &first, &body_with("title", json!("Edited"))).send().await.expect(200);
     assert_eq!(post(body()).await.expect(201).json(), first);
 }

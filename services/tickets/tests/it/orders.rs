@@ -245,8 +245,8 @@ async fn update_by_the_seller_reconciles_waiting_orders() {
     let state = mongodb::bson::serialize_to_document(&order).unwrap();
     let replica = app.context.database.collection::<Document>("replica_order");
     replica.insert_one(doc! { "_id": order.id.to_string(), "version": 0_i64, "state": state }).await.unwrap();
-    let answer = put(&app, &seller, &ticket, &body_with("price.amount", json!(20_000))).send().await.expect(200);
-    assert_eq!((&answer.json()["version"], &answer.json()["status"]), (&json!(1), &json!("available")));
+    let response = put(&app, &seller, &ticket, &body_with("price.amount", json!(20_000))).send().await.expect(200);
+    assert_eq!((&response.json()["version"], &response.json()["status"]), (&json!(1), &json!("available")));
     assert_eq!(status(&app, &ticket).await, "reserved");
 }
 

@@ -67,14 +67,14 @@ impl Instance {
 }
 
 async fn send(port: u16, request: &str) -> (u16, String) {
-    let answer = async {
+    let response = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.write_all(request.as_bytes()).await?;
         let mut text = String::new();
         stream.read_to_string(&mut text).await?;
         std::io::Result::Ok(text)
     };
-    let text = answer.await.unwrap_or_default();
+    let text = response.await.unwrap_or_default();
     let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
@@ -203,11 +203,11 @@ async fn shutdown_completes_requests_in_flight_and_publishes_their_events() {
     eventually("the service to drain", async || TcpStream::connect(("127.0.0.1", public)).await.is_err()).await;
     assert!(!in_flight.is_finished(), "the request waits for the database");
     mongodb.restore();
-    let (status, answer) = in_flight.await.unwrap();
-    assert_eq!(status, 201, "{answer}");
+    let (status, response) = in_flight.await.unwrap();
+    assert_eq!(status, 201, "{response}");
     assert_eq!(instance.ended().await, Some(0));
     assert_eq!(app.outbox_backlog().await, 0, "the relay was flushed");
-    let ticket: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let ticket: serde_json::Value = serde_json::from_str(&response).unwrap();
     assert_eq!(app.history("tickets", ticket["id"].as_str().unwrap()).await, [("ticket.created.v1".to_owned(), 0)]);
     assert_eq!(json!("available"), ticket["status"]);
 }

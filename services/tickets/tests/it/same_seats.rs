@@ -154,7 +154,7 @@ async fn concurrent_requests_with_one_key_and_other_bodies_are_no_repeats() {
             let request = app.request("POST", "/api/tickets").as_user(&seller);
             request.header("idempotency-key", format!("k{round}")).json(&body).send()
         });
-        let mut statuses: Vec<_> = join_all(requests).await.iter().map(|answer| answer.status).collect();
+        let mut statuses: Vec<_> = join_all(requests).await.iter().map(|response| response.status).collect();
         statuses.sort_unstable();
         assert_eq!(statuses, [201, 422, 422, 422, 422, 422, 422, 422]);
     }
@@ -194,11 +194,11 @@ async fn staff_see_seats_that_are_listed_twice() {
     }
     let duplicates = async || {
         let request = app.request("GET", "/api/tickets/duplicate-seats").as_user(&staff);
-        let mut answer = request.send().await.expect(200).json();
-        for item in answer["items"].as_array_mut().unwrap() {
+        let mut response = request.send().await.expect(200).json();
+        for item in response["items"].as_array_mut().unwrap() {
             item["listings"].as_array_mut().unwrap().sort_by_key(|listing| listing["id"].to_string());
         }
-        answer
+        response
     };
     let listing =
         |ticket: &Value, status: &str| json!({ "id": ticket["id"], "sellerId": ticket["sellerId"], "status": status });

@@ -57,10 +57,10 @@ async fn event_of_a_price_reduction_contains_the_previous_price() {
     let seller = app.signer.user();
     let ticket = create_listing(&app, &seller).await;
     let priced = |amount: i64| body_with("price.amount", json!(amount));
-    let answer = put(&app, &seller, &ticket, &priced(9_900)).send().await.expect(200).json();
-    assert_eq!(answer.get("priceDrop"), None, "the public view does not contain it");
+    let response = put(&app, &seller, &ticket, &priced(9_900)).send().await.expect(200).json();
+    assert_eq!(response.get("priceDrop"), None, "the public view does not contain it");
     app.wait_until_idle().await;
-    let drop = json!({ "from": { "amount": 12_550, "currency": "USD" }, "at": answer["updatedAt"] });
+    let drop = json!({ "from": { "amount": 12_550, "currency": "USD" }, "at": response["updatedAt"] });
     assert_eq!(last_event(&app, &ticket).await.data["priceDrop"], drop);
     put(&app, &seller, &ticket, &priced(10_000)).send().await.expect(200);
     app.wait_until_idle().await;

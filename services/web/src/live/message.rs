@@ -92,7 +92,7 @@ pub(crate) fn user_topic(id: impl std::fmt::Display) -> String {
     format!("user:{id}")
 }
 
-/// The answer to a report of versions, after the updates that the page missed.
+/// The response to a report of versions, after the updates that the page missed.
 pub(crate) fn report_handled() -> Utf8Bytes {
     Utf8Bytes::from_static(r#"{"topic":"report"}"#)
 }

@@ -2,8 +2,8 @@
 //!
 //! # Why
 //! A connection may be dead though nothing has closed it: a phone changed networks, a laptop slept. Each side notices
-//! by itself. A page reports its versions periodically, and the server closes a connection without reports; the server
-//! answers every report, and a page without an answer connects again.
+//! by itself. A page reports its versions periodically, and the server closes a connection without reports. The server
+//! responds to every report, and a page that gets no response connects again.
 
 use std::collections::HashMap;
 use std::time::Duration;

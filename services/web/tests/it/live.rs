@@ -49,16 +49,16 @@ impl Page {
         self.0.send(Message::text(json!({ "watch": versions }).to_string())).await.unwrap();
     }
 
-    async fn next_message_or_answer(&mut self) -> Value {
+    async fn next_message_or_response(&mut self) -> Value {
         let next = tokio::time::timeout(Duration::from_secs(10), self.0.next());
         let message = next.await.expect("no message arrived").unwrap().unwrap();
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
-    /// The next message that is no answer to a report.
+    /// The next message that is not the response to a report.
     async fn next_message(&mut self) -> Value {
         loop {
-            let message = self.next_message_or_answer().await;
+            let message = self.next_message_or_response().await;
             if message["topic"] != "report" {
                 return message;
             }
@@ -115,7 +115,7 @@ async fn pages_receive_updates_of_shown_entities_only() {
     let mut late = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
     // Topics that the page may not follow are ignored.
     late.report_versions(&json!({ &topic: 0, "ticket:nonsense": 0, "user:me": 0 })).await;
-    assert_eq!(late.next_message_or_answer().await["version"], 1, "what the page missed precedes the answer");
+    assert_eq!(late.next_message_or_response().await["version"], 1, "what the page missed precedes the response");
     app.publish(TicketChange::Sold, shown.terms.id, 2, TicketState { status: TicketStatus::Sold, ..held }).await;
     for page in [&mut page, &mut late] {
         // A version may arrive twice: once live and once as catch-up.
@@ -230,9 +230,9 @@ async fn connections_from_other_sites_are_rejected() {
         assert_eq!(frame.reason.as_str(), expected);
     }
     let mut page = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
-    // A report is answered though the page missed nothing, so that the page knows that the connection lives.
+    // A report gets a response though the page missed nothing, so that the page knows that the connection lives.
     for _ in 0..2 {
         page.0.send(Message::text(topics(120))).await.unwrap();
-        assert_eq!(page.next_message_or_answer().await, json!({ "topic": "report" }));
+        assert_eq!(page.next_message_or_response().await, json!({ "topic": "report" }));
     }
 }
