@@ -107,7 +107,7 @@ impl Blocks {
     }
 }
 
-/// How the seats of a listing may be divided among orders: a rule, or the sizes of the blocks in the order of the seats.
+/// How the seats of a listing may be divided among orders: a rule, or the sizes of the blocks in order of the seats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "must be together, pairs, any, noSingle, or a list of the sizes of the blocks")]
 #[schema(example = "pairs")]

@@ -36,8 +36,8 @@ impl SigningKeys {
         Self::read_with_short_ids(pems, usize::MAX)
     }
 
-    /// Like [`SigningKeys::read`], with only the first `chars` characters of the thumbprints as the ids of the keys, for
-    /// tokens that must be short. Keys with the same id are reported as one that occurs twice.
+    /// Like [`SigningKeys::read`], with only the first `chars` characters of the thumbprints as the ids of the keys,
+    /// for tokens that must be short. Keys with the same id are reported as one that occurs twice.
     pub fn read_with_short_ids(pems: &str, chars: usize) -> anyhow::Result<Self> {
         let mut pems = pems.split(BEGIN);
         if pems.next().is_some_and(|before| !before.trim().is_empty()) {

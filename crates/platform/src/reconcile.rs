@@ -5,8 +5,8 @@
 //! then all replicas that can move it in its status, takes one step, and repeats until a step changes nothing.
 //!
 //! After a step that changes nothing, the loop ends without another read. That is safe for three reasons: every read
-//! starts after the handler's own write was acknowledged by a majority; the compare-and-swap checks the version that was
-//! loaded; and every writer reads the aggregate's replicas again after its write. So of two concurrent writers, the
+//! starts after the handler's own write was acknowledged by a majority; the compare-and-swap checks the version that
+//! was loaded; and every writer reads the aggregate's replicas again after its write. So of two concurrent writers, the
 //! later one sees the write of the earlier one.
 
 use std::future::Future;

@@ -26,7 +26,8 @@ pub(crate) async fn read(fleet: &SimulatedFleet, network: &Network) -> Result<Fl
     let mut replicas = Vec::new();
     for service in &fleet.services {
         for subscription in &service.instances[0].running.subscriptions {
-            // Timers have no replicas, `expiration` stores none of orders, and no service stores any of its own entities.
+            // Timers have no replicas, `expiration` stores none of orders, and no service stores any of its own
+            // entities.
             let is_stored = subscription.entity != "expiration" && service.name != expiration::NAME;
             if is_stored && subscription.source != service.name {
                 let stored = entities(&service.database, &format!("replica_{}", subscription.entity)).await?;

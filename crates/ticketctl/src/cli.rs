@@ -78,9 +78,9 @@ enum Command {
     Audit(AuditArgs),
     /// Have an owner write an entity again, above the version that its replicas have; asks for confirmation first.
     ///
-    /// For databases that were restored to different moments: consumers ignore what an owner publishes until it is above
-    /// the version that they have. If two databases have the same newer state of a listing or an order, the owner takes
-    /// it over, because it wrote and published that state before. Otherwise it writes its present state again.
+    /// For databases that were restored to different moments: consumers ignore what an owner publishes until it is
+    /// above the version that they have. If two databases have the same newer state of a listing or an order, the owner
+    /// takes it over, because it wrote and published that state before. Otherwise it writes its present state again.
     #[command(after_help = EXIT_CODES)]
     Raise(RaiseArgs),
     /// Void or refund a payment whose order is closed or lost; asks for confirmation first.

@@ -38,7 +38,7 @@ async fn release(State(state): State<AppState>, Body(request): Body<Release>) ->
         state.tickets.update(id, release).await?.ok_or(Error::NotFound)?;
     }
     let ticket = reconcile_ticket(&state, id, Current::Unread, None).await?.ok_or(Error::NotFound)?;
-    if ticket.seats.are_held_by(order_id) {
+    if ticket.seats.any_held_by(order_id) {
         let detail = "As far as tickets knows, the order that seats are reserved for has not ended.";
         return Err(Error::conflict("order-open", detail));
     }

@@ -37,8 +37,8 @@ impl<F: FormFields> FromRequest<AppState> for SubmittedForm<F> {
     }
 }
 
-/// A form that is stored as it was typed, or that the page has filled. Its errors are none that the user could correct: an
-/// error page shows them.
+/// A form that is stored as it was typed, or that the page has filled. Its errors are none that the user could correct:
+/// an error page shows them.
 pub(crate) struct ValidForm<F>(pub F);
 
 impl<F: DeserializeOwned + Validate> FromRequest<AppState> for ValidForm<F> {

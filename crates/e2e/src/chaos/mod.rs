@@ -1,8 +1,8 @@
 //! Chaos: visitors use a fleet while random faults hit it; then everything is healed, and the invariants are checked.
 //!
 //! In reading order: [`mod@plan`] (which faults, when), `faults` (how each is injected), `pages`, `habits` and
-//! [`visitors`] (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether the run
-//! tested enough), `audit` (`ticketctl audit`), [`timeline`], [`report`].
+//! [`visitors`] (what users do), `elections` (which stale reads are excused), `logs` (panics), `extent` (whether the
+//! run tested enough), `audit` (`ticketctl audit`), [`timeline`], [`report`].
 //!
 //! # Why
 //! The tests in `tests/it/faults.rs` and `failover.rs` inject one fault at a time. Here faults overlap, in combinations
@@ -69,8 +69,8 @@ pub struct ChaosOptions {
 }
 
 impl ChaosOptions {
-    /// The default options with this seed. 100 visitors keep a development machine busy. In the time to settle, even the
-    /// holds of an instance whose clock was two minutes fast expire.
+    /// The default options with this seed. 100 visitors keep a development machine busy. In the time to settle, even
+    /// the holds of an instance whose clock was two minutes fast expire.
     pub fn new(seed: u64, duration: Duration) -> Self {
         let faults = plan(seed, duration, SHAPE);
         Self { seed, duration, faults, visitors: 100, settle: Duration::from_secs(240), next_release: None }

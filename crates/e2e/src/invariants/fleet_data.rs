@@ -98,8 +98,8 @@ impl FleetData {
     }
 }
 
-/// Removes what services of the build `next-release` (a feature of the crate `platform`) add to every object: no replica
-/// stores it, and the events of an entity may come from both builds.
+/// Removes what services of the build `next-release` (a feature of the crate `platform`) add to every object: no
+/// replica stores it, and the events of an entity may come from both builds.
 fn remove_added_fields(value: &mut Value) {
     match value {
         Value::Object(fields) => {

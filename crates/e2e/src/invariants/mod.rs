@@ -1,10 +1,10 @@
 //! The invariants of a settled fleet, whatever happened to it. They are checked against the databases, the streams, the
 //! card network, the logs and the responses that clients received, not by asking the services.
 //!
-//! The checks of `ticketctl::audit` cover 0 to 6, 9, 12 and 19 in the databases alone: unique indexes exist (0), a seat is in at
-//! most one open order (1), a completed order is paid exactly once (3), no charge remains of a cancelled order (4),
-//! seats agree with orders (5) and listings with shows (19). Here they see all [`databases`] in memory.
-//! Its check of an entity's events (8, 11, 13, 16) is used too.
+//! [`names`] lists the invariants with their numbers. The checks of `ticketctl::audit` cover 0 to 6, 9, 12 and 19 in
+//! the databases alone: unique indexes exist (0), a seat is in at most one open order (1), a completed order is paid
+//! exactly once (3), no charge remains of a cancelled order (4), seats agree with orders (5) and listings with shows
+//! (19). Here they see all [`databases`] in memory. Its check of an entity's events (8, 11, 13, 16) is used too.
 
 mod at_rest;
 mod clients;
@@ -69,8 +69,8 @@ pub async fn assert_eventually_after_restore(fleet: &TestFleet, orphaned_intents
     .await
 }
 
-/// Like [`assert_eventually`], after a repair of databases that were set back: without the responses to clients, some of
-/// which describe what was lost.
+/// Like [`assert_eventually`], after a repair of databases that were set back: without the responses to clients, some
+/// of which describe what was lost.
 pub async fn assert_eventually_after_repair(fleet: &TestFleet) -> Result<()> {
     poll_until_no_violations(fleet, |data| {
         let mut violations = violations(data);

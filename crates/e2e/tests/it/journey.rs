@@ -55,7 +55,8 @@ async fn ticket_is_sold_and_a_hold_expires_although_redis_is_flushed() {
     fleet.processes.stop().await.unwrap();
 }
 
-/// Two buyers get two seats each of a listing of six in pairs, and a pass for each seat. The seller takes back the rest.
+/// Two buyers get two seats each of a listing of six in pairs, and a pass for each seat. The seller takes back the
+/// rest.
 async fn share_a_listing(seller: &UserClient, buyer: &UserClient, other: &UserClient) {
     let ticket = seller.create_listing(with_seats(listing("Aida", 5_000), &[2, 2, 2])).await.unwrap();
     let wrong = buyer.create_order_of(ticket, Some(3)).await.unwrap_err();

@@ -1,6 +1,6 @@
-//! Validates objects by JSON schemas: kinds of Kubernetes itself by those that the Python package
-//! kubernetes-validate contains, other kinds and skaffold.yaml by those in the folder `SCHEMAS_DIR`, and a few kinds
-//! by our own in infra/dev/schemas, which describe what these manifests use of them.
+//! Validates objects against JSON schemas: built-in kinds of Kubernetes against those in the Python package
+//! kubernetes-validate, other kinds and skaffold.yaml against those in the folder `SCHEMAS_DIR`, and a few kinds
+//! against our own in infra/dev/schemas, which describe what these manifests use of them.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,7 +6,8 @@
 //!
 //! # Why
 //! MongoDB is the source of truth and the stream is transport. All workers run on every instance without a leader,
-//! because publishing twice is harmless: consumers compare the entity's version. [`turns`] let instances share the work.
+//! because publishing twice is harmless: consumers compare the entity's version. [`turns`] let instances share the
+//! work.
 
 pub(crate) mod acknowledged;
 pub mod announcer;

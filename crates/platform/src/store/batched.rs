@@ -48,7 +48,7 @@ struct FindRequest {
 }
 
 impl FindRequest {
-    /// Whether one query can answer both requests.
+    /// Whether one query can find the documents of both requests.
     fn can_share_query(&self, other: &Self) -> bool {
         self.field == other.field && self.index == other.index && self.also == other.also
     }

@@ -62,8 +62,8 @@ impl<S: AsRef<str>> PartialIndex<S> {
         self.compound_model(&[])
     }
 
-    /// Like [`PartialIndex::model`], with further fields after the first. If one of them is an array, each of its values
-    /// is indexed, and a unique index rejects a document that shares one with another document.
+    /// Like [`PartialIndex::model`], with further fields after the first. If one of them is an array, each of its
+    /// values is indexed, and a unique index rejects a document that shares one with another document.
     pub fn compound_model(&self, further: &[&str]) -> IndexModel {
         let mut keys = doc! { self.field: 1 };
         for field in further {

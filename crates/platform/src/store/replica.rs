@@ -82,8 +82,8 @@ impl<S: Payload> Replica<S> {
     /// Like [`Replica::put_if_newer`]; also returns the stored entity, which is read only if the event is stale.
     ///
     /// # Errors
-    /// Unavailable if the read does not find the version that the write met: just after an election, a majority read
-    /// may be older. Handle the event again: a missing entity proves nothing.
+    /// Unavailable if the read does not find the version that made the event stale: just after an election, a majority
+    /// read may be older. Handle the event again: a missing entity proves nothing.
     pub async fn put_and_read(&self, event: &Envelope<S>) -> Result<Stored<S>, Error> {
         let (applied, version) = (self.put_if_newer(event).await?, event.entityversion);
         let entity = match applied {

@@ -39,8 +39,8 @@ impl Schedule<'_> {
         }
     }
 
-    /// Delivers a message to one of its consumer's instances, perhaps together with others about the same entity. Perhaps
-    /// keeps it for a duplicate delivery.
+    /// Delivers a message to one of its consumer's instances, perhaps together with others about the same entity.
+    /// Perhaps keeps it for a duplicate delivery.
     pub(super) async fn deliver(&mut self) -> Result<(), String> {
         let deliverable = self.network.deliverable(self.fleet.clock.now());
         let message = if self.faults.in_order {

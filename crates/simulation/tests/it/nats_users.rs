@@ -1,5 +1,5 @@
-//! Generates the NATS permissions of each service from the registry of events and the services' subscriptions, and those
-//! of the audit from the registry. Compares registry and subscriptions with the table in each service's `lib.rs`.
+//! Generates the NATS permissions of each service from the registry of events and the services' subscriptions, and
+//! those of the audit from the registry. Compares registry and subscriptions with the table in each service's `lib.rs`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic")]
 

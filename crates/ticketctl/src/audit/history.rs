@@ -40,8 +40,8 @@ impl<'a> Step<'a> {
 }
 
 /// A digest of the part of a payload that must never change: the prices, the seats and the ticket of an order. It is 0
-/// for all other entities. Fields that this release does not know are left out, because the events of one order may come from
-/// instances of two releases, of which the newer one adds fields.
+/// for all other entities. Fields that this release does not know are left out, because the events of one order may
+/// come from instances of two releases, of which the newer one adds fields.
 pub fn terms(entity: &str, payload: &Value) -> u64 {
     if entity != "order" {
         return 0;
@@ -216,8 +216,8 @@ fn is_among<S: FromStr + AsRef<str> + 'static>(
 
 fn next_ticket_statuses(status: Option<TicketStatus>) -> &'static [TicketStatus] {
     use TicketStatus::{Available, Reserved, Sold, Withdrawn};
-    // The status of a listing follows from its seats. One with a free seat becomes sold only after it was reserved, since
-    // a sale changes no free seat. Edits, and refusals that are added or removed, do not change the status.
+    // The status of a listing follows from its seats. One with a free seat becomes sold only after it was reserved,
+    // since a sale changes no free seat. Edits, and refusals that are added or removed, do not change the status.
     match status {
         None => &[Available],
         Some(Available) => &[Available, Reserved, Withdrawn],

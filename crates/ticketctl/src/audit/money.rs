@@ -13,15 +13,17 @@ use super::names::{Invariant, LEDGER, PAID_ONCE, REFUNDED};
 use super::remedy::Remedy;
 
 /// How long an order or a payment may stay authorised. `payments` captures at once, retries a failed capture for ten
-/// minutes (the default of `CAPTURE_RETRY_WINDOW`), then cancels the authorisation; one that wins no order is voided when
-/// the hold ends, after a quarter of an hour (the default of `ORDER_TTL`). The rest is for an outage of the provider.
+/// minutes (the default of `CAPTURE_RETRY_WINDOW`), then cancels the authorisation; one that wins no order is voided
+/// when the hold ends, after a quarter of an hour (the default of `ORDER_TTL`). The rest is for an outage of the
+/// provider.
 const MAX_AUTHORIZED: Duration = Duration::from_secs(2 * 3600);
-/// How long a payment may stay without a result. `payments` repeats the request for 23 hours, while its idempotency key is
-/// valid, and then declines the payment if the provider has no intent of it. The rest is for an outage of the provider.
+/// How long a payment may stay without a result. `payments` repeats the request for 23 hours, while its idempotency key
+/// is valid, and then declines the payment if the provider has no intent of it. The rest is for an outage of the
+/// provider.
 const MAX_AUTHORIZING: Duration = Duration::from_secs(25 * 3600);
 
-/// Checks that an order and its payments do not stay in a status that others have to end: everything may agree while the
-/// message is lost that would end it.
+/// Checks that an order and its payments do not stay in a status that others have to end: everything may agree while
+/// the message is lost that would end it.
 pub fn check_progress(
     id: &str,
     order: Option<&Entity>,

@@ -57,7 +57,7 @@ pub fn check_ticket(id: &str, ticket: Option<&Entity>, orders: &[&Entity], found
     check_listing_status(id, ticket, found);
     check_offer(id, ticket, found);
     check_seats(id, ticket, orders, found);
-    // It was reported that an order shares seats with another one; only one of them can have these.
+    // Orders that share seats were reported already, and at most one of them can have these seats.
     for order in orders.iter().filter(|order| needs_seats(order) && !sharing.contains(order.id.as_str())) {
         let has = |slot: &Slot| seats(ticket).any(|seat| seat.slot == *slot && seat.order == order.id);
         let missing: Vec<_> = slots(order).into_iter().filter(|slot| !has(slot)).collect();
@@ -140,8 +140,8 @@ fn check_listing_status(id: &str, ticket: &Entity, found: &mut Vec<Finding>) {
     }
 }
 
-/// Checks what queries read of a listing, which follows from its blocks and seats: how many seats are free, and how many
-/// of them can be ordered together.
+/// Checks what queries read of a listing, which follows from its blocks and seats: how many seats are free, and how
+/// many of them can be ordered together.
 fn check_offer(id: &str, ticket: &Entity, found: &mut Vec<Finding>) {
     let free: Vec<Slot> =
         seats(ticket).filter(|seat| seat.status == Some(TicketStatus::Available)).map(|seat| seat.slot).collect();

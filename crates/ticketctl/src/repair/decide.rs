@@ -86,8 +86,8 @@ pub(super) fn decide_raise(
     Decision::Act(Action::Raise { owner, entity, replicas, request: Raise { id: id.to_owned(), above, state } })
 }
 
-/// Whether the owner's state is final, or was changed after that of the replicas. A withdrawn listing is not final while
-/// a seat of it is reserved.
+/// Whether the owner's state is final, or was changed after that of the replicas. A withdrawn listing is not final
+/// while a seat of it is reserved.
 fn is_changed_since(entity: &str, present: &Entity, replicated: &Entity) -> bool {
     let is_final = match entity {
         "ticket" => {

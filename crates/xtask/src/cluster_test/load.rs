@@ -119,8 +119,8 @@ impl Visitor {
         }
     }
 
-    /// Sends a request until it gets a response, and while the status is one of `not_yet`: the entity has not reached the
-    /// other service. Its idempotency key makes that safe.
+    /// Sends a request until it gets a response, and while the status is one of `not_yet`: the entity has not reached
+    /// the other service. Its idempotency key makes that safe.
     async fn send<E: Endpoint>(&self, request: &E, not_yet: &[u16]) -> Result<Result<E::Response, ApiError>> {
         let key = unique_key()?;
         let mut attempts = Attempts::new(&self.tally);

@@ -52,8 +52,8 @@ pub(crate) fn is_loaded(data: &Path) -> bool {
     data.join("demo-loaded").exists()
 }
 
-/// Loads the demo data unless there are listings already. `base` is the gateway's URL, `client` creates HTTP clients that
-/// reach it, and `data` is the data folder of a fleet on this machine.
+/// Loads the demo data unless there are listings already. `base` is the gateway's URL, `client` creates HTTP clients
+/// that reach it, and `data` is the data folder of a fleet on this machine.
 pub(crate) async fn load_if_empty(base: &str, client: impl Fn() -> ClientBuilder, data: Option<&Path>) -> Result<()> {
     let visitor = Session::with_client(client(), base)?;
     let query = ListingQuery { limit: Some(1), ..ListingQuery::default() };

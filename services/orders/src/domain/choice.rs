@@ -1,8 +1,8 @@
 //! The choice of seats for an order, given the open orders of the listing.
 //!
 //! # Why
-//! The choice is advice; the unique index over the slots decides. It goes by the orders alone: what the replica of the
-//! listing says about its seats is older.
+//! The choice only avoids collisions: the unique index over the slots decides which order gets a seat. It considers
+//! orders alone, because the replica of the listing is behind them.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use common::seats::{Blocks, Slot};
 
 use super::order::{Order, OrderError};
 
-/// What a buyer wants of a listing.
+/// The seats that a buyer wants from a listing.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
     /// The blocks of the listing.
@@ -57,14 +57,13 @@ impl From<ChoiceError> for Error {
     }
 }
 
-/// The number of seats that an order takes unless its buyer names one: the smallest block, which is the whole listing if
-/// it has one block.
+/// The number of seats that an order takes if its buyer names none: those of the smallest block.
 pub fn default_quantity(blocks: &Blocks) -> usize {
     blocks.sizes().iter().copied().min().map_or(1, usize::from)
 }
 
-/// Chooses the lowest run of free blocks with that many seats, or, to disperse buyers that collided, a random one if all
-/// blocks are single seats and `random` is given.
+/// Chooses the lowest run of free blocks with that many seats. If all blocks are single seats and `random` is given, it
+/// chooses any such run instead, so that buyers whose orders collided spread over the seats.
 fn choose<'a>(
     wish: Wish<'_>,
     open: impl Iterator<Item = &'a Order> + Clone,
@@ -98,7 +97,8 @@ pub enum Attempt {
 }
 
 /// Decides what the request for an order with this id does next. A concurrent request with the same idempotency key has
-/// the same id. If it has placed the order in the meantime, that order is no other hold of the buyer.
+/// the same id. If it has placed the order in the meantime, that order is returned, and does not count as another hold
+/// of the buyer.
 pub fn next_attempt(
     id: OrderId,
     wish: Wish<'_>,
@@ -162,12 +162,12 @@ mod tests {
     fn repeat_of_a_request_gets_the_order_that_the_other_one_placed() {
         let ticket = ticket_of(&[1, 1]);
         let placed = Versioned { version: 0, state: order_of(&ticket, &[1]) };
-        let rival = Versioned { version: 0, state: order_of(&ticket, &[0]) };
+        let other = Versioned { version: 0, state: order_of(&ticket, &[0]) };
         let wish = Wish { blocks: &ticket.terms.blocks, quantity: 1, buyer: placed.buyer_id };
-        let open = [rival.clone(), placed.clone()];
+        let open = [other.clone(), placed.clone()];
         assert_eq!(next_attempt(placed.id, wish, &open, Some(0)), Ok(Attempt::Repeat(Box::new(placed))));
         assert_eq!(next_attempt(OrderId::new(), wish, &open, Some(0)), Err(OrderError::AlreadyHeld.into()));
-        assert_eq!(next_attempt(OrderId::new(), wish, &[rival], Some(0)), Ok(Attempt::Insert(vec![1])));
+        assert_eq!(next_attempt(OrderId::new(), wish, &[other], Some(0)), Ok(Attempt::Insert(vec![1])));
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn default_is_the_whole_of_one_block_and_else_the_smallest_take() {
+    fn default_quantity_is_the_size_of_the_smallest_block() {
         for (sizes, expected) in [(&[1][..], 1), (&[4][..], 4), (&[2, 2, 2][..], 2), (&[3, 2][..], 2), (&[1; 3][..], 1)]
         {
             assert_eq!(default_quantity(&blocks(sizes)), expected, "{sizes:?}");

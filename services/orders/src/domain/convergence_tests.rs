@@ -18,7 +18,8 @@ use super::fixtures::{
 };
 use super::order::{Order, Status};
 use super::reconcile::{
-    changed_start, is_moved_by, next, payment_can_move, payments_missed_decision, ticket_can_move, tickets_missed_end,
+    can_be_changed_by, changed_start, next, payment_can_cause_transition, payments_missed_decision,
+    ticket_can_cause_transition, tickets_missed_end,
 };
 
 const STATUSES: [PaymentStatus; 7] = [
@@ -124,8 +125,8 @@ impl Model {
         for _ in 0..4 {
             let transition = next(&self.order, self.ticket.as_ref(), self.payments.values(), self.now);
             // Event handlers ignore a listing or payment that can't move an order, so it must not affect the result.
-            let movers = self.payments.values().filter(|payment| payment_can_move(payment));
-            let ticket = self.ticket.as_ref().filter(|ticket| ticket_can_move(ticket));
+            let movers = self.payments.values().filter(|payment| payment_can_cause_transition(payment));
+            let ticket = self.ticket.as_ref().filter(|ticket| ticket_can_cause_transition(ticket));
             assert_eq!(transition, next(&self.order, ticket, movers, self.now));
             match transition {
                 None => return,
@@ -262,7 +263,7 @@ proptest! {
             for (order, answer) in orders.iter_mut().zip(answers) {
                 let transition = next(order, Some(&ticket), std::iter::empty(), start());
                 // Event handlers skip a listing that can't move any order, and an order that it can't move.
-                let is_handled = ticket_can_move(&ticket) && is_moved_by(order, &ticket);
+                let is_handled = ticket_can_cause_transition(&ticket) && can_be_changed_by(order, &ticket);
                 prop_assert!(is_handled || transition.is_none());
                 let expected = match (&order.status, answer) {
                     (Status::Created, Answer::AllSeats) => Some(OrderChange::Confirmed),

@@ -1,13 +1,17 @@
-//! Limits on how many unpaid orders a buyer has at once, of however many seats, and how often a buyer holds seats of the
-//! same listing, so that no buyer blocks seats without buying.
+//! Limits on how many unpaid orders a buyer may have at once, whatever their number of seats, and on how often a buyer
+//! may hold seats of the same listing, so that nobody blocks seats without buying them.
 //!
 //! # Why
 //! A unique index can't count across shards, so the number of holds is checked after the insert. Each request reads its
-//! buyer's holds once its own hold is stored, and keeps its hold if it sees no more than the limit. Of the requests
-//! that keep their hold, the last to read has seen all the others, so the limit is never exceeded. A request that sees
-//! more holds compares ids: if the limit is reached by older holds alone, it withdraws its own hold; otherwise it waits
-//! for the newer ones to be withdrawn. That may never happen, because a hold with an older id can be stored after newer
-//! holds were kept. Then the waiting requests withdraw one after the other, the newest first, until the limit is met.
+//! buyer's holds once its own hold is stored:
+//!
+//! - If it sees no more than the limit, it keeps its hold. Of the requests that keep their hold, the last to read has
+//!   seen all the others, so the limit is never exceeded.
+//! - If it sees more, and older holds alone reach the limit, it withdraws its own hold. A hold is older if its id is
+//!   lower.
+//! - If it sees more, but not enough older ones, it waits for the newer ones to be withdrawn. That may never happen,
+//!   because a hold with a lower id can be stored after newer holds were kept. So after a while the waiting requests
+//!   withdraw one after the other, the newest first, until the limit is met.
 
 use std::time::Duration;
 

@@ -321,7 +321,8 @@ impl Aggregate for Order {
         }
     }
 
-    /// `None` if the payload lacks what its status requires, or has no slots: such an order would collide with no other.
+    /// `None` if the payload lacks what its status requires, or has no slots, so that it would collide with no other
+    /// order.
     fn from_payload(payload: OrderState) -> Option<Self> {
         if payload.slots.is_empty() {
             return None;

@@ -13,8 +13,8 @@ use super::order::{Order, OrderError, Status, Transition};
 impl Order {
     /// Whether this buyer may order seats of the listing now, if they are free.
     ///
-    /// Seats that are reserved or sold are accepted. Only the orders decide who holds a seat, and `tickets` may not have
-    /// released it yet after the previous order was cancelled.
+    /// Seats that are reserved or sold are accepted. Only the orders decide who holds a seat, and `tickets` may not
+    /// have released it yet after the previous order was cancelled.
     pub fn ensure_orderable(buyer_id: UserId, ticket: &TicketState, now: Timestamp) -> Result<(), OrderError> {
         if ticket.seller_id == buyer_id {
             return Err(OrderError::OwnTicket);

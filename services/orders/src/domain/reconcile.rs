@@ -82,18 +82,18 @@ fn can_win(payment: &PaymentState, order: &Order) -> bool {
 
 /// Whether this listing can lead to a transition of any order: only one that has reserved seats or refusals or is for a
 /// cancelled show can.
-pub fn ticket_can_move(ticket: &TicketState) -> bool {
+pub fn ticket_can_cause_transition(ticket: &TicketState) -> bool {
     !ticket.holders().is_empty() || !ticket.refusals.is_empty() || ticket.show_cancelled
 }
 
-/// Whether a listing can lead to a transition of this order: it confirms or refuses only what is created, and a cancelled
-/// show ends what is unpaid.
-pub fn is_moved_by(order: &Order, ticket: &TicketState) -> bool {
+/// Whether a listing can lead to a transition of this order: it confirms or refuses only what is created, and a
+/// cancelled show ends what is unpaid.
+pub fn can_be_changed_by(order: &Order, ticket: &TicketState) -> bool {
     matches!(order.status, Status::Created) || (ticket.show_cancelled && order.is_unpaid())
 }
 
 /// Whether this payment can lead to a transition of any order: not while the provider or the buyer has yet to respond.
-pub fn payment_can_move(payment: &PaymentState) -> bool {
+pub fn payment_can_cause_transition(payment: &PaymentState) -> bool {
     !matches!(payment.status, PaymentStatus::Authorizing | PaymentStatus::RequiresAction)
 }
 

@@ -11,7 +11,7 @@ use crate::state::AppState;
 pub(super) async fn handle(state: AppState, delivery: Delivery<PaymentState>) -> Result<Applied, Failure> {
     let event = &delivery.event;
     let stored = state.payments.put_and_read(event).await?;
-    if delivery.is_first(&stored) && !reconcile::payment_can_move(&stored.entity) {
+    if delivery.is_first(&stored) && !reconcile::payment_can_cause_transition(&stored.entity) {
         return Ok(stored.applied);
     }
     let seen = Seen { payment: Some(stored.entity), ..Seen::default() };

@@ -12,12 +12,12 @@ use crate::store;
 
 pub(super) async fn handle(state: AppState, delivery: Delivery<TicketState>) -> Result<Applied, Failure> {
     let stored = state.tickets.put_and_read(&delivery.event).await?;
-    if delivery.is_first(&stored) && !reconcile::ticket_can_move(&stored.entity) {
+    if delivery.is_first(&stored) && !reconcile::ticket_can_cause_transition(&stored.entity) {
         return Ok(stored.applied);
     }
     let ticket = &delivery.event.data;
     for order in store::open_orders(&state.orders, ticket.terms.id).await? {
-        if !reconcile::is_moved_by(&order, &stored.entity) {
+        if !reconcile::can_be_changed_by(&order, &stored.entity) {
             continue;
         }
         let (id, mut own) = (order.id, Current::from(order));

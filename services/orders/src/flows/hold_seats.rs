@@ -1,10 +1,13 @@
 //! Stores an order that holds free seats of a listing.
 //!
 //! # Why
-//! The unique indexes decide, so an order of the whole listing is inserted without a look at the others, and a listing of
-//! one block costs one insert. Any other order takes seats that were free a moment ago. If it collides, it looks again in
-//! the session of its insert, so that it sees what it collided with, and takes others. There are as many attempts as
-//! blocks: each collision can be another buyer's success, and no more buyers than blocks can succeed.
+//! The unique indexes decide which order gets a seat. So an order of the whole listing is inserted without reading the
+//! other orders, and for a listing of one block that insert is the only cost.
+//!
+//! Any other order first chooses seats that no open order has. If another order has taken them before the insert, the
+//! flow reads the open orders again and chooses other seats. It reads them in the causal session of the insert, so that
+//! it sees the order that it collided with. There are as many attempts as blocks: each collision can mean that another
+//! buyer got a block, and no more buyers than blocks can get one.
 
 use common::aggregate::{ChangeOf, Versioned};
 use common::error::Error;
@@ -46,7 +49,8 @@ pub enum Held {
 /// Holds seats for a request.
 ///
 /// # Errors
-/// 409 if there is no room, if the buyer holds seats of the listing already, or if others were faster in every attempt.
+/// 409 if not enough seats are free together, if the buyer already holds seats of the listing, or if other orders took
+/// the chosen seats first in every attempt.
 pub async fn hold_seats(state: &AppState, request: &HoldRequest<'_>) -> Result<Held, Error> {
     let HoldRequest { id, buyer, ticket, quantity, now } = *request;
     let (blocks, listing) = (&ticket.terms.blocks, ticket.terms.id);

@@ -18,15 +18,16 @@ use crate::store;
 
 /// How long a hold that its buyer cancelled or let expire counts towards that buyer's limit for the listing.
 const ABANDONED_WINDOW: Duration = Duration::from_secs(3600);
-/// How long a request waits for newer holds to be withdrawn. Then the waiting requests withdraw their own holds, the
-/// newest first, `STAGGER` apart.
+/// How long a request waits for newer holds to be withdrawn. After that, the waiting requests withdraw their own holds
+/// one after the other, the newest first, [`WITHDRAW_INTERVAL`] apart.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(3);
-const STAGGER: Duration = Duration::from_millis(100);
-/// Maximum number of `STAGGER`s that a request waits, so that its duration is bounded.
-const MAX_STAGGERS: usize = 30;
+/// Time between the withdrawals of two waiting requests.
+const WITHDRAW_INTERVAL: Duration = Duration::from_millis(100);
+/// Maximum number of these intervals that a request waits, so that its duration is bounded.
+const MAX_INTERVALS: usize = 30;
 /// How often a waiting request reads the holds again.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// After this long, a request has responded or has failed without a response.
+/// After this long, a request has ended, with or without a response.
 const MAX_REQUEST_DURATION: Duration = Duration::from_secs(60);
 
 /// Checks the limits before this buyer tries to hold seats of this listing. Returns the limit that is reached, if any.
@@ -65,7 +66,7 @@ pub async fn keep_or_withdraw(state: &AppState, order: &Order, claim: &Claim<Ord
 
 /// How long a request waits before it withdraws its own hold, if at most `ahead` waiting requests withdraw before it.
 fn max_wait(ahead: usize) -> Duration {
-    WITHDRAW_TIMEOUT + STAGGER * u32::try_from(ahead.min(MAX_STAGGERS)).unwrap_or_default()
+    WITHDRAW_TIMEOUT + WITHDRAW_INTERVAL * u32::try_from(ahead.min(MAX_INTERVALS)).unwrap_or_default()
 }
 
 async fn other_holds(state: &AppState, order: OrderId, buyer: UserId) -> Result<Vec<OrderId>, StoreError> {

@@ -26,8 +26,8 @@ use crate::domain::order::{Order, Status, UNPAID};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// The unique index that decides which order holds a seat: no slot of a listing is in two orders that are not cancelled.
-/// Its second field is the array of slots; MongoDB compares each of them with those of other documents.
+/// The unique index that decides which order holds a seat: no slot of a listing is in two orders that are not
+/// cancelled. Its second field is the array of slots; MongoDB compares each of them with those of other documents.
 pub static OPEN_SEATS: PartialIndex<OrderStatus> = PartialIndex {
     name: "open_seats_v1",
     field: "state.ticket.id",

@@ -2,8 +2,8 @@
 //!
 //! # Why
 //! Orders, shows and payments say what has to be given back, but a query of them would read everything that was ever
-//! refunded. So each such order has an entry here until its charge is refunded in full. An entry follows from these three
-//! documents and is no part of the order, which is final.
+//! refunded. So each such order has an entry here until its charge is refunded in full. An entry follows from these
+//! three documents and is no part of the order, which is final.
 
 use common::api::page::Page;
 use common::id::OrderId;

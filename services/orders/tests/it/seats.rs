@@ -196,8 +196,8 @@ async fn each_order_is_confirmed_when_all_its_seats_are_reserved() {
             assert_eq!(read(&app, buyer, order).await["status"], status);
         }
     };
-    // `tickets` reserves the first order's seats, refuses the second, and has only a part of the third's, which it never
-    // does: the order waits.
+    // `tickets` reserves the first order's seats and refuses the second order. Of the third, it holds only some seats,
+    // which never happens: that order waits.
     let held = reserved_seats(&with_refusal(&ticket, id_of(&orders[1])), id_of(&orders[0]), &slots_of(&orders[0]));
     let partly = reserved_seats(&held, id_of(&orders[2]), &[4]);
     TestEvent::ticket(&app, TicketChange::Reserved, 1, partly).handle(&app).await.unwrap();

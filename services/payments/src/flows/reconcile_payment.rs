@@ -18,8 +18,8 @@ use crate::domain::reconcile::{self, ProviderAction};
 use crate::providers::ProviderError;
 use crate::state::AppState;
 
-/// How long the first attempt to refund lasts before a rejection starts a new one: the provider may reject what it later
-/// accepts, such as a refund that its balance does not cover, but replays the rejection for the key.
+/// How long the first attempt to refund lasts before a rejection starts a new one: the provider may reject what it
+/// later accepts, such as a refund that its balance does not cover, but replays the rejection for the key.
 const REJECTED_REFUND_PAUSE: Duration = Duration::from_secs(600);
 
 /// Takes provider actions until the payment agrees with its order. Returns the payment, if it exists.

@@ -13,7 +13,7 @@ use common::id::OrderId;
 use proptest::prelude::*;
 
 use super::fixtures::{self, hold, money, now, order_of, statuses, ticket_of};
-use super::reconcile::{can_move, next_transition, pending_order_ids, takes_orders};
+use super::reconcile::{can_cause_transition, decides_new_orders, next_transition, pending_order_ids};
 use super::ticket::{ListingDetails, Ticket};
 
 /// Model of this service: the listing and the replica of orders.
@@ -44,14 +44,14 @@ impl Tickets {
         loop {
             // The service loads only these orders; they give the same transition as all orders.
             let pending: Vec<_> = pending_order_ids(&self.ticket).collect();
-            let reads_unfinished = takes_orders(&self.ticket);
+            let reads_unfinished = decides_new_orders(&self.ticket);
             let loaded = all
                 .iter()
                 .filter(|order| pending.contains(&order.id) || (reads_unfinished && !order.status.is_final()));
             let step = next_transition(&self.ticket, loaded, now());
             assert_eq!(step, next_transition(&self.ticket, all.iter(), now()));
             // An order that can't move a listing makes no difference, whatever the others are.
-            let movers = all.iter().filter(|order| can_move(order));
+            let movers = all.iter().filter(|order| can_cause_transition(order));
             assert_eq!(step, next_transition(&self.ticket, movers, now()));
             let Some(step) = step else { break };
             let (next, _) = step.expect("an allowed transition");
@@ -231,7 +231,7 @@ proptest! {
         for order in &orders.all {
             let has_seats = listing.has_seats_for(order.id, &order.slots);
             prop_assert_ne!(order.status, Created, "no decision");
-            prop_assert_eq!(ticket.seats.are_held_by(order.id), matches!(order.status, AwaitingPayment | Authorized));
+            prop_assert_eq!(ticket.seats.any_held_by(order.id), matches!(order.status, AwaitingPayment | Authorized));
             prop_assert_eq!(has_seats, order.status != Cancelled);
             if has_seats {
                 let held: Vec<_> = listing.seats.iter().filter(|seat| seat.order_id == Some(order.id)).collect();

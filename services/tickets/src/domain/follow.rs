@@ -7,16 +7,17 @@ use super::show::{Show, ShowDetails, Status as ShowStatus};
 use super::show_link::{Occasion, ShowLink};
 use super::ticket::{ListingDetails, Ticket};
 
-/// What the listing knows of this show once it joins it.
+/// What a listing that joins this show stores about it.
 pub(crate) fn link(show: &Show) -> ShowLink {
     ShowLink { is_cancelled: show.is_cancelled(), ..ShowLink::new(show.id, show.details.country.clone()) }
 }
 
 /// The details of a listing that joins this show.
 ///
-/// A seller who describes the show as it is keeps the spelling, and gets the show's time zone. One who describes it
-/// as it was or as another seller calls it gets title, place and time of the show.
-pub(crate) fn details_at(listing: ListingDetails, show: &ShowDetails) -> ListingDetails {
+/// If the seller describes the show as it is now, the listing keeps the seller's spelling and gets the time zone of the
+/// show. If the seller uses a former name of the show, or the name that another seller gave it, the listing gets title,
+/// place and time of the show.
+pub(crate) fn details_when_joining(listing: ListingDetails, show: &ShowDetails) -> ListingDetails {
     if listing.show().name() == show.name() {
         let starts_at = if same_minute(listing.starts_at, show.starts_at) { listing.starts_at } else { show.starts_at };
         return ListingDetails { starts_at, time_zone: show.time_zone.clone(), ..listing };
@@ -36,14 +37,14 @@ fn same_minute(one: Timestamp, other: Timestamp) -> bool {
     one.as_seconds().div_euclid(60) == other.as_seconds().div_euclid(60)
 }
 
-/// Whether a seller's new details of a listing describe the show that its present ones describe.
+/// Whether a seller's new details of a listing describe the same show as its present ones.
 pub(crate) fn is_same_show(details: &ListingDetails, present: &ListingDetails) -> bool {
     details.show().name() == described(present).name()
 }
 
-/// The details with which a seller replaces those of a listing of the same show, whose time zone remains.
-pub(crate) fn details_kept(details: ListingDetails, present: &ListingDetails) -> ListingDetails {
-    details_at(details, &described(present))
+/// The new details of a listing that stays with its show. They keep the time zone of the present ones.
+pub(crate) fn details_in_same_show(details: ListingDetails, present: &ListingDetails) -> ListingDetails {
+    details_when_joining(details, &described(present))
 }
 
 /// The show that a stored listing describes. Its time zone is that of the show already.
@@ -51,11 +52,12 @@ fn described(listing: &ListingDetails) -> ShowDetails {
     ShowDetails { time_zone: listing.time_zone.clone(), ..listing.show() }
 }
 
-/// The next transition of a listing whose show, or the one that it was merged into, is `show`; `None` if the listing
-/// agrees with it.
+/// The next transition of a listing towards agreement with `show`, which is its show or the one that this was merged
+/// into; `None` if they agree.
 ///
-/// A merge changes the listing's show and nothing else. A cancellation is recorded unless the listing has ended. A move
-/// changes the terms of a listing none of whose seats is held or sold; of another one it does so once all are released.
+/// A merge changes the id of the listing's show and nothing else. A cancellation is recorded unless the listing has
+/// ended. A move changes the terms of a listing at once if none of its seats is held or sold, and otherwise as soon as
+/// none is.
 pub(crate) fn next_transition(ticket: &Ticket, show: &Show, now: Timestamp) -> Option<(Ticket, TicketChange)> {
     let mut next = ticket.clone();
     next.show.id = show.id;
@@ -63,8 +65,8 @@ pub(crate) fn next_transition(ticket: &Ticket, show: &Show, now: Timestamp) -> O
         next.show.country.clone_from(&show.details.country);
         next.show.is_cancelled = show.is_cancelled();
         next.show.moved_to = None;
-        let is_elsewhere = !described(&ticket.listing).is_same_occasion(&show.details);
-        if show.status == ShowStatus::Moved && is_elsewhere {
+        let is_other_occasion = !described(&ticket.listing).is_same_occasion(&show.details);
+        if show.status == ShowStatus::Moved && is_other_occasion {
             let occasion = occasion(&show.details);
             if ticket.is_untouched() {
                 next = next.move_to(occasion);
@@ -73,7 +75,7 @@ pub(crate) fn next_transition(ticket: &Ticket, show: &Show, now: Timestamp) -> O
             }
         }
     }
-    // For people, the last change of a listing that has ended is its end.
+    // Users see when a listing was last changed. For one that has ended, that is its end.
     let updated_at = if ticket.has_ended() { ticket.updated_at } else { now };
     (next != *ticket).then_some((Ticket { updated_at, ..next }, TicketChange::Updated))
 }
@@ -216,10 +218,10 @@ mod tests {
     fn joining_listing_keeps_its_spelling_or_takes_the_present_show() {
         let (_, show) = listed();
         let spelled = ListingDetails { title: "HAMLET".to_owned(), time_zone: "UTC".to_owned(), ..details() };
-        let joined = details_at(spelled.clone(), &show.details);
+        let joined = details_when_joining(spelled.clone(), &show.details);
         assert_eq!(joined, ListingDetails { time_zone: "Europe/London".to_owned(), ..spelled.clone() });
         let present = moved(&show).details;
-        let joined = details_at(spelled, &present);
+        let joined = details_when_joining(spelled, &present);
         assert_eq!((joined.title, joined.venue, joined.starts_at), (present.title, present.venue, later()));
     }
 
@@ -227,7 +229,7 @@ mod tests {
     fn edit_in_another_zone_than_the_staff_gave_keeps_the_show() {
         let present = ListingDetails { time_zone: "Europe/Paris".to_owned(), ..details() };
         assert!(is_same_show(&details(), &present));
-        assert_eq!(details_kept(details(), &present), present);
+        assert_eq!(details_in_same_show(details(), &present), present);
     }
 
     #[test]
@@ -241,9 +243,9 @@ mod tests {
         };
         let first = listing("Europe/Paris", "2099-06-01T18:00:00Z");
         let second = listing("UTC", "2099-06-01T20:00:30Z");
-        assert_eq!(details_at(second.clone(), &first.show()), first);
-        assert_eq!(details_kept(second, &first), first, "and so it is in an edit");
+        assert_eq!(details_when_joining(second.clone(), &first.show()), first);
+        assert_eq!(details_in_same_show(second, &first), first, "and so it is in an edit");
         let seconds = listing("Europe/Paris", "2099-06-01T18:00:30Z");
-        assert_eq!(details_at(seconds.clone(), &first.show()), seconds);
+        assert_eq!(details_when_joining(seconds.clone(), &first.show()), seconds);
     }
 }

@@ -8,7 +8,7 @@ use common::timestamp::Timestamp;
 use super::ticket::{Ticket, Transition};
 
 /// The next transition of this listing; `None` if it agrees with its orders. `orders` must contain all
-/// [pending](pending_order_ids) orders and, if the listing [takes orders](takes_orders), all its unfinished ones; others
+/// [pending](pending_order_ids) orders and, if it [decides new orders](decides_new_orders), all unfinished ones; others
 /// make no difference.
 ///
 /// A new order is not refused because one of its seats is reserved for another one. The orders service allows one open
@@ -35,14 +35,14 @@ pub(crate) fn next_transition<'a>(
     if !finished.is_empty() {
         return Some(Ok(ticket.clone().clear_refusals(&finished, now)));
     }
-    if !takes_orders(ticket) {
+    if !decides_new_orders(ticket) {
         return None;
     }
     // Of two waiting orders that share a seat, the older one must already be cancelled, though its event has not
     // arrived; so the newest one comes first.
     let waiting = orders
         .filter(|order| order.status == OrderStatus::Created && !ticket.has_refused(order.id))
-        .filter(|order| !ticket.seats.are_taken(&order.slots))
+        .filter(|order| !ticket.seats.any_taken(&order.slots))
         .max_by_key(|order| order.id)?;
     Some(match refusal_for(ticket, waiting, now) {
         None => ticket.clone().reserve(waiting.id, &waiting.slots, now),
@@ -55,16 +55,16 @@ pub(crate) fn pending_order_ids(ticket: &Ticket) -> impl Iterator<Item = OrderId
     ticket.seats.holders().into_iter().chain(ticket.refusals.iter().map(|refused| refused.order_id))
 }
 
-/// Whether new orders of the listing are decided: reserved if they want free seats, refused if the listing is withdrawn
-/// or was changed. The only seat of a listing has to be free for that. If there are several, or were before an edit, an
-/// order may want one that the listing does not have any more, even if the others are taken.
-pub(crate) fn takes_orders(ticket: &Ticket) -> bool {
+/// Whether new orders are decided: reserved if their seats are free, refused if the listing is withdrawn or was
+/// changed. A listing of one seat decides only while it is free. One that has or had several seats always does: an
+/// order may want a seat that does not exist any more.
+pub(crate) fn decides_new_orders(ticket: &Ticket) -> bool {
     let seats = ticket.seats.as_slice();
     seats.len() > 1 || ticket.had_more_seats || seats.iter().all(|seat| seat.order_id.is_none())
 }
 
 /// Whether this order can lead to a transition of any listing. An order between its confirmation and its end can't.
-pub(crate) fn can_move(order: &OrderState) -> bool {
+pub(crate) fn can_cause_transition(order: &OrderState) -> bool {
     !matches!(order.status, OrderStatus::AwaitingPayment | OrderStatus::Authorized)
 }
 
@@ -92,7 +92,7 @@ fn refusal_for(ticket: &Ticket, order: &OrderState, now: Timestamp) -> Option<Re
 
 /// Whether the orders service still waits for a decision about this order, although the listing has published one.
 pub(crate) fn orders_missed_decision(ticket: &Ticket, order: &OrderState) -> bool {
-    order.status == OrderStatus::Created && (ticket.seats.belong_to(order.id) || ticket.has_refused(order.id))
+    order.status == OrderStatus::Created && (ticket.seats.any_of_order(order.id) || ticket.has_refused(order.id))
 }
 
 #[cfg(test)]
@@ -310,7 +310,7 @@ mod tests {
         let cancelled = OrderState { status: Cancelled, ..first };
         assert_eq!(settle(&mut edited, &[cancelled, second.clone()]), [TicketChange::Updated]);
         assert!(edited.refusals.is_empty());
-        assert!(edited.seats.are_held_by(second.id));
+        assert!(edited.seats.any_held_by(second.id));
     }
 
     #[test]
@@ -358,7 +358,7 @@ mod tests {
         let cancelled = OrderState { status: Cancelled, ..first };
         let steps = settle(&mut ticket, &[cancelled, second.clone()]);
         assert_eq!(steps, [TicketChange::Released, TicketChange::Reserved]);
-        assert!(ticket.seats.are_held_by(second.id));
+        assert!(ticket.seats.any_held_by(second.id));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The seats of a listing: which are free, held, sold or withdrawn, by which order, and the status that follows from it.
+//! The seats of a listing: which are free, held, sold or withdrawn, for which order, and the status that results.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ impl Seats {
         self.0.iter().map(|seat| &seat.name)
     }
 
-    /// The status of a listing with these seats that is not withdrawn.
+    /// The status of a listing with these seats, unless it is withdrawn.
     pub(crate) fn status(&self) -> TicketStatus {
         if self.has(TicketStatus::Available) {
             TicketStatus::Available
@@ -71,12 +71,12 @@ impl Seats {
     }
 
     /// Whether any seat is reserved for this order.
-    pub(crate) fn are_held_by(&self, order: OrderId) -> bool {
+    pub(crate) fn any_held_by(&self, order: OrderId) -> bool {
         self.0.iter().any(|seat| is_held_by(seat, order))
     }
 
     /// Whether any seat is reserved for this order or sold to it.
-    pub(crate) fn belong_to(&self, order: OrderId) -> bool {
+    pub(crate) fn any_of_order(&self, order: OrderId) -> bool {
         self.0.iter().any(|seat| seat.order_id == Some(order))
     }
 
@@ -87,17 +87,17 @@ impl Seats {
     }
 
     /// Whether any of these slots is reserved for an order or sold to it.
-    pub(crate) fn are_taken(&self, slots: &[Slot]) -> bool {
+    pub(crate) fn any_taken(&self, slots: &[Slot]) -> bool {
         slots.iter().filter_map(|slot| self.at(*slot)).any(|seat| seat.order_id.is_some())
     }
 
-    /// The names at these slots; `None` if there is none of the slots, or if one of them does not exist.
+    /// The names at these slots; `None` if `slots` is empty or has one that does not exist.
     pub(crate) fn names_at(&self, slots: &[Slot]) -> Option<Vec<Option<String>>> {
         let names = slots.iter().map(|slot| self.at(*slot).map(|seat| seat.name.clone()));
         names.collect::<Option<Vec<_>>>().filter(|names| !names.is_empty())
     }
 
-    /// The seats with these slots reserved for an order; `None` unless all of them are free.
+    /// Reserves the seats with these slots for an order; `None` unless all of them are free.
     pub(crate) fn reserve(mut self, slots: &[Slot], order: OrderId) -> Option<Self> {
         for slot in slots {
             let free = self.0.get_mut(usize::from(*slot)).filter(|seat| seat.status == TicketStatus::Available)?;
@@ -106,25 +106,25 @@ impl Seats {
         (!slots.is_empty()).then_some(self)
     }
 
-    /// The seats with those that are reserved for an order sold to it; `None` if there are none.
+    /// Sells the seats that are reserved for an order to it; `None` if there are none.
     pub(crate) fn sell(self, order: OrderId) -> Option<Self> {
         self.end_hold(order, TicketStatus::Sold, Some(order))
     }
 
-    /// The seats without the reservation for an order, which have this status from then on; `None` if there is none.
+    /// Ends the reservation for an order and gives its seats this status; `None` if no seat is reserved for it.
     pub(crate) fn release(self, order: OrderId, status: TicketStatus) -> Option<Self> {
         self.end_hold(order, status, None)
     }
 
     fn end_hold(mut self, order: OrderId, status: TicketStatus, order_id: Option<OrderId>) -> Option<Self> {
-        let is_held = self.are_held_by(order);
+        let is_held = self.any_held_by(order);
         for seat in self.0.iter_mut().filter(|seat| is_held_by(seat, order)) {
             (seat.status, seat.order_id) = (status, order_id);
         }
         is_held.then_some(self)
     }
 
-    /// The seats with those withdrawn that were free.
+    /// Withdraws the free seats.
     #[must_use]
     pub(crate) fn withdraw(mut self) -> Self {
         for seat in self.0.iter_mut().filter(|seat| seat.status == TicketStatus::Available) {
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(held.holders(), BTreeSet::from([first, second]));
         let sold = held.clone().sell(second).unwrap();
         assert_eq!(statuses(&sold), ["reserved", "sold", "sold"]);
-        assert!(sold.belong_to(second) && !sold.are_held_by(second) && sold.are_taken(&[0, 1]));
+        assert!(sold.any_of_order(second) && !sold.any_held_by(second) && sold.any_taken(&[0, 1]));
         assert_eq!((sold.clone().sell(second), sold.clone().release(second, TicketStatus::Available)), (None, None));
         let released = sold.clone().release(first, TicketStatus::Available).unwrap();
         assert_eq!(

@@ -44,10 +44,10 @@ impl ShowDetails {
         }
     }
 
-    /// The name of the show: equal for all spellings of its title and of its place, and only at its local time. In a known
-    /// city, the time is local there whatever time zone the staff gave the show, because sellers name the show without
-    /// that. There are cities of the same name, so the country is part of the name. The separator occurs in no text that
-    /// a user can enter.
+    /// The name of the show: equal for all spellings of its title and of its place, and only at its local time. In a
+    /// known city, the time is local there whatever time zone the staff gave the show, because sellers name the show
+    /// without that. There are cities of the same name, so the country is part of the name. The separator occurs in no
+    /// text that a user can enter.
     pub(crate) fn name(&self) -> String {
         let (city, time_zone) = match self.city.as_deref().map(|city| (city, cities::find(city, &self.time_zone))) {
             Some((_, Some(known))) => (format!("{} {}", folded(known.name), known.country), known.time_zone),

@@ -1,4 +1,4 @@
-//! What a listing knows of its show.
+//! What a listing stores about its show.
 
 use common::id::ShowId;
 use common::timestamp::Timestamp;
@@ -12,10 +12,10 @@ pub struct ShowLink {
     pub id: ShowId,
     /// Country of the show, which decides the price cap.
     pub(crate) country: Option<String>,
-    /// Whether the show is cancelled, so that the ticket can't be ordered any more.
+    /// Whether the show is cancelled, so that the seats can't be ordered any more.
     pub(crate) is_cancelled: bool,
-    /// Where and when the show takes place, if it was moved while the ticket was reserved: the listing's terms once the
-    /// ticket is released.
+    /// Where and when the show takes place now, if it was moved while seats of the listing were held or sold. It
+    /// becomes part of the listing's terms once none is.
     pub(crate) moved_to: Option<Occasion>,
 }
 

@@ -208,8 +208,8 @@ impl Ticket {
         (Self { updated_at: now, ..self }, TicketChange::Updated)
     }
 
-    /// Ends the reservation for an order that was cancelled. Once no seat is held or sold, the listing takes place where
-    /// and when its show does.
+    /// Ends the reservation for an order that was cancelled. Once no seat is held or sold, the listing takes place
+    /// where and when its show does.
     pub(crate) fn release(self, order_id: OrderId, now: Timestamp) -> Transition {
         let free = if self.is_withdrawn() { TicketStatus::Withdrawn } else { TicketStatus::Available };
         let seats = self.seats.clone().release(order_id, free).ok_or(TicketError::NotReserved)?;
@@ -339,8 +339,8 @@ impl Aggregate for Ticket {
         }
     }
 
-    /// `None` if the seats of the payload contradict each other or its status. What a payload does not have of the show,
-    /// of earlier prices and of earlier seats is left to the show's next snapshot, or begins anew.
+    /// `None` if the seats of the payload contradict each other or its status. What a payload does not contain about
+    /// the show, earlier prices and earlier seats comes with the show's next snapshot, or begins anew.
     fn from_payload(payload: TicketState) -> Option<Self> {
         let TicketTerms { id, title, venue, city, starts_at, time_zone, section, row, blocks } = payload.terms;
         let seats = Seats::from_payload(payload.seats)

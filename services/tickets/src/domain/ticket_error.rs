@@ -1,4 +1,4 @@
-//! Why a command of a listing is not allowed.
+//! Why a command on a listing is not allowed.
 
 use common::error::{Error, Rejection};
 

@@ -15,7 +15,7 @@ pub(super) fn subscription(state: AppState) -> Subscription {
 async fn handle(state: AppState, delivery: Delivery<OrderState>) -> Result<Applied, Failure> {
     let event = &delivery.event;
     let stored = state.orders.put_and_read(event).await?;
-    if delivery.is_first(&stored) && !reconcile::can_move(&stored.entity) {
+    if delivery.is_first(&stored) && !reconcile::can_cause_transition(&stored.entity) {
         return Ok(stored.applied);
     }
     let ticket = reconcile_ticket(&state, event.data.ticket.id, Current::Unread, Some(stored.entity)).await?;

@@ -20,20 +20,21 @@ use crate::domain::ticket::{ListingDetails, SeatPlace, Ticket};
 use crate::domain::ticket_error::TicketError;
 use crate::state::AppState;
 
-/// Maximum number of attempts, each of which learns of one thing that has to be looked up.
+/// Maximum number of attempts. Each failed one names one more thing that has to be looked up.
 const MAX_ATTEMPTS: usize = 8;
 
 /// Why an edit was not made.
 enum EditError {
     /// The details describe another show, which the caller has to look up first.
     OtherShow,
-    /// The listing would have other seats, which this changed listing has. The caller has to check them first.
+    /// The edit gives the listing other seats. The caller has to check that the seller does not list them already.
+    /// Contains the listing as the edit would leave it.
     OtherSeats(Box<Ticket>),
     /// The edit is not allowed, or the database failed.
     Failed(Error),
 }
 
-/// The details and the names of the seats with which a seller replaces those of a listing, and what was looked up for it.
+/// A seller's edit of a listing: its new details, the names of its seats, and what was looked up for it.
 struct Edit<'a> {
     state: &'a AppState,
     details: ListingDetails,
@@ -41,7 +42,7 @@ struct Edit<'a> {
     now: Timestamp,
     /// The show that the details describe, if it is another one.
     show: Option<Versioned<Show>>,
-    /// The place of the seats that the seller does not list elsewhere.
+    /// The seats that were found not to be listed elsewhere by the seller.
     checked: Option<SeatPlace>,
 }
 
@@ -101,9 +102,9 @@ impl Edit<'_> {
     fn apply(&self, ticket: Ticket) -> Result<(Ticket, TicketChange), EditError> {
         let (details, caps) = (self.details.clone(), &self.state.price_caps);
         let (link, details) = match &self.show {
-            Some(show) => (follow::link(show), follow::details_at(details, &show.details)),
+            Some(show) => (follow::link(show), follow::details_when_joining(details, &show.details)),
             None if follow::is_same_show(&details, &ticket.listing) => {
-                (ticket.show.clone(), follow::details_kept(details, &ticket.listing))
+                (ticket.show.clone(), follow::details_in_same_show(details, &ticket.listing))
             }
             None => {
                 // No show is made for an edit that is not allowed.

@@ -10,8 +10,9 @@ use crate::store::same_seats;
 /// same section and row of the same show, which is not withdrawn. Nothing is read if no seat has a name.
 ///
 /// # Why
-/// It guards against a mistake, so a look is enough: two requests at the same moment can both pass. The same seat may
-/// also come from two sellers, of whom one is right. What is listed twice is shown to its sellers and to the staff.
+/// This guards against mistakes, so one read before the write is enough: two requests at the same moment can both pass.
+/// Two sellers may list the same seat, because only one of them has it and we can't tell who. Seats that are listed
+/// more than once are shown to their sellers and to the staff.
 ///
 /// # Errors
 /// A conflict that names the seat.

@@ -12,8 +12,8 @@ use crate::domain::show::Show;
 use crate::domain::ticket::Ticket;
 use crate::state::AppState;
 
-/// Makes transitions until the listing agrees with its show, then reconciles it with its orders. `current` and `seen` are
-/// the listing and its surviving show, if the caller has just read them in this order.
+/// Makes transitions until the listing agrees with its show, then reconciles it with its orders. `current` and `seen`
+/// are the listing and its surviving show, if the caller has just read them in this order.
 pub(crate) async fn follow_show(
     state: &AppState,
     id: TicketId,

@@ -2,9 +2,9 @@
 //!
 //! # Why
 //! The show is changed first, by one compare-and-swap; everything else follows from its state. The request that changed
-//! it spreads the change at once. If it crashes, the handler of the show's own event does. A listing that joins the show
-//! in the meantime reads it again once it is stored; if that request crashes, the show's snapshot after a quiet period
-//! repeats the spread.
+//! it spreads the change at once. If it crashes, the handler of the show's own event does. A listing that joins the
+//! show in the meantime reads it again once it is stored; if that request crashes, the show's snapshot after a quiet
+//! period repeats the spread.
 
 use common::aggregate::Versioned;
 use common::error::Error;
@@ -38,7 +38,7 @@ pub(crate) async fn spread_show(state: &AppState, id: ShowId) -> Result<(), Erro
 
 async fn keep_names(state: &AppState, id: ShowId, show: &Versioned<Show>) -> Result<(), Error> {
     if show.id == id {
-        state.show_names.call(show, state.clock.now()).await?;
+        state.show_names.assign_present_name(show, state.clock.now()).await?;
     } else {
         state.show_names.repoint(id, show).await?;
     }

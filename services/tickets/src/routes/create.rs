@@ -82,7 +82,7 @@ async fn join(state: &AppState, details: ListingDetails, now: Timestamp) -> Resu
     if show.is_cancelled() {
         return Err(TicketError::ShowCancelled.into());
     }
-    let details = follow::details_at(details, &show.details);
+    let details = follow::details_when_joining(details, &show.details);
     // The staff may have corrected the country.
     details.check_cap(&state.price_caps, show.details.country.as_deref())?;
     Ok((follow::link(&show), details))

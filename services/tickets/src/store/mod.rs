@@ -23,7 +23,7 @@ use platform::store::page::PageRequest;
 use platform::store::replica::Replica;
 use platform::store::{Store, StoredAggregate};
 
-use crate::domain::reconcile::{pending_order_ids, takes_orders};
+use crate::domain::reconcile::{decides_new_orders, pending_order_ids};
 use crate::domain::search_tokens::search_tokens;
 use crate::domain::ticket::Ticket;
 
@@ -58,7 +58,7 @@ static UNFINISHED_ORDERS: PartialIndex<OrderStatus> = PartialIndex {
 ///
 /// - its pending orders, which are those that seats are reserved for and those that it refused, since they may have
 ///   finished;
-/// - its unfinished orders, if it takes orders.
+/// - its unfinished orders, if it decides new orders.
 ///
 /// `seen` is the order whose event is being handled. If it is pending, it is not read again.
 pub(crate) async fn relevant_orders(
@@ -71,12 +71,12 @@ pub(crate) async fn relevant_orders(
     let pending = try_join_all(pending.into_iter().map(|id| orders.get(id)));
     // Unfinished orders are read even if `seen` is one of them, because it may have finished after its event.
     let unfinished = async {
-        if takes_orders(ticket) { orders.find_in(&UNFINISHED_ORDERS, ticket.id).await } else { Ok(Vec::new()) }
+        if decides_new_orders(ticket) { orders.find_in(&UNFINISHED_ORDERS, ticket.id).await } else { Ok(Vec::new()) }
     };
     let (mut found, pending) = try_join(unfinished, pending).await?;
     found.extend(pending.into_iter().flatten());
     if let Some(seen) = seen {
-        let is_expected = takes_orders(ticket) && UNFINISHED_ORDERS.among.contains(&seen.status);
+        let is_expected = decides_new_orders(ticket) && UNFINISHED_ORDERS.among.contains(&seen.status);
         if !known.is_empty() {
             found.push(seen);
         } else if is_expected && !found.iter().any(|found| found.id == seen.id) {

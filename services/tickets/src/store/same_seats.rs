@@ -13,12 +13,12 @@ use platform::store::index::{self, any_of};
 
 use crate::domain::ticket::Ticket;
 
-/// The index of the listings of a show by seller and by the place of their seats. What a seller lists and withdraws again
-/// and again slows no other seller down.
+/// The index of the listings of a show by seller and by the place of their seats. The seller precedes the place, so
+/// that a seller who lists and withdraws a seat again and again slows no other seller down.
 const OWN_SEATS_INDEX: &str = "own_seats_v1";
-/// Maximum number of seats that the staff gets at once.
+/// Maximum number of seats in the list for the staff.
 const MAX_DUPLICATES: i64 = 100;
-/// The statuses of a seat that is still its seller's.
+/// The statuses of a seat that is neither sold nor withdrawn.
 const OPEN: [TicketStatus; 2] = [TicketStatus::Available, TicketStatus::Reserved];
 
 pub(super) fn index() -> IndexModel {
@@ -62,11 +62,11 @@ impl DuplicateSeats {
         Self(database.collection(Ticket::COLLECTION))
     }
 
-    /// The named seats of shows after `now` that are free or held in more than one listing that is not withdrawn, at most
-    /// 100.
+    /// The named seats of shows after `now` that are free or held in more than one listing that is not withdrawn, at
+    /// most 100.
     ///
     /// # Why
-    /// It reads all listings that are for sale. A member of the staff asks now and then; if listings knew of each other
+    /// It reads all listings that are for sale. The staff asks only now and then. If listings knew of each other
     /// instead, each change of one would have to be spread to the others.
     pub(crate) async fn find(&self, now: Timestamp) -> Result<Vec<DuplicateSeat>, StoreError> {
         let open = doc! { "state.status.name": any_of(&OPEN), "state.listing.startsAt": { "$gt": now.to_string() } };

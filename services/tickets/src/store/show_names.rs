@@ -1,15 +1,15 @@
-//! The show that each name means: the claims by which listings find their show.
+//! Which show each name means: the claims by which listings find their show.
 //!
 //! # Why
 //! The name's hash is the `_id`, so a name means one show on a sharded cluster too. The claim is written before the
-//! show, and the `_id` of the show decides which of the first listings makes it. A crash in between leaves a claim
-//! without a show; the next listing of that name makes the show. A moved or renamed show keeps its earlier names and
-//! gets a new one; those of a merged show are pointed to the show that remains.
+//! show, and the `_id` of the show decides which of several concurrent listings makes it. A crash in between leaves a
+//! claim without a show; the next listing of that name makes the show. A moved or renamed show keeps its earlier names
+//! and gets a new one; those of a merged show are pointed to the show that remains.
 //!
-//! A member of the staff who moves a show to a wrong date and back must not leave it the name of that date: a later
-//! listing for that date would join the show. So once a show is called by an earlier name again, the names that it got
-//! since are released, unless a listing has found the show by them. One swap of the claim decides between a listing and
-//! the release.
+//! If a member of the staff moves a show to a wrong date and back, the show must not keep the name with that date,
+//! because a later listing for that date would join the show. So once a show has an earlier name again, the names that
+//! it got since are released, unless a listing has found the show by them. A listing and a release that happen at the
+//! same time are decided by one compare-and-swap of the claim.
 
 use common::aggregate::{Aggregate as _, Versioned};
 use common::error::Error;
@@ -108,7 +108,7 @@ impl ShowNames {
 
     /// Gives a show its present name, if that means no show yet. If the show had the name before, releases the names
     /// that it got since and that no listing used.
-    pub(crate) async fn call(&self, show: &Versioned<Show>, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn assign_present_name(&self, show: &Versioned<Show>, now: Timestamp) -> Result<(), StoreError> {
         let (id, show_id) = (hash(&show.details.name()), show.id.to_string());
         let claim =
             NameClaim { id: id.clone(), show_id: show.id, version: as_i64(show.version), is_kept: false, at: now };

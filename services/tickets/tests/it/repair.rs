@@ -92,8 +92,8 @@ async fn listing_of_a_completed_order_is_sold_and_not_released() {
     assert_eq!(read(&app, &ticket).await["status"], "sold");
 }
 
-/// Simulates that the database was restored to a moment before a sale. The listing `other` plays the restored one: it is
-/// available and has a low version. The raise gives it the state of the listing that was sold, and a higher version.
+/// Simulates that the database was restored to a moment before a sale. The listing `other` plays the restored one: it
+/// is available and has a low version. The raise gives it the state of the listing that was sold, and a higher version.
 #[tokio::test(flavor = "multi_thread")]
 async fn raised_listing_has_the_state_of_its_replicas() {
     let app = app().await;

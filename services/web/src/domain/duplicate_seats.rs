@@ -1,8 +1,8 @@
 //! Seats that are listed more than once: which they are, and what their sellers are told.
 //!
 //! # Why
-//! A listing knows nothing of others. What it shares with them is compared when a page is read, so that it ends as soon
-//! as a listing is edited, sold or withdrawn, and begins when two shows are merged.
+//! A listing knows nothing of others. What it shares with them is compared when a page is read, so that a warning
+//! ends as soon as a listing is edited, sold or withdrawn, and begins when two shows are merged.
 
 use common::events::ticket::{TicketState, TicketStatus};
 use common::timestamp::Timestamp;
@@ -11,10 +11,10 @@ use serde_json::json;
 use super::form::capitalized;
 use super::seats::{free_slots, named_seats};
 
-/// The statuses of a listing or a seat that is still its seller's.
+/// The statuses of a listing or a seat that is neither sold nor withdrawn.
 pub(crate) const OPEN: [TicketStatus; 2] = [TicketStatus::Available, TicketStatus::Reserved];
 
-/// The seats of a listing that others have too. It doesn't tell whose these are.
+/// The seats of a listing that other listings have too. It does not reveal the other sellers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DuplicateSeats<'a> {
     ticket: &'a TicketState,
@@ -22,7 +22,7 @@ pub(crate) struct DuplicateSeats<'a> {
     own: Vec<&'a str>,
     /// Names of the seats that other sellers have.
     others: Vec<&'a str>,
-    /// When the last of the listings was created: of later changes there is no news.
+    /// When the last of the listings was created, which is when the news began. Later changes are no news.
     pub since: Timestamp,
 }
 

@@ -107,8 +107,8 @@ impl ListingForm {
         self.clone().for_show(show) == *self
     }
 
-    /// The form for another ticket like this one, beside it.
-    pub(crate) fn like(self, ticket: &TicketState) -> Self {
+    /// Fills in what a neighbouring ticket probably has in common with this one: price, row, split and description.
+    pub(crate) fn like_neighbour(self, ticket: &TicketState) -> Self {
         let Self { price, currency, face_value, section, row, split, sizes, description, .. } =
             Self::from_ticket(ticket, 0);
         Self { price, currency, face_value, section, row, split, sizes, description, ..self }
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(filled, ["Jazz & <b>Blues</b>", "New York", "2099-06-01T15:30", "America/New_York", "concert"]);
         assert!(form.is_for_show(&show) && !empty.is_for_show(&show));
         assert!(!ListingForm { venue: "Elsewhere".to_owned(), ..form.clone() }.is_for_show(&show));
-        let another = form.like(&ticket);
+        let another = form.like_neighbour(&ticket);
         let filled = [another.price.as_str(), &another.currency, &another.section, &another.row, &another.seats];
         assert_eq!(filled, ["125.50", "USD", "A", "3", ""], "the seat is another one");
         assert!(another.is_for_show(&show) && another.version.is_empty());

@@ -2,8 +2,8 @@
 //!
 //! # Why
 //! The library's own renderer is not used: it writes a whole SVG file, with a prologue that does not belong in a page
-//! and one square for each module. One bar for each run of dark modules takes a third of the bytes. Nor is its choice of
-//! encodings used: for some texts it takes more room than bytes alone, so that a pass would not fit its size.
+//! and one square for each module. One bar for each run of dark modules takes a third of the bytes. Nor is its choice
+//! of encodings used: for some texts it takes more room than bytes alone, so that a pass would not fit its size.
 
 use std::fmt::Write as _;
 

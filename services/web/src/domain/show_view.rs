@@ -35,7 +35,8 @@ pub(crate) struct ShowView {
     pub free: u64,
     /// `46.00 EUR`, or `46.00 EUR or 50.00 USD`; empty if nothing is for sale.
     pub from: String,
-    /// The price of a listing that became cheaper, and its price before; only where that is the reason to show the show.
+    /// The price of a listing that became cheaper, and its price before; only where that is the reason to show the
+    /// show.
     pub drop: Option<(String, String)>,
     /// The show's own version.
     pub version: u64,

@@ -115,7 +115,7 @@ fn offers<'a>(lowest: &[Money], tickets: &[Versioned<TicketState>], url: &'a str
         kind,
         url,
         availability: "https://schema.org/InStock",
-        // One at least, if the page can't show all listings.
+        // At least one: `tickets` has only the listings that fit on the page, perhaps none in this currency.
         offer_count: tickets.iter().filter(|ticket| ticket.price.currency == price.currency).count().max(1),
         low_price: Some(format_amount(price)),
         price_currency: Some(price.currency.to_string()),

@@ -21,8 +21,8 @@ use crate::store::{duplicate_seats, lists, offers};
 const MAX_PER_KIND: i64 = 20;
 /// Maximum number of watches that are read: more, since there is nothing to tell of most watched tickets.
 const MAX_WATCHES: i64 = MAX_PER_KIND * 5;
-/// Maximum number of listings of watched shows that are read, and of ended holds on them: more, since there is nothing to
-/// tell of those that were only edited.
+/// Maximum number of listings of watched shows that are read, and of ended holds on them: more, since there is nothing
+/// to tell of those that were only edited.
 const MAX_LISTINGS: i64 = MAX_PER_KIND * 3;
 
 /// What a user is told.

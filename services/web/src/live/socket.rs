@@ -219,7 +219,7 @@ struct ShownShow {
 }
 
 /// Waits until the read model has the latest change of a listing of each show, so that neither the next query nor the
-/// page's reload misses it. One query for all of them, since hardly ever one is to be awaited.
+/// page's reload misses it. One query checks all shows, because there is hardly ever a change to wait for.
 async fn await_recent_changes(state: &AppState, model: &Replicas, shown: &[ShownShow]) -> Result<(), Error> {
     let mut recent: HashMap<TicketId, u64> =
         shown.iter().filter_map(|show| state.recent_show_changes.get(&show.id)).collect();
@@ -236,8 +236,8 @@ async fn await_recent_changes(state: &AppState, model: &Replicas, shown: &[Shown
     Ok(())
 }
 
-/// The updates that a page missed of shows. One query for all of them if it missed none, and one for what the others
-/// have for sale.
+/// The updates about shows that a page missed. Takes one query for the revisions of all shows, and one more for the
+/// offers of the outdated ones that the page shows without their listings.
 async fn missed_of_shows(state: &AppState, model: &Replicas, shown: &[ShownShow]) -> Result<Vec<Utf8Bytes>, Error> {
     await_recent_changes(state, model, shown).await?;
     let revisions = offers::revisions(model, shown.iter().map(|show| show.id)).await?;

@@ -1,8 +1,8 @@
 //! GET on the paths of commands, which change nothing: they lead to the page that has the command.
 //!
 //! # Why
-//! A command that fails responds with a page, whose address is the command's. A browser that restores the tab, or that
-//! is sent there by hand, requests that address without the form.
+//! A command that fails responds with a page, whose address is the command's. A browser that restores the tab, or a
+//! user who enters that address, requests it without the form.
 
 use axum::Router;
 use axum::response::Response;

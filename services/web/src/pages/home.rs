@@ -23,10 +23,10 @@ use crate::store::offers;
 use crate::store::search::search;
 use crate::viewer::Viewer;
 
-/// Number of shows on a shelf.
-const SHELF_LENGTH: i64 = 8;
-/// Number of shows on the shelf of price drops.
-const DROPS: i64 = 4;
+/// Maximum number of shows in a selection.
+const SELECTION_LENGTH: i64 = 8;
+/// Maximum number of shows in the selection of price drops.
+const MAX_PRICE_DROPS: i64 = 4;
 
 /// The query of a legacy search URL.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
@@ -45,15 +45,15 @@ struct HomePage {
     layout: Layout,
     categories: Vec<Chip>,
     dates: Vec<Chip>,
-    /// The shelves that are not empty.
-    shelves: Vec<Shelf>,
+    /// The selections that are not empty.
+    selections: Vec<Selection>,
 }
 
-/// A selection of shows.
-struct Shelf {
+/// A titled selection of shows on the home page.
+struct Selection {
     id: &'static str,
     title: &'static str,
-    /// URL path of the whole list, if there is one.
+    /// URL path of the search that finds all of them; `None` if there is no such search.
     all: Option<String>,
     shows: Vec<ShowView>,
 }
@@ -74,38 +74,38 @@ pub(super) async fn home(
     let now = state.clock.now();
     let model = state.model.live().await?;
     let (soonest, drops, newest) = tokio::try_join!(
-        shelf(&state, &model, now, "Coming up", Sort::Soonest),
+        selection(&state, &model, now, "Coming up", Sort::Soonest),
         price_drops(&model, now),
-        shelf(&state, &model, now, "Just added", Sort::Newest),
+        selection(&state, &model, now, "Just added", Sort::Newest),
     )?;
-    let mut shelves = vec![soonest, drops, newest];
-    shelves.retain(|shelf| !shelf.shows.is_empty());
+    let mut selections = vec![soonest, drops, newest];
+    selections.retain(|selection| !selection.shows.is_empty());
     let mut layout = Layout::new("Tickets for sale", META_DESCRIPTION, &viewer);
     layout.canonical = Some(format!("{}/", state.public_url));
     layout.notice = rejected_parameters_message(&query.rejected);
-    let page = HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(), shelves };
+    let page = HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(), selections };
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
-async fn shelf(
+async fn selection(
     state: &AppState,
     model: &Replicas,
     now: Timestamp,
     title: &'static str,
     sort: Sort,
-) -> Result<Shelf, Error> {
-    let found = search(model, &state.model.vocabulary, &Filter::sorted_by(sort), now, SHELF_LENGTH).await?;
+) -> Result<Selection, Error> {
+    let found = search(model, &state.model.vocabulary, &Filter::sorted_by(sort), now, SELECTION_LENGTH).await?;
     // The default order needs no parameter.
     let given = (sort != Sort::default()).then_some(sort);
     let all = Some(SearchParams { sort: given, ..SearchParams::default() }.address());
     let shows = found.shows.iter().map(|found| ShowView::new(found, now)).collect();
-    Ok(Shelf { id: sort.name(), title, all, shows })
+    Ok(Selection { id: sort.name(), title, all, shows })
 }
 
-async fn price_drops(model: &Replicas, now: Timestamp) -> Result<Shelf, Error> {
-    let found = offers::price_drops(model, now, DROPS).await?;
+async fn price_drops(model: &Replicas, now: Timestamp) -> Result<Selection, Error> {
+    let found = offers::price_drops(model, now, MAX_PRICE_DROPS).await?;
     let shows = found.iter().map(|(ticket, show)| ShowView::new(show, now).with_drop(ticket)).collect();
-    Ok(Shelf { id: "drops", title: "Price drops", all: None, shows })
+    Ok(Selection { id: "drops", title: "Price drops", all: None, shows })
 }
 
 #[cfg(test)]
@@ -126,11 +126,15 @@ mod tests {
         let show = ShowView::new(&found, found.show.created_at).with_drop(&ticket);
         let path = show.path.clone();
         let all = Some("/browse?a=b&c=d".to_owned());
-        let shelf = Shelf { id: "newest", title: "Just <added>", all, shows: vec![show] };
+        let selection = Selection { id: "newest", title: "Just <added>", all, shows: vec![show] };
         let mut layout = Layout::new("Tickets for sale", META_DESCRIPTION, &Viewer::Guest);
         layout.canonical = Some("http://localhost:8080/".to_owned());
-        let mut page =
-            HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(), shelves: vec![shelf] };
+        let mut page = HomePage {
+            layout,
+            categories: chips::category_chips(),
+            dates: chips::date_chips(),
+            selections: vec![selection],
+        };
         let html = page.render().unwrap();
         for part in [
             "<title>Tickets for sale",
@@ -149,7 +153,7 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert_eq!(html.matches("<h1").count(), 1);
-        page.shelves.clear();
+        page.selections.clear();
         assert!(page.render().unwrap().contains("No tickets are for sale right now"));
     }
 }

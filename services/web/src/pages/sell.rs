@@ -140,7 +140,7 @@ async fn fill(state: &AppState, user: UserId, draft: Option<&Draft>, query: &For
         && let Some(like) = query.like
         && let Some(ticket) = model.tickets.get(like).await?.filter(|ticket| ticket.seller_id == user)
     {
-        form = form.like(&ticket.state);
+        form = form.like_neighbour(&ticket.state);
     }
     Ok(Ok(form))
 }

@@ -1,5 +1,5 @@
-//! The generations of the read model, and the names and indexes of their collections: one collection for each entity and
-//! generation. A rebuild of the read model fills a new generation, which then replaces the live one; see
+//! The generations of the read model, and the names and indexes of their collections: one collection for each entity
+//! and generation. A rebuild of the read model fills a new generation, which then replaces the live one; see
 //! [`model`](super::model).
 
 use common::events::order::OrderState;

@@ -156,8 +156,9 @@ pub(crate) async fn orders_ended_by_show(
     orders.find_sorted(filter, doc! { "state.updatedAt": -1 }, limit).await
 }
 
-/// When each of these listings became free again, if that was after `since`: the end without a sale of the first hold
-/// before which none of the seats that are free now was. At most `limit` holds are read, the latest first.
+/// When each of these listings became available again, if that was after `since`: the earliest end of the last hold on
+/// one of the seats that are free now. A listing is left out if one of its free seats was not held since then, because
+/// it was available all the time. At most `limit` holds are read, the latest first.
 pub(crate) async fn freed_tickets(
     orders: &Replica<OrderState>,
     tickets: &[Versioned<TicketState>],
@@ -206,7 +207,7 @@ pub(crate) async fn shows_by_ids(
     }
     let present = |id: ShowId| {
         let mut show = known.get(&id)?;
-        // At most as many shows as there are follow each other.
+        // A chain of merges has at most as many shows as there are.
         for _ in 0..known.len() {
             match show.merged_into {
                 Some(into) => show = known.get(&into)?,
@@ -244,7 +245,7 @@ pub(crate) async fn own_orders_by_ids(
     find_by_ids(orders, ids, doc! { "state.buyerId": buyer.to_string() }).await
 }
 
-/// The orders with these ids that are known. Not for pages of who is not their buyer.
+/// The orders with these ids that are known, whoever their buyers are. Pages for other users must not show them.
 pub(crate) async fn orders_by_ids(
     orders: &Replica<OrderState>,
     ids: impl IntoIterator<Item = OrderId>,
@@ -285,7 +286,7 @@ pub(crate) async fn payments_of(
     Ok(found.into_iter().rev().map(|payment| payment.state).collect())
 }
 
-/// When the first of the unpaid holds on a listing expires that has no free seat; `None` when there is none.
+/// When the first of the unpaid holds on a listing expires; `None` if there is none, or if the listing has a free seat.
 pub(crate) async fn hold_expiry(
     orders: &Replica<OrderState>,
     ticket: &TicketState,

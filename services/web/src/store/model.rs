@@ -1,18 +1,25 @@
 //! The read model: the replicas that pages read, and the generation that a rebuild fills to replace them.
 //!
 //! # Why
-//! Replicas come in generations, each in its own collections, and one small document lists the generations. A rebuild
-//! adds an empty generation. From then on every event is written to it too, while the owning services publish snapshots
-//! of what existed before. Once the new generation has every entity of the live one, at the same version or a newer
-//! one, it replaces the live one by a compare-and-swap of that document. There is no leader: all state is in the
-//! database, so any instance can start, swap and clean up, and can continue where another instance died.
+//! A generation is a complete set of replicas, each in its own collection. One small document lists the generations.
 //!
-//! Instances cache the document, for a second at most. An event that is written within that second is in every
-//! generation that existed when the document was read; otherwise the handler reads the document again, and repeats the
-//! write if the generations changed. A rebuild waits in return, before it asks for snapshots and before it swaps, until
-//! no instance can have cached the document without the new generation. An event that was written to the older ones
-//! only is then in the snapshots, or a reason not to swap. A replaced generation is kept up to date for a while, because
-//! pages may still be reading it.
+//! 1. A rebuild adds an empty generation. From then on every event is written to it too, while the owning services
+//!    publish snapshots of what existed before.
+//! 2. Once the new generation has every entity of the live one, at the same version or a newer one, it becomes the live
+//!    one by a compare-and-swap of the document.
+//! 3. The replaced generation is kept up to date for a while, because pages may still be reading it. Then it is
+//!    dropped.
+//!
+//! There is no leader: all state is in the database, so any instance can start, swap and clean up, and can continue
+//! where another instance died.
+//!
+//! Instances cache the document for at most a second. Two rules make that safe:
+//!
+//! - A handler whose writes of an event took longer reads the document again, and repeats them if the generations
+//!   changed. So an event is in every generation that was listed when the document was last read.
+//! - Before a rebuild asks for snapshots, and before it swaps, it waits until no instance can have cached the document
+//!   without the new generation. An event that was written to older generations only was written before that. It is in
+//!   the snapshots; or the new generation lacks its version, and there is no swap.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,8 +50,8 @@ use super::vocabulary::{self, Vocabulary};
 
 /// How long the cached document is used before it is read again.
 const CACHE_TTL: Duration = Duration::from_secs(1);
-/// How long after a new generation was seen no instance uses a cached document without it. Longer than [`CACHE_TTL`],
-/// for clocks of slightly different speed.
+/// How long after an instance first saw a new generation no instance uses a cached document without it any more. Longer
+/// than [`CACHE_TTL`], because clocks differ slightly in speed.
 const KNOWN_AFTER: Duration = Duration::from_millis(1_250);
 /// Maximum number of reported examples of entities that a new generation lacks.
 const MAX_MISSING_SAMPLES: i64 = 3;

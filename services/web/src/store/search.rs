@@ -1,12 +1,14 @@
-//! Search for shows: builds queries that indexes answer in order, and merges and pages their results.
+//! Search for shows: builds queries whose results come from an index in the requested order, and merges them into
+//! pages.
 //!
 //! # Why
-//! Each query is answered by an index in the requested order: equality on a word prefix, then a range of times. What a
-//! show has for sale is looked up for one show after the other until the page is full, so that shows without a ticket
-//! cost a look-up each and nothing else. The results of several queries are merged here, since the first `n` of a union
-//! are among the first `n` of each query; the database would sort in memory. A word may also be part of a seller's name.
-//! Sellers are looked up by all words together and by each word alone, so that a full name is found among many users
-//! with the same first name.
+//! - Each query reads an index that has the requested order: equality with the prefix of a word, then a range of times.
+//! - What a show has for sale is looked up for one show after the other until the page is full, so a show without a
+//!   ticket costs one look-up and nothing else.
+//! - The results of several queries are merged here, because the first `n` of all results are among the first `n` of
+//!   each query. The database would sort all of them in memory.
+//! - A word may also be part of a seller's name. Sellers are looked up by all words together and by each word alone, so
+//!   that a full name is found among many users with the same first name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -97,7 +99,7 @@ impl Search<'_> {
     async fn by_words(&self, words: &[String]) -> Result<(Vec<ShowOffer>, BTreeMap<UserId, String>), StoreError> {
         let by_words = self.page(self.query_with(&words.iter().collect::<Vec<_>>()));
         let (mut found, sellers) = tokio::try_join!(by_words, self.sellers(words))?;
-        // Group the sellers by the remaining words, which the shows must have: the fewest words first.
+        // Group the sellers by the words that are not in their names. Shows must have these words. Fewest words first.
         let mut groups: BTreeMap<(usize, Vec<&String>), Vec<String>> = BTreeMap::new();
         for (seller, name) in &sellers {
             let remaining: Vec<_> = words.iter().filter(|word| !name_matches(name, word)).collect();

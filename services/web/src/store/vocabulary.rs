@@ -7,10 +7,10 @@
 //! next to nothing to maintain, and a look-up costs the same for any number of words.
 //!
 //! The collection belongs to no generation of the read model: a rebuild does not empty it, but adds missing words. It
-//! is best-effort and never blocks event handling. Words that no show contains any more are removed, so that changed titles
-//! do not make it grow. If another instance has cached such a word as stored, a later event of a show with the word adds
-//! it again. Names of users are not included: a search must not suggest a person, and a former name must
-//! be forgotten.
+//! is best-effort and never blocks event handling. Words that no show contains any more are removed, so that changed
+//! titles do not make it grow. If another instance has cached such a word as stored, a later event of a show with the
+//! word adds it again. Names of users are not included: a search must not suggest a person, and a former name must be
+//! forgotten.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -11,13 +11,13 @@ use crate::support::{
     app, assert_contains, assert_page, listing, page, publish_listing, publish_show, show_of, show_path,
 };
 
-/// The HTML of the shelf with this title.
-fn shelf<'a>(html: &'a str, title: &str) -> Option<&'a str> {
+/// The HTML of the selection with this title.
+fn selection<'a>(html: &'a str, title: &str) -> Option<&'a str> {
     html.split("<section").find(|section| section.contains(&format!("\">{title}</h2>")))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shelves_are_sorted_by_start_and_by_listing_time() {
+async fn selections_are_sorted_by_start_and_by_listing_time() {
     let app = app().await;
     let html = page(&app, "/").await;
     assert_contains(
@@ -29,7 +29,7 @@ async fn shelves_are_sorted_by_start_and_by_listing_time() {
             "href=\"/browse?when=today\"",
         ],
     );
-    assert_eq!((shelf(&html, "Coming up"), shelf(&html, "Just added")), (None, None));
+    assert_eq!((selection(&html, "Coming up"), selection(&html, "Just added")), (None, None));
     // Ids increase with the time of creation.
     let (later, sooner) = (listing(&app, "Later Show", 60), listing(&app, "Sooner Show", 5));
     let gone: Vec<_> = [TicketStatus::Reserved, TicketStatus::Sold, TicketStatus::Withdrawn]
@@ -47,9 +47,9 @@ async fn shelves_are_sorted_by_start_and_by_listing_time() {
         &[&show_path(&show_of(&sooner)), &show_path(&show_of(&later)), "Town Hall, New York", "125.50 USD", "1 left"],
     );
     assert_contains(&html, &["rel=\"canonical\" href=\"http://localhost:8080/\"", "href=\"/browse?sort=newest\""]);
-    let soon = shelf(&html, "Coming up").unwrap();
+    let soon = selection(&html, "Coming up").unwrap();
     assert!(soon.find("Sooner Show") < soon.find("Later Show"), "{soon}");
-    let new = shelf(&html, "Just added").unwrap();
+    let new = selection(&html, "Just added").unwrap();
     assert!(new.find("Sooner Show") < new.find("Later Show"), "{new}");
     for status in ["Reserved", "Sold", "Withdrawn"] {
         assert!(!html.contains(&format!("{status} Show")), "{html}");
@@ -99,7 +99,7 @@ async fn price_drops_are_shown_latest_first_while_they_last() {
     }
     app.wait_until_idle().await;
     let html = page(&app, "/").await;
-    let drops = shelf(&html, "Price drops").unwrap();
+    let drops = selection(&html, "Price drops").unwrap();
     assert_contains(
         drops,
         &["First Drop", "Second Drop", "Price drop: now 125.50 USD", "<s class=\"was\">150.00 USD</s>"],
@@ -111,7 +111,7 @@ async fn price_drops_are_shown_latest_first_while_they_last() {
     let status = TicketStatus::Reserved;
     app.publish(TicketChange::Reserved, second.terms.id, 1, TicketState { status, ..second.clone() }).await;
     app.wait_until_idle().await;
-    assert_eq!(shelf(&page(&app, "/").await, "Price drops"), None);
+    assert_eq!(selection(&page(&app, "/").await, "Price drops"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,8 +77,8 @@ pub(super) fn confirmation(entity: &str, event: &Event) -> Option<u64> {
     is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &seats(), &prices()]))
 }
 
-/// For each order that seats of the ticket in the event are reserved for, a digest of order, ticket, seats and prices: that
-/// of a seat, and that of the order's seats. It equals the digest of that order's [`confirmation`].
+/// For each order that seats of the ticket in the event are reserved for, a digest of order, ticket, seats and two
+/// prices: that of one seat, and that of all seats of the order. It equals the digest of that order's [`confirmation`].
 pub(super) fn reservations(entity: &str, event: &Event) -> Vec<u64> {
     let data = &event.data;
     let seats = data["seats"].as_array().filter(|_| entity == "ticket");

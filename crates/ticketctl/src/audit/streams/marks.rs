@@ -1,8 +1,8 @@
 //! Compact digests (marks) of all change events of a stream, so that millions of them fit in memory.
 //!
 //! # Why
-//! The events of an entity are scattered over the stream, but a check needs all of them together. A mark has 20 bytes. A
-//! purchase has four events of its order, three of its ticket and three of its payment, and only one stream is in
+//! The events of an entity are scattered over the stream, but a check needs all of them together. A mark has 20 bytes.
+//! A purchase has four events of its order, three of its ticket and three of its payment, and only one stream is in
 //! memory at a time: a million orders take less than 100 MB. Digests can collide, so marks only show which entities are
 //! suspect. The events of those are then read and checked exactly.
 
@@ -29,7 +29,7 @@ struct Mark {
 const STATUS_BITS: u32 = 4;
 /// The bit that is set for the event of a raise, which may follow any status.
 const RAISED: u32 = 1 << STATUS_BITS;
-/// The number that all statuses share for which no number of their own is left.
+/// The number of each status for which no number of its own is left.
 const OTHER_STATUS: u32 = (1 << STATUS_BITS) - 1;
 
 /// The digests of a stream's change events.

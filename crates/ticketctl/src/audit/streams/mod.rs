@@ -65,7 +65,7 @@ pub(super) struct Streams {
     /// The marks of the stream that was read last, and the time at which that read began: later changes may be missing.
     marks: Option<(Marks, String)>,
     /// All events of the suspect entities, by the entity's name and id.
-    followed: BTreeMap<(&'static str, String), Vec<Event>>,
+    suspects: BTreeMap<(&'static str, String), Vec<Event>>,
     /// The confirmations that were read; empty after [`Self::find_unreserved`].
     confirmed: Vec<Confirmation>,
     /// The digests of the reservations that were read; empty after [`Self::find_unreserved`].
@@ -94,7 +94,7 @@ impl Streams {
             rate_limit: ReadRateLimit::new(events),
             logs,
             marks: None,
-            followed: BTreeMap::new(),
+            suspects: BTreeMap::new(),
             confirmed: Vec::new(),
             reserved: Vec::new(),
             unreserved: BTreeMap::new(),
@@ -169,7 +169,7 @@ impl Streams {
             for sequence in marks.sequences(range.clone()) {
                 events.extend(self.log(entity)?.get(sequence).await?);
             }
-            self.followed.insert((entity, id.clone()), events);
+            self.suspects.insert((entity, id.clone()), events);
         }
         Ok((ids.into_keys().collect(), unlisted))
     }
@@ -183,17 +183,17 @@ impl Streams {
         aggregates: &BTreeMap<String, Entity>,
     ) -> Result<Found> {
         let entity = kind.entity;
-        let Self { logs, rate_limit, consumer, followed, .. } = self;
+        let Self { logs, rate_limit, consumer, suspects, .. } = self;
         let log = logs.get_mut(entity).with_context(|| format!("there is no stream of {entity}"))?;
         let read = log.read(consumer, rate_limit, |_, event| {
-            if let Some(events) = followed.get_mut(&(entity, event.subject.clone())) {
+            if let Some(events) = suspects.get_mut(&(entity, event.subject.clone())) {
                 events.push(event);
             }
         });
         read.await?;
         let (mut all, mut found) = (Vec::new(), Vec::new());
         for id in ids {
-            let events = followed.get(&(entity, id.clone())).map(Vec::as_slice).unwrap_or_default();
+            let events = suspects.get(&(entity, id.clone())).map(Vec::as_slice).unwrap_or_default();
             event::check(log.kind, id, aggregates.get(id), events, &log.coverage, &mut found);
             all.extend(found.drain(..).map(|finding| (id.clone(), finding)));
         }
