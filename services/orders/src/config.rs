@@ -19,7 +19,7 @@ pub struct Config {
     /// How long an unpaid order holds its seats, such as 15m or 6s.
     #[arg(long, env = "ORDER_TTL", default_value = "15m", value_parser = duration)]
     pub order_ttl: Duration,
-    /// Maximum number of unpaid orders that one buyer has at once, of however many seats.
+    /// Maximum number of unpaid orders that one buyer has at once, whatever their number of seats.
     #[arg(long, env = "HOLDS_PER_BUYER", default_value = "5")]
     pub holds_per_buyer: NonZeroUsize,
     /// Maximum number of holds of one listing that one buyer cancels or lets expire within an hour.

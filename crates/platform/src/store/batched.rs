@@ -269,10 +269,10 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<U
 /// Returns, after some updates did not match, which ones were applied: those whose event is in the outbox. An update
 /// without an event counts as applied if the document has the version and the state that it sets.
 ///
-/// An applied event is still in the outbox: the relay has not received the event, so this instance has not seen it
-/// acknowledged, and no later write of the document has removed it. There is one rare exception: if the connection was
-/// lost for longer than the sweeper leaves new events alone, a sweeper may have requeued the event, and it was removed.
-/// Then an applied update is reported as a version conflict, and its caller decides again.
+/// The event of an applied update is still in the outbox. Events are removed once they were published, but the relay
+/// gets this one only after the update has returned. There is one rare exception: if the connection was lost for longer
+/// than the sweeper leaves new events alone, a sweeper may have requeued the event, so that it was published and
+/// removed. Then an applied update is reported as a version conflict, and its caller decides again.
 async fn which_matched(collection: &Collection<Document>, updates: &[Update]) -> Result<Vec<bool>, StoreError> {
     let ids: Vec<_> = updates.iter().map(|update| update.id.as_str()).collect();
     let projection = doc! { "version": 1, "state": 1, "outbox.id": 1 };

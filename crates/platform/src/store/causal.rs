@@ -1,10 +1,10 @@
-//! Reads and inserts in one causally consistent session: a read sees what the writes before it met.
+//! Reads and inserts in one causally consistent session: a read sees what earlier writes collided with.
 //!
 //! # Why
-//! An insert that violates a unique index says that another document is there, but not which. Just after an election, a
-//! majority read may be older than that document. In the same session it waits until its server has everything that the
-//! answer to the insert was based on. Calls in a session are not batched, so it is only for decisions that look again
-//! after a collision.
+//! The error of an insert that violates a unique index does not say which other document exists. Just after an
+//! election, a majority read may be older than that document. In the session of the insert, a read waits until its
+//! server has everything that the response to the insert was based on. Calls in a session are not batched, so it is
+//! only for decisions that read again after a collision.
 
 use common::aggregate::{Aggregate, ChangeOf, Versioned};
 use futures::TryStreamExt as _;

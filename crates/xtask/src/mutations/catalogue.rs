@@ -151,7 +151,7 @@ pub(super) static MUTATIONS: [Mutation; 9] = [
             old: "OrderStatus::Authorized, OrderStatus::Completed],\n    unique: true,\n",
             new: "OrderStatus::Authorized, OrderStatus::Completed],\n    unique: false,\n",
         }],
-        // The first listings are sold whole, so their orders are inserted without a look at others.
+        // The first listings are sold whole, so their orders are inserted without reading others.
         expected: Expected::FailedTest { name: CONTENTION, message: "left: {201: 200}" },
     },
     Mutation {

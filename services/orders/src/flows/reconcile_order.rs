@@ -1,4 +1,4 @@
-//! Reconciles an order with its listing and its payments. Whether a completed one has to be refunded follows.
+//! Reconciles an order with its listing and its payments, and records whether its charge has to be refunded.
 
 use common::aggregate::Versioned;
 use common::error::Error;

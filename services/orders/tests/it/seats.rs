@@ -96,7 +96,7 @@ async fn buyer_has_one_hold_of_a_listing_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn order_of_a_whole_listing_does_not_look_at_others() {
+async fn order_of_a_whole_listing_reads_no_others() {
     let app = app().await;
     for (blocks, looks) in [(&[1][..], false), (&[4][..], false), (&[2, 2][..], true)] {
         let (buyer, ticket) = (app.signer.user(), add_listing(&app, listing_of(&app, blocks)).await);
@@ -153,9 +153,10 @@ async fn repeated_key_gets_the_same_seats() {
     assert_eq!(app.events("orders").await.len(), 3);
 }
 
-/// A request that another buyer got ahead of looks again. Then it may see the order that its own repeat has placed.
+/// A request that collides with the order of another buyer reads the orders again. Then it may see the order that its
+/// own repeat has placed.
 #[tokio::test(flavor = "multi_thread")]
-async fn repeated_key_gets_the_same_seats_among_rivals() {
+async fn repeated_key_gets_the_same_seats_among_concurrent_orders() {
     let app = app().await;
     let other = app.start_second_instance(orders::build).await;
     for round in 0..10 {

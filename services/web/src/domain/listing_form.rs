@@ -95,7 +95,7 @@ impl ListingForm {
         }
     }
 
-    /// The form for a ticket for another show, of which only this title is known. What is said of the ticket stays.
+    /// The form for a ticket for another show, of which only this title is known. What describes the ticket stays.
     pub(crate) fn for_unknown_show(self, title: &str) -> Self {
         let title = title.to_owned();
         let [venue, city, starts_at, occurrence, original_starts_at, category, show] = <[String; 7]>::default();
@@ -312,7 +312,7 @@ mod tests {
         let filled = [another.price.as_str(), &another.currency, &another.section, &another.row, &another.seats];
         assert_eq!(filled, ["125.50", "USD", "A", "3", ""], "the seat is another one");
         assert!(another.is_for_show(&show) && another.version.is_empty());
-        // Another show changes nothing of what was said of the ticket.
+        // Another show changes nothing of what describes the ticket.
         let elsewhere = another.clone().for_unknown_show("Tosca");
         let filled = [elsewhere.title.as_str(), &elsewhere.venue, &elsewhere.starts_at, &elsewhere.show];
         assert_eq!(filled, ["Tosca", "", "", ""]);
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn uncertain_amounts_are_said_back() {
+    fn uncertain_amounts_are_shown_as_they_were_read() {
         let typed = |price: &str, face_value: &str| {
             let (price, face_value) = (price.to_owned(), face_value.to_owned());
             ListingForm { price, face_value, ..ListingForm::from_ticket(&sample(), 3) }.uncertain_amounts()

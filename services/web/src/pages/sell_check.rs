@@ -42,8 +42,8 @@ struct CheckPage {
     editing: Option<String>,
     known: Option<KnownShow>,
     listing: ListingView,
-    /// The amounts that might have been meant otherwise.
-    said_back: Vec<UncertainAmount>,
+    /// The amounts that might have been meant otherwise; the page shows how they were read.
+    uncertain_amounts: Vec<UncertainAmount>,
     /// Why it is not listed yet.
     error: Option<String>,
 }
@@ -226,7 +226,7 @@ async fn page(
         editing: draft.editing.map(|id| id.to_string()),
         known: known_show(state, &draft.form, user).await?,
         listing: preview_of(state, viewer, user, listing)?,
-        said_back: draft.form.uncertain_amounts(),
+        uncertain_amounts: draft.form.uncertain_amounts(),
         error,
     })
 }
@@ -284,7 +284,7 @@ mod tests {
             editing: None,
             known: None,
             listing: ListingView::new(&ticket, None, ticket.created_at),
-            said_back: vec![UncertainAmount {
+            uncertain_amounts: vec![UncertainAmount {
                 name: "price",
                 typed: "1.234 <b>".to_owned(),
                 read: "1234.00 USD".to_owned(),

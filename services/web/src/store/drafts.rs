@@ -6,8 +6,8 @@
 //! The id is unguessable too, since it is chosen before anything is stored: a form has its id from the start, so that
 //! going back to it finds what was typed. Saving a draft with an id that somebody else has makes another draft.
 //!
-//! A draft's idempotency key is valid for a day after it was first sent. So the draft ends by then, lest it be listed
-//! twice.
+//! A draft's idempotency key is valid for a day after it was first sent. The draft ends by then, so that it is not
+//! listed twice.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -23,7 +23,7 @@ use crate::domain::search::index_keys;
 use crate::domain::seats::{free_slots, sold_count};
 
 /// Indexes of the replica of shows. They omit the status: few shows are cancelled or merged, so that a search examines
-/// hardly any in vain.
+/// hardly any without a match.
 pub(crate) fn show_indexes() -> Vec<IndexModel> {
     vec![
         index("soonest_v1", doc! { "state.startsAt": 1, "_id": 1 }),

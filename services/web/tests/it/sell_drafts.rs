@@ -85,7 +85,7 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     assert_page(&get(&form).await.expect(200));
     assert_eq!(get(&draft).await.expect(303).header("location"), form);
     post_form(&app, &draft, Some(&ana), &[("revision", "1")]).await.expect(303);
-    // An amount that might have been meant otherwise is said back.
+    // An amount that might have been meant otherwise is shown as it was read.
     let said = "You entered 1.234 as the price. We read it as <strong>1234.00 EUR</strong>.";
     assert_contains(&type_form(&app, &draft, &ana, &typed_at("1.234")).await, &[said]);
     let html = type_form(&app, &draft, &ana, &TYPED).await;

@@ -57,7 +57,7 @@ pub(super) struct Log {
     /// The period whose changes must have an event in the stream.
     pub(super) coverage: Coverage,
     /// Whether the stream has messages that are not read, because it has more than the maximum.
-    pub(super) is_cut: bool,
+    pub(super) is_truncated: bool,
 }
 
 fn timestamp(time: async_nats::datetime::DateTime) -> Result<Timestamp> {
@@ -74,11 +74,11 @@ impl Log {
         let state = &info.state;
         let oldest = (state.last_sequence + 1).saturating_sub(MAX_MESSAGES);
         let first = state.first_sequence.max(oldest).max(1);
-        let is_cut = first > state.first_sequence.max(1);
+        let is_truncated = first > state.first_sequence.max(1);
         // A stream that still has its first message covers all changes since it was created.
         let begin = if first == 1 {
             timestamp(info.created)?
-        } else if is_cut {
+        } else if is_truncated {
             let oldest = stream.get_raw_message(first).await.with_context(|| format!("{name} can't be read"))?;
             timestamp(oldest.time)?.plus(MAX_CLOCK_SKEW)
         } else if state.messages == 0 {
@@ -91,7 +91,7 @@ impl Log {
         let subjects = changes.map(|event| format!("{prefix}.{}", event.name)).collect();
         let messages = usize::try_from((state.last_sequence + 1).saturating_sub(first))?;
         let coverage = Coverage { begin: begin.to_string(), end: None };
-        Ok(Self { kind, stream, subjects, first, next: first, messages, coverage, is_cut })
+        Ok(Self { kind, stream, subjects, first, next: first, messages, coverage, is_truncated })
     }
 
     fn name(&self) -> &str {

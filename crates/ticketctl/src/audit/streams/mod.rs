@@ -73,7 +73,7 @@ pub(super) struct Streams {
     /// The findings about confirmations without a reservation, by order.
     unreserved: BTreeMap<String, Finding>,
     /// The names of the entities whose oldest events are not read, because there are too many.
-    pub(super) cut: Vec<&'static str>,
+    pub(super) truncated: Vec<&'static str>,
 }
 
 impl Streams {
@@ -85,7 +85,7 @@ impl Streams {
         for kind in REPLICATED_ENTITIES {
             logs.insert(kind.entity, Log::open(&jetstream, &prefix, kind).await?);
         }
-        let cut = logs.iter().filter(|(_, log)| log.is_cut).map(|(entity, _)| *entity).collect();
+        let truncated = logs.iter().filter(|(_, log)| log.is_truncated).map(|(entity, _)| *entity).collect();
         let events = NonZeroU32::new(rate.get().saturating_mul(EVENTS_PER_DOCUMENT)).unwrap_or(rate);
         Ok(Self {
             jetstream,
@@ -98,7 +98,7 @@ impl Streams {
             confirmed: Vec::new(),
             reserved: Vec::new(),
             unreserved: BTreeMap::new(),
-            cut,
+            truncated,
         })
     }
 
