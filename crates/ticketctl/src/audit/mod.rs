@@ -141,7 +141,8 @@ pub(crate) async fn run(connections: Connections<'_>, options: &AuditOptions) ->
     let mut unchecked = connections.unchecked(options);
     if let Some(fleet) = connections.nats {
         let streams = Streams::open(fleet, options.rate).await?;
-        let truncated = streams.truncated.iter().map(|entity| format!("{ONE_EVENT} for the oldest events of every {entity}"));
+        let truncated =
+            streams.truncated.iter().map(|entity| format!("{ONE_EVENT} for the oldest events of every {entity}"));
         unchecked.extend(truncated);
         sources.streams = Some(streams);
     }
