@@ -1,4 +1,4 @@
-//! Seats that are listed more than once: which they are, and what their sellers are told.
+//! Seats that are listed more than once: which they are, and the warnings for their sellers.
 //!
 //! # Why
 //! A listing knows nothing of others. What it shares with them is compared when a page is read, so that a warning
@@ -59,7 +59,7 @@ impl<'a> DuplicateSeats<'a> {
         format!("{} of {} {are} listed twice.", capitalized(&named_seats(&names)), self.ticket.terms.title)
     }
 
-    /// What the seller is told beside the listing, with what to do.
+    /// The warnings that the seller sees beside the listing, each with what to do.
     pub(crate) fn sentences(&self) -> Vec<String> {
         let own = (!self.own.is_empty()).then(|| {
             format!("You have listed {} twice. Edit or withdraw one of the listings.", named_seats(&self.own))

@@ -38,7 +38,7 @@ pub(crate) struct ListingView {
     pub description: Option<String>,
     pub seller: String,
     pub availability: Availability,
-    /// What its seller is told of seats that are listed twice; empty for everybody else.
+    /// The warnings for its seller about seats that are listed twice; empty for all other viewers.
     pub duplicates: Vec<String>,
 }
 
@@ -117,7 +117,7 @@ impl ListingView {
         }
     }
 
-    /// The view for the seller, who is told of these seats.
+    /// The view for the seller, with warnings about these seats.
     #[must_use]
     pub(crate) fn with_duplicates(self, duplicates: Option<DuplicateSeats<'_>>) -> Self {
         Self { duplicates: duplicates.map(|found| found.sentences()).unwrap_or_default(), ..self }

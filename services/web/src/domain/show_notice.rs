@@ -1,4 +1,4 @@
-//! What a buyer is told when a show is cancelled or moved.
+//! The notice for a buyer whose show is cancelled or moved.
 
 use common::events::order::{OrderState, OrderStatus};
 use common::events::payment::{PaymentState, PaymentStatus};

@@ -1,4 +1,4 @@
-//! A user's watch of a show: up to which price listings are reported, and the form that says so.
+//! A user's watch of a show: up to which price listings are reported, and the form in which the user sets it.
 
 use std::collections::BTreeSet;
 

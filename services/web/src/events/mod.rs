@@ -39,8 +39,8 @@ async fn on_ticket(
     delivery: Delivery<TicketState>,
 ) -> Result<Applied, Failure> {
     let event = &delivery.event;
-    // Before the state, so that who sees the ticket free is told why. A release that is handled together with a later
-    // change is not seen here; after a later hold nobody needs to be told of it.
+    // This is stored before the state, so that watchers who see free seats are also notified of them. A release that is
+    // handled together with a later change is not seen here; after a later hold nobody needs to be notified of it.
     if event.kind == TicketChange::Released.event_type() && had_no_free_seat(&model, event).await? {
         user_data.mark_freed(event.data.terms.id, event.data.updated_at).await?;
     }

@@ -87,7 +87,8 @@ struct WatchedShows<'a> {
 }
 
 impl WatchedShows<'_> {
-    /// Collects what is told of the listings of these shows. Who also watches a ticket itself is told of it by that.
+    /// Collects the news of the listings of these shows. Those that the user also watches themselves are left out,
+    /// because that watch reports them.
     async fn collect(&self, model: &Replicas, user: UserId, now: Timestamp) -> Result<Vec<Notification>, Error> {
         let open = self.watches.iter().filter_map(|watch| {
             let show = self.shows.get(&watch.show)?;

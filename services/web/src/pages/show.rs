@@ -363,7 +363,7 @@ mod tests {
         for part in ["value=\"&#60;i&#62;\"", "id=\"watch-max-fault\">Must be an amount.", "aria-invalid=\"true\""] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        // Nothing of a show that has begun is for sale, so that there is nothing to be told of.
+        // Nothing is for sale for a show that has begun, so there is nothing to be notified of.
         page.show.has_begun = true;
         let html = page.render().unwrap();
         assert!(html.contains("Stop watching") && !html.contains(&watch), "{html}");

@@ -2,9 +2,10 @@
 //! itself.
 //!
 //! # Why
-//! Only who typed a draft may open it: a user, or, where there was no session, the browser with the visitor's cookie.
-//! The id is unguessable too, since it is chosen before anything is stored: a form has its id from the start, so that
-//! going back to it finds what was typed. Saving a draft with an id that somebody else has makes another draft.
+//! Only the visitor who typed a draft may open it: a user, or, where there was no session, the browser with the
+//! visitor's cookie. The id is unguessable too, since it is chosen before anything is stored: a form has its id from
+//! the start, so that going back to it finds what was typed. Saving a draft with an id that another visitor has makes
+//! another draft.
 //!
 //! A draft's idempotency key is valid for a day after it was first sent. The draft ends by then, so that it is not
 //! listed twice.

@@ -1,4 +1,4 @@
-//! The shows that a sitemap lists, and the sitemaps that were built lately.
+//! The shows that a sitemap lists, and the sitemaps that were built recently.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ struct Built {
     xml: Arc<str>,
 }
 
-/// The sitemaps that this instance has built lately, by name; cheap to clone. One is built at a time, however many
+/// The sitemaps that this instance has built recently, by name; cheap to clone. One is built at a time, however many
 /// crawlers ask for them.
 #[derive(Clone, Default)]
 pub(crate) struct SitemapCache(Arc<Mutex<HashMap<String, Built>>>);

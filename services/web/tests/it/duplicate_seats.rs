@@ -1,4 +1,4 @@
-//! Seats that are listed twice: what their sellers are told, and buyers are not.
+//! Seats that are listed twice: the warnings, which sellers see and buyers do not.
 
 use std::time::Duration;
 

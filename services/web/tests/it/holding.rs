@@ -168,7 +168,7 @@ async fn watcher_is_told_that_a_held_ticket_is_free_again() {
     let free = "Available again: Carmen for 125.50 USD.";
     assert_contains(&news(&ben).await, &[free, "Notifications, 1 unread"]);
     assert!(!news(&eve).await.contains(free));
-    // Who watches it from now on is told of later holds only. An edit is no release.
+    // Users who begin to watch it now are notified only after later holds. An edit is not a release.
     app.clock.advance(Duration::from_secs(60));
     post_form(&app, &watch, Some(&eve), &[]).await.expect(303);
     publish(TicketChange::Updated, next(TicketStatus::Available)).await;

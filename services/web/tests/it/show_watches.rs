@@ -107,7 +107,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     post_form(&app, &watch, Some(&ben), &[("max", ""), ("currency", "USD")]).await.expect(303);
     assert_contains(&get(&app, &address, &ben).await, &["at any price."]);
     assert_contains(&notifications(&app, &ben).await, &[cheaper, "A ticket for Carmen at 52.00 EUR was listed."]);
-    // Who watches a ticket itself is told of it once.
+    // A user who also watches the ticket itself is notified of it once.
     post_form(&app, &format!("{}/watch", path(&euro)), Some(&ben), &[]).await.expect(303);
     assert!(!notifications(&app, &ben).await.contains("52.00 EUR"));
     post_form(&app, &format!("/shows/{}/unwatch", first.show_id), Some(&ben), &[]).await.expect(303);
