@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 pub mod api;
+pub mod cities;
 pub mod clock;
 pub mod day;
 pub mod error;

@@ -7,6 +7,8 @@ use std::ops::Deref;
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::{Deserialize, Deserializer, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 use validator::{ValidateLength, ValidationError};
 
 use crate::validate::invalid;
@@ -106,6 +108,21 @@ fn is_visible(c: char) -> bool {
         && !BLANK.contains(&c)
 }
 
+/// The folded words of a text in their order, joined by spaces: equal for two spellings of a name. A text without
+/// letters and digits is itself in lower case.
+pub fn folded(text: &str) -> String {
+    let words = folded_words(text);
+    if words.is_empty() { text.trim().to_lowercase() } else { words.join(" ") }
+}
+
+/// The words of a text in lower case without accents, in their order.
+pub fn folded_words(text: &str) -> Vec<String> {
+    let bare = text.nfkd().filter(|c| !is_combining_mark(*c));
+    let folded: String = bare.flat_map(char::to_lowercase).collect();
+    let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(ToOwned::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,5 +186,14 @@ mod tests {
             }
             assert_eq!(single_line(&format!("a{c}")), Ok(()), "{c:?}");
         }
+    }
+
+    #[test]
+    fn spellings_of_a_name_fold_to_the_same_text() {
+        for text in ["Café AC/DC", " CAFE  ac-dc!", "cafe\u{301} AC DC"] {
+            assert_eq!(folded(text), "cafe ac dc");
+        }
+        assert_ne!(folded("AC/DC Café"), folded("Café AC/DC"));
+        assert_eq!((folded("!!! "), folded("…")), ("!!!".to_owned(), "…".to_owned()));
     }
 }

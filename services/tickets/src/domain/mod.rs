@@ -1,6 +1,5 @@
 //! The rules, pure: no async, no clock, no I/O.
 
-pub(crate) mod cities;
 pub(crate) mod follow;
 pub mod price;
 pub(crate) mod reconcile;

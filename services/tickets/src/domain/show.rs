@@ -1,16 +1,17 @@
 //! The show aggregate and its transitions.
 
 use common::aggregate::Aggregate;
+use common::cities::{self, folded_city};
 use common::day::{Day, local_time};
 use common::error::{Error, Rejection};
 use common::events::show::{ShowChange, ShowState, ShowStatus};
 use common::events::ticket::Category;
 use common::id::ShowId;
+use common::text::folded;
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cities::{self, folded_city};
-use super::search_tokens::{folded, search_tokens};
+use super::search_tokens::search_tokens;
 
 /// What a show is called, and where and when it takes place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use common::aggregate::{Aggregate as _, Versioned};
 use common::api::page::{Page, PageQuery};
 use common::api::shows::{ShowQuery, ShowTicketsQuery};
+use common::cities::folded_city;
 use common::events::ticket::TicketStatus;
 use common::id::ShowId;
 use common::money::{Currency, Money};
@@ -19,7 +20,6 @@ use platform::store::page::PageRequest;
 use platform::store::{Store, StoredAggregate};
 use serde::Deserialize;
 
-use crate::domain::cities::folded_city;
 use crate::domain::search_tokens::search_tokens;
 use crate::domain::show::Show;
 use crate::domain::ticket::Ticket;

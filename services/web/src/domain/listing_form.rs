@@ -1,6 +1,7 @@
 //! The form in which a seller describes a ticket.
 
 use common::api::tickets::{Listing, ListingRules, NewListing};
+use common::cities;
 use common::events::show::ShowState;
 use common::events::ticket::{Category, TicketState};
 use common::money::Currency;
@@ -175,7 +176,7 @@ impl ListingForm {
             venue: Text::new(&self.venue),
             city: Text::non_blank(&self.city),
             starts_at,
-            time_zone: Text::non_blank(&self.time_zone),
+            time_zone: Text::non_blank(self.zone()),
             price,
             face_value,
             category,
@@ -211,10 +212,18 @@ impl ListingForm {
         SeatFields { seats, quantity, split, sizes }
     }
 
+    /// The time zone of the start: that of the city, if it is known, so that nobody has to choose it. The chosen one
+    /// tells cities of the same name apart. A start that the form was filled with stays in the zone that it came with.
+    fn zone(&self) -> &str {
+        let is_typed = self.original_starts_at.is_empty();
+        let city = Some(&self.city).filter(|_| is_typed).and_then(|city| cities::find(city, &self.time_zone));
+        city.map_or(&self.time_zone, |city| city.time_zone)
+    }
+
     fn wall_time(&self) -> WallTime<'_> {
         WallTime {
             text: &self.starts_at,
-            zone: &self.time_zone,
+            zone: self.zone(),
             occurrence: &self.occurrence,
             original: &self.original_starts_at,
         }
@@ -266,133 +275,4 @@ pub(crate) fn already_matches(listing: &Listing, new: &NewListing) -> bool {
         description: text(&listing.description),
     };
     current == *new
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use common::clock::ShiftedClock;
-
-    use super::*;
-    use crate::domain::seats::tests::{sample, six_seats};
-
-    fn rules() -> ListingRules {
-        let currencies = ["USD", "JPY"].map(|code| code.parse().unwrap());
-        ListingRules { clock: Arc::new(ShiftedClock::default()), currencies: currencies.into() }
-    }
-
-    #[test]
-    fn form_round_trips_a_listing() {
-        let ticket = sample();
-        let listing = ListingForm::from_ticket(&ticket, 3).to_request(&rules()).unwrap();
-        let (sent, state) = (serde_json::to_value(&listing).unwrap(), serde_json::to_value(&ticket).unwrap());
-        for (field, value) in sent.as_object().unwrap() {
-            assert!(ListingForm::form_field(field).is_some(), "{field}");
-            if !["seat", "seats", "quantity", "split"].contains(&field.as_str()) {
-                assert_eq!(value, &state[field], "{field}");
-            }
-        }
-        assert_eq!((listing.seat_names(), listing.blocks()), (vec![Some("14".to_owned())], Ok(ticket.terms.blocks)));
-        let ticket = six_seats(&[2, 2, 2]);
-        let listing = ListingForm::from_ticket(&ticket, 3).to_request(&rules()).unwrap();
-        assert_eq!((listing.seat_names().len(), listing.blocks()), (6, Ok(ticket.terms.blocks)));
-    }
-
-    #[test]
-    fn show_fills_what_it_knows_and_another_ticket_the_rest() {
-        let (show, ticket) = (crate::domain::show_view::tests::sample().show.state, sample());
-        let empty = ListingForm::empty(&["EUR".parse().unwrap()]);
-        let form = empty.clone().for_show(&show);
-        let filled = [form.title.as_str(), &form.city, &form.starts_at, &form.time_zone, &form.category];
-        assert_eq!(filled, ["Jazz & <b>Blues</b>", "New York", "2099-06-01T15:30", "America/New_York", "concert"]);
-        assert!(form.is_for_show(&show) && !empty.is_for_show(&show));
-        assert!(!ListingForm { venue: "Elsewhere".to_owned(), ..form.clone() }.is_for_show(&show));
-        let another = form.like_neighbour(&ticket);
-        let filled = [another.price.as_str(), &another.currency, &another.section, &another.row, &another.seats];
-        assert_eq!(filled, ["125.50", "USD", "A", "3", ""], "the seat is another one");
-        assert!(another.is_for_show(&show) && another.version.is_empty());
-        // Another show changes nothing of what describes the ticket.
-        let elsewhere = another.clone().for_unknown_show("Tosca");
-        let filled = [elsewhere.title.as_str(), &elsewhere.venue, &elsewhere.starts_at, &elsewhere.show];
-        assert_eq!(filled, ["Tosca", "", "", ""]);
-        assert_eq!((elsewhere.price.as_str(), elsewhere.row.as_str()), ("125.50", "3"));
-        assert_eq!(elsewhere.for_show(&show), another);
-        assert!(another.length() > 100 && another.length() < 1_000, "{}", another.length());
-    }
-
-    #[test]
-    fn malformed_values_are_reported_at_their_fields() {
-        let form = ListingForm {
-            starts_at: "soon".to_owned(),
-            time_zone: "UTC".to_owned(),
-            price: "much".to_owned(),
-            currency: "USD".to_owned(),
-            face_value: "9.9999".to_owned(),
-            category: "opera".to_owned(),
-            ..ListingForm::default()
-        };
-        let errors = form.to_request(&rules()).unwrap_err();
-        for field in ["title", "venue", "starts_at", "price", "face_value", "category"] {
-            assert!(errors.get(field).is_some_and(|error| error.starts_with("Must ")), "{field}");
-        }
-        assert!(errors.get("city").is_none(), "the city is optional");
-    }
-
-    #[test]
-    fn uncertain_amounts_are_shown_as_they_were_read() {
-        let typed = |price: &str, face_value: &str| {
-            let (price, face_value) = (price.to_owned(), face_value.to_owned());
-            ListingForm { price, face_value, ..ListingForm::from_ticket(&sample(), 3) }.uncertain_amounts()
-        };
-        assert!(typed("1.234,50", "").is_empty());
-        let [price, face] = <[_; 2]>::try_from(typed("1.234", "2,000")).unwrap();
-        assert_eq!((price.name, price.typed.as_str(), price.read.as_str()), ("price", "1.234", "1234.00 USD"));
-        assert_eq!((face.name, face.read.as_str()), ("face value", "2000.00 USD"));
-    }
-
-    #[test]
-    fn request_is_validated_by_the_rules_of_the_tickets_service() {
-        let good = ListingForm::from_ticket(&sample(), 3);
-        for (form, field) in [
-            (ListingForm { title: "\u{3164}".to_owned(), ..good.clone() }, "title"),
-            (ListingForm { venue: "x".repeat(201), ..good.clone() }, "venue"),
-            (ListingForm { starts_at: "1999-01-01T10:00".to_owned(), ..good.clone() }, "starts_at"),
-            (ListingForm { price: "0.49".to_owned(), ..good.clone() }, "price"),
-            (ListingForm { face_value: "0".to_owned(), ..good.clone() }, "face_value"),
-            (ListingForm { currency: "EUR".to_owned(), ..good.clone() }, "price"),
-            (ListingForm { seats: "a\u{202e}b".to_owned(), ..good.clone() }, "seats"),
-            (ListingForm { seats: "12-20".to_owned(), ..good.clone() }, "seats"),
-            (ListingForm { seats: "12-14".to_owned(), split: "pairs".to_owned(), ..good.clone() }, "split"),
-            (ListingForm { quantity: "9".to_owned(), seats: String::new(), ..good.clone() }, "quantity"),
-        ] {
-            let errors = form.to_request(&rules()).unwrap_err();
-            assert!(errors.get(field).is_some_and(|error| !error.contains("minor")), "{field}: {errors:?}");
-        }
-        let cheap = ListingForm { price: "0.49".to_owned(), ..good };
-        assert_eq!(cheap.to_request(&rules()).unwrap_err().get("price"), Some("Must be at least 0.50 USD."));
-    }
-
-    #[test]
-    fn ambiguous_time_requires_a_choice() {
-        let form = |occurrence: &str| ListingForm {
-            starts_at: "2099-11-01T01:30".to_owned(),
-            time_zone: "America/New_York".to_owned(),
-            occurrence: occurrence.to_owned(),
-            original_starts_at: String::new(),
-            ..ListingForm::from_ticket(&sample(), 3)
-        };
-        assert!(
-            form("")
-                .to_request(&rules())
-                .unwrap_err()
-                .get("starts_at")
-                .is_some_and(|it| it.contains("twice at the venue"))
-        );
-        let at = |occurrence| form(occurrence).to_request(&rules()).unwrap().starts_at.to_string();
-        assert_eq!(at("first"), "2099-11-01T05:30:00.000Z");
-        assert_eq!(at("second"), "2099-11-01T06:30:00.000Z");
-        assert!(["", "first"].iter().all(|occurrence| form(occurrence).ambiguity().is_some()));
-        assert_eq!(ListingForm { starts_at: "2099-11-01T03:30".to_owned(), ..form("") }.ambiguity(), None);
-    }
 }

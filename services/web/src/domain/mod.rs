@@ -8,6 +8,8 @@ pub mod duplicate_seats;
 pub mod filter;
 pub mod form;
 pub mod listing_form;
+#[cfg(test)]
+mod listing_form_tests;
 pub mod listing_view;
 pub mod moment;
 pub mod notification;

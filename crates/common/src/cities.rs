@@ -1,25 +1,25 @@
-//! Country and time zone of cities above 100,000 inhabitants; `cities/README.md` says where the table is from.
+//! Country and time zone of cities above 100,000 inhabitants; the README of `cities/` says where the table is from.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::search_tokens::folded;
+use crate::text::folded;
 
 /// A city.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct City {
+pub struct City {
     /// Its usual name in English.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// ISO 3166-1 code of two letters.
-    pub(super) country: &'static str,
+    pub country: &'static str,
     /// IANA name.
-    pub(super) time_zone: &'static str,
+    pub time_zone: &'static str,
 }
 
 /// The cities by their folded names, the largest first.
 static CITIES: LazyLock<HashMap<String, Vec<City>>> = LazyLock::new(|| {
     let mut cities: HashMap<String, Vec<City>> = HashMap::new();
-    for line in include_str!("../../cities/cities.tsv").lines() {
+    for line in include_str!("../cities/cities.tsv").lines() {
         let mut cells = line.split('\t');
         let (Some(name), Some(country), Some(time_zone)) = (cells.next(), cells.next(), cells.next()) else { continue };
         let others = cells.next().unwrap_or_default().split('|').filter(|other| !other.is_empty());
@@ -31,13 +31,13 @@ static CITIES: LazyLock<HashMap<String, Vec<City>>> = LazyLock::new(|| {
 });
 
 /// The city of this name: of several, the one in this time zone, else the largest.
-pub(super) fn find(name: &str, time_zone: &str) -> Option<City> {
+pub fn find(name: &str, time_zone: &str) -> Option<City> {
     let named = CITIES.get(&folded(name))?;
     named.iter().find(|city| city.time_zone == time_zone).or(named.first()).copied()
 }
 
 /// The folded name of a city, which is the same in all languages if the city is known.
-pub(crate) fn folded_city(name: &str, time_zone: &str) -> String {
+pub fn folded_city(name: &str, time_zone: &str) -> String {
     find(name, time_zone).map_or_else(|| folded(name), |city| folded(city.name))
 }
 
@@ -63,7 +63,7 @@ mod tests {
     fn table_is_valid() {
         assert!(CITIES.len() > 6_000);
         for city in CITIES.values().flatten() {
-            assert!(common::validate::time_zone(city.time_zone).is_some(), "{city:?}");
+            assert!(crate::validate::time_zone(city.time_zone).is_some(), "{city:?}");
             assert!(city.country.len() == 2 && !city.name.is_empty(), "{city:?}");
         }
     }
