@@ -33,9 +33,9 @@ const FIELDS: [(&str, &str); 15] = [
     ("section", "Section"),
     ("row", "Row"),
     ("seats", "Seat numbers"),
-    ("quantity", "How many seats"),
-    ("split", "Sell several seats"),
-    ("sizes", "Sizes"),
+    ("quantity", "Number of seats"),
+    ("split", "How buyers can split your seats"),
+    ("sizes", "Group sizes"),
     ("description", "Description"),
 ];
 

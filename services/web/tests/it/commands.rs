@@ -129,7 +129,7 @@ async fn watches_and_read_marks_determine_notifications() {
         &["is about to end. Pay now"],
     );
     app.clock.advance(Duration::from_secs(200));
-    assert!(!app.request("GET", "/notifications").as_user(&ben).send().await.text().contains("about to end"));
+    assert!(!app.request("GET", "/notifications").as_user(&ben).send().await.text().contains("is about to end"));
     app.request("GET", "/notifications").send().await.expect(401);
 }
 
