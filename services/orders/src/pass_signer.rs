@@ -18,7 +18,8 @@ use crate::domain::pass::{KEY_ID_CHARS, KIND, passes_of};
 pub struct PassSigner(SigningKeys);
 
 impl PassSigner {
-    /// Reads concatenated PEM keys, of which the first signs. Their ids are short, so that a pass fits a small QR code.
+    /// Reads concatenated keys in PEM. The first key signs; the others are published, so that passes which they signed
+    /// stay valid. The ids of keys are short because each pass contains one, and a pass must fit a small QR code.
     pub fn read(pems: &str) -> anyhow::Result<Self> {
         Ok(Self(SigningKeys::read_with_short_ids(pems, KEY_ID_CHARS)?))
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-/// What a page shows. It subscribes the page to these topics; the server sends the updates that the page missed, then
-/// a response with the topic `report`.
+/// The topics that a page shows, each with the version that it has. A page sends it to subscribe to these topics. The
+/// server first sends the updates that the page missed, and then a response with the topic `report`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate)]
 pub struct VersionReport {
     /// The version of each topic: `ticket:` or `order:` with an id; `show:` or `list:` with the id of a show and the

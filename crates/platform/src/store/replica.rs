@@ -137,9 +137,4 @@ impl<S: Payload> Replica<S> {
         let batch = u32::try_from(limit).unwrap_or(u32::MAX);
         self.documents.query(filter, FindOptions::builder().sort(order).limit(limit).batch_size(batch).build()).await
     }
-
-    /// Counts the entities that match.
-    pub async fn count(&self, filter: Document) -> Result<u64, StoreError> {
-        Ok(self.documents.collection.count_documents(filter).await?)
-    }
 }

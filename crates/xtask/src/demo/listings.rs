@@ -90,7 +90,7 @@ pub(super) fn all(now: &jiff::Timestamp) -> Result<Vec<ListingRequest>> {
         let event = EVENTS.get(event).context("no such event")?;
         let places = SECTIONS.into_iter().cycle().zip(ROWS.into_iter().cycle()).take(count);
         for (index, ((percent, section), row)) in places.enumerate() {
-            // A section and a row occur together again after as many listings as there are such pairs.
+            // After a listing in each row of each section, the next listings are in the same rows, on the seats that follow.
             let first = 1 + SEATS_PER_LISTING * (index / (SECTIONS.len() * ROWS.len()));
             add(index, event, place(percent, section, row, first), index)?;
         }

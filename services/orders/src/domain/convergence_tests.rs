@@ -262,7 +262,8 @@ proptest! {
             }
             for (order, answer) in orders.iter_mut().zip(answers) {
                 let transition = next(order, Some(&ticket), std::iter::empty(), start());
-                // Event handlers skip a listing that can't move any order, and an order that it can't move.
+                // The handler of listing events does nothing if the listing can't cause a transition of any order. It also
+                // skips an order that the listing can't change. Neither may miss a transition.
                 let is_handled = ticket_can_cause_transition(&ticket) && can_be_changed_by(order, &ticket);
                 prop_assert!(is_handled || transition.is_none());
                 let expected = match (&order.status, answer) {

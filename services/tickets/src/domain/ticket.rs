@@ -208,8 +208,8 @@ impl Ticket {
         (Self { updated_at: now, ..self }, TicketChange::Updated)
     }
 
-    /// Ends the reservation for an order that was cancelled. Once no seat is held or sold, the listing takes place
-    /// where and when its show does.
+    /// Ends the reservation for an order that was cancelled. If the show was moved meanwhile and no seat is held or
+    /// sold any more, the listing takes on the show's new place and time.
     pub(crate) fn release(self, order_id: OrderId, now: Timestamp) -> Transition {
         let free = if self.is_withdrawn() { TicketStatus::Withdrawn } else { TicketStatus::Available };
         let seats = self.seats.clone().release(order_id, free).ok_or(TicketError::NotReserved)?;

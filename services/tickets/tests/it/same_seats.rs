@@ -70,7 +70,7 @@ async fn seats_are_divided_as_the_seller_says() {
     post(&app, &seller, json!({ "quantity": 2, "price": { "amount": 49_999_999, "currency": "USD" } }))
         .await
         .expect(201);
-    // The first error of a field is shown. It is the same each time.
+    // Only the first error of a field is shown. Which one it is must not depend on chance.
     for _ in 0..8 {
         let dear =
             post(&app, &seller, json!({ "price": { "amount": 100_000_000, "currency": "USD" } })).await.expect(400);

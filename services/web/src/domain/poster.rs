@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 use strum::VariantArray as _;
 use uuid::Uuid;
 
-/// Size of the picture, a whole number of tiles wide. Templates name it too, so that nothing moves when it arrives.
+/// Width and height of the picture in pixels. The width is a multiple of a tile's. Templates repeat both numbers, so that
+/// the page reserves the room and nothing moves when the picture is loaded.
 const WIDTH: i32 = 320;
 const HEIGHT: i32 = 180;
 
@@ -244,7 +245,8 @@ mod tests {
         ShowId::from_uuid(Uuid::from_u128(number))
     }
 
-    /// Panics unless each element is closed in order, with quoted attributes, and without text between elements.
+    /// Asserts that the SVG is well-formed: elements are closed in the reverse order of their start, attributes are
+    /// quoted, and there is no text between elements.
     fn assert_well_formed(svg: &str) {
         let mut open = Vec::new();
         for part in svg.split('<').skip(1) {

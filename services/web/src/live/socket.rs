@@ -116,7 +116,7 @@ async fn run_connection(
     }
 }
 
-/// What happens next on a connection.
+/// The next thing that a connection has to react to.
 #[derive(Debug)]
 enum Next<M> {
     /// An update for the page; `None` if there will be no more.

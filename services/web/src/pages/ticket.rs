@@ -67,7 +67,7 @@ impl Role {
     }
 }
 
-/// What the buyer wants of a listing.
+/// The parameters of the page of a listing.
 #[derive(Debug, Default, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct TicketQuery {

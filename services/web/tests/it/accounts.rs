@@ -186,7 +186,7 @@ async fn header_leads_back_to_the_page_that_it_was_on() {
         assert_contains(&html, &["name=\"next\" value=\"/browse?q=a&#38;max=5\""]);
         let (other, password) =
             if form == "/signin" { ("/signup", "current-password") } else { ("/signin", "new-password") };
-        // What password managers fill in.
+        // Password managers recognise the fields by these attributes.
         let password = format!("type=\"password\" autocomplete=\"{password}\"");
         assert_contains(&html, &["type=\"email\" autocomplete=\"username\"", &password]);
         let link = format!("href=\"{other}?next=/browse%3Fq%3Da%26max%3D5\"");

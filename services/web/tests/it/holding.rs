@@ -202,7 +202,7 @@ async fn several_seats_are_chosen_held_and_released() {
         &["quantity must be", "value=\"2\" required checked"],
     );
 
-    // What is gone is said with what can be had instead, and the choice stays.
+    // The page says that four seats together are gone, names the numbers that are left, and keeps the buyer's choice.
     let fields = [("key", "the-key"), ("price", "125.50 USD"), ("quantity", "4")];
     let problem = json!({
         "type": "urn:ticketing:problem:no-seats", "title": "No", "status": 409, "detail": "None.", "quantities": [2, 6],
