@@ -19,16 +19,17 @@ fn resident_in(status: &str) -> Option<u64> {
 /// The number of established TCP connections of a process, by remote port.
 pub fn connections(pid: u32) -> Result<BTreeMap<u16, u64>> {
     let sockets = sockets(pid)?;
-    let mut by_port = BTreeMap::new();
+    // The kernel may list a connection twice while others come and go, so each is counted by its inode.
+    let mut by_port: BTreeMap<u16, BTreeSet<String>> = BTreeMap::new();
     for file in ["tcp", "tcp6"] {
         // A kernel without IPv6 has no tcp6.
         let table = fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
         let entries = table.lines().filter_map(established).filter(|(_, inode)| sockets.contains(*inode));
-        for (port, _) in entries {
-            *by_port.entry(port).or_default() += 1;
+        for (port, inode) in entries {
+            by_port.entry(port).or_default().insert(inode.to_owned());
         }
     }
-    Ok(by_port)
+    Ok(by_port.into_iter().map(|(port, inodes)| (port, inodes.len() as u64)).collect())
 }
 
 /// The inodes of the sockets that a process has open.

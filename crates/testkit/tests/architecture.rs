@@ -63,7 +63,7 @@ const PURE_CRATES: [&str; 16] = [
     "validator",
 ];
 /// The functions and types that a domain may use, of crates and modules that also have I/O, a clock or randomness.
-const PURE_PATHS: [&str; 14] = [
+const PURE_PATHS: [&str; 15] = [
     "clippy",
     "rustfmt",
     "std::borrow",
@@ -72,6 +72,7 @@ const PURE_PATHS: [&str; 14] = [
     "std::iter",
     "std::mem",
     "std::net::IpAddr",
+    "std::ops",
     "std::slice",
     "std::str",
     "std::sync::Arc",
@@ -95,7 +96,8 @@ fn forbidden_paths(module: &str, code: &str) -> Vec<String> {
         // An IPv6 address in a string looks like a path.
         let is_number = first.starts_with(|first: char| first.is_ascii_digit());
         let is_local = is_number || imported.contains(first) || first.starts_with(char::is_uppercase);
-        let is_primitive = ["bool", "char", "f64", "i64", "prop", "str", "u32", "u64", "u8", "usize"].contains(&first);
+        let is_primitive =
+            ["bool", "char", "f64", "i32", "i64", "prop", "str", "u32", "u64", "u8", "usize"].contains(&first);
         text == "uuid::Uuid::now_v7" || !(is_pure || is_local || is_primitive || PURE_CRATES.contains(&first))
     };
     paths.iter().filter(is_outside).map(|path| path.join("::")).collect()
