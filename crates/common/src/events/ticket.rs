@@ -59,6 +59,13 @@ text_enum! {
     }
 }
 
+impl TicketStatus {
+    /// Whether a listing with this status is never for sale again.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Sold | Self::Withdrawn)
+    }
+}
+
 /// The terms of a listing that a buyer agrees to, except the price and the names of the seats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
