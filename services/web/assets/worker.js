@@ -20,6 +20,8 @@ const showPass = async (request, path) => {
   const kept = await caches.match(path);
   const present = fetch(request).then(async (response) => {
     if (!kept || response.status < 500) {
+      // The session has ended elsewhere: by a new password, or on the list of sessions.
+      if (response.status === 401) await caches.delete(PASSES);
       if (response.ok && new URL(request.url).pathname === path) await (await caches.open(PASSES)).put(path, response.clone());
       return response;
     }

@@ -24,7 +24,7 @@ endpoints! { Tickets;
         409 "show-cancelled", 409 "seat-listed", 422 "over-cap";
     /// List or search listings.
     ListListings { query: ListingQuery } = GET "/api/tickets" -> Page<Listing>;
-    /// List seats that are for sale or held in more than one listing, as a member of the staff.
+    /// List seats that more than one listing has, as a member of the staff.
     ListDuplicateSeats {} = GET "/api/tickets/duplicate-seats" -> DuplicateSeats,
         403 "role-required";
     /// Read a listing.
@@ -232,14 +232,14 @@ pub struct ListingQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// Seats that are for sale or held in more than one listing.
+/// Seats that more than one listing has, for sale, held or sold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DuplicateSeats {
     /// The seats, at most 100.
     pub items: Vec<DuplicateSeat>,
 }
 
-/// A seat that is for sale or held in more than one listing.
+/// A seat that more than one listing has, for sale, held or sold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DuplicateSeat {
