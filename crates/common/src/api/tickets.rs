@@ -22,6 +22,9 @@ endpoints! { Tickets;
     /// List a ticket for sale.
     CreateListing { body: NewListing } = POST "/api/tickets" -> Listing,
         409 "show-cancelled", 409 "seat-listed", 422 "over-cap";
+    /// Check a new listing by the same rules, without creating it.
+    CheckListing { body: NewListing } = POST "/api/tickets/check" -> (),
+        409 "show-cancelled", 409 "seat-listed", 422 "over-cap";
     /// List or search listings.
     ListListings { query: ListingQuery } = GET "/api/tickets" -> Page<Listing>;
     /// List seats that more than one listing has, as a member of the staff.
@@ -31,6 +34,10 @@ endpoints! { Tickets;
     ReadListing { id: TicketId } = GET "/api/tickets/{id}" -> Listing;
     /// Replace a listing.
     ReplaceListing { id: TicketId, body: NewListing } = PUT "/api/tickets/{id}" -> Listing,
+        403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn", 409 "show-cancelled",
+        409 "seat-listed", 422 "over-cap";
+    /// Check the replacement of a listing by the same rules, without making it.
+    CheckReplacement { id: TicketId, body: NewListing } = POST "/api/tickets/{id}/check" -> (),
         403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn", 409 "show-cancelled",
         409 "seat-listed", 422 "over-cap";
     /// Withdraw a listing.
