@@ -88,6 +88,8 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     // An amount that might have been meant otherwise is shown as it was read.
     let said = "You entered 1.234 as the price. We read it as <strong>1234.00 EUR</strong>.";
     assert_contains(&type_form(&app, &draft, &ana, &typed_at("1.234")).await, &[said]);
+    let german = app.request("GET", &draft).as_user(&ana).header("accept-language", "de").send().await.expect(200);
+    assert!(!german.text().contains("alert-warning"), "1.234 has one meaning in German");
     let html = type_form(&app, &draft, &ana, &TYPED).await;
     let start = "Sunday, 1 March 2099, 20:00 CET (Europe/Paris)";
     assert_contains(&html, &["The buyer pays 89.00 EUR", "Payouts to sellers are not available yet", start]);
