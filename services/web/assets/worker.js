@@ -15,13 +15,18 @@ self.addEventListener('install', (event) => {
   })());
 });
 
+// Loads a page. Passes go if the session has ended, also elsewhere; where that is not known, the page asks for a retry.
+const load = async (request) => {
+  const response = await fetch(request);
+  if (response.status === 401 && !response.headers.has('retry-after')) await caches.delete(PASSES);
+  return response;
+};
+
 // The pass of an order, also in place of the order's page: the present one if it comes in time, else the kept one.
 const showPass = async (request, path) => {
   const kept = await caches.match(path);
-  const present = fetch(request).then(async (response) => {
+  const present = load(request).then(async (response) => {
     if (!kept || response.status < 500) {
-      // The session has ended elsewhere: by a new password, or on the list of sessions.
-      if (response.status === 401) await caches.delete(PASSES);
       if (response.ok && new URL(request.url).pathname === path) await (await caches.open(PASSES)).put(path, response.clone());
       return response;
     }
@@ -45,5 +50,5 @@ self.addEventListener('fetch', (event) => {
   if (order) { event.respondWith(showPass(request, `${order}/pass`)); return; }
   const instead = isPage ? '/offline' : pathname;
   if (instead !== '/offline' && !instead.startsWith('/assets/')) return;
-  event.respondWith(fetch(request).catch(async () => (await caches.match(instead)) ?? Response.error()));
+  event.respondWith((isPage ? load(request) : fetch(request)).catch(async () => (await caches.match(instead)) ?? Response.error()));
 });

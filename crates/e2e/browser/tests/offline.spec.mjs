@@ -1,7 +1,7 @@
 // Loss and return of the network.
 import { expect, test } from '../fixture.mjs';
 import { buyTicket, createPayableOrder, cancelOrder, createListing } from '../users.mjs';
-import { live, markDocument, nav, isSameDocument } from '../steps.mjs';
+import { fillSignIn, live, markDocument, nav, isSameDocument } from '../steps.mjs';
 
 test('offline page is shown without a network, and leads back', async ({ page, context }) => {
   await page.goto('/');
@@ -17,7 +17,7 @@ test('offline page is shown without a network, and leads back', async ({ page, c
   await expect(page).toHaveURL('/browse');
 });
 
-test('a pass that was bought is shown without a network, until its buyer signs out', async ({ newUser }) => {
+test('a pass that was bought is shown without a network, until the session ends', async ({ newUser }) => {
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
   const order = await buyTicket(buyer, await createListing(seller));
   const { page } = buyer;
@@ -47,6 +47,16 @@ test('a pass that was bought is shown without a network, until its buyer signs o
   await page.goto(`/orders/${order.id}/pass`);
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('You are offline');
   await context.setOffline(false);
+
+  // A session that was ended elsewhere takes them along.
+  await page.goto('/signin');
+  await fillSignIn(page, buyer);
+  await expect(nav(page, 'Sign in')).toHaveCount(0);
+  await page.goto(`/orders/${order.id}`);
+  await expect.poll(kept).toBe(1);
+  await context.clearCookies();
+  await page.goto('/orders');
+  await expect.poll(kept).toBe(0);
 });
 
 test('a page that lost its connection catches up', async ({ page, newUser }) => {

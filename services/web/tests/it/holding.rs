@@ -12,7 +12,8 @@ use testkit::app::users::User;
 
 use crate::fake_services::{app_with_services, post_form};
 use crate::support::{
-    app, assert_contains, give, in_pairs, listing, order, order_json, path, publish_listing, publish_user,
+    app, assert_contains, give, in_pairs, listing, order, order_json, path, publish_listing, publish_user, show_of,
+    show_path,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,12 +21,15 @@ async fn every_page_shows_the_open_hold_to_its_buyer() {
     let app = app().await;
     let (ben, eve) = (app.signer.user(), app.signer.user());
     let own = order(&app, &listing(&app, "Carmen", 0), ben.id, OrderStatus::AwaitingPayment);
+    let bought = order(&app, &listing(&app, "Norma", 0), ben.id, OrderStatus::Completed);
     app.publish(OrderChange::Created, own.id, 0, own.clone()).await;
+    app.publish(OrderChange::Completed, bought.id, 3, bought.clone()).await;
     app.wait_until_idle().await;
     app.clock.advance(Duration::from_secs(140));
+    let pass = format!("/orders/{}/pass", bought.id);
     let get = async |path: &str, user: &User| app.request("GET", path).as_user(user).send().await.expect(200).text();
     let bar = "<section id=\"hold\"";
-    for path in ["/", "/browse", "/orders", "/sell", "/notifications", &format!("/orders/{}", own.id)] {
+    for path in ["/", "/browse", "/orders", "/sell", "/notifications", &pass, &format!("/orders/{}", own.id)] {
         let html = get(path, &ben).await;
         let checkout = format!("href=\"/checkout/{}\" aria-label=\"Pay for Carmen\"", own.id);
         assert_contains(&html, &[bar, "Held for you <time data-countdown data-left=\"75", &checkout]);
@@ -104,15 +108,16 @@ async fn pages_wait_for_what_was_just_created_by_the_api() {
     app.wait_until_idle().await;
     let ticket = TicketState { seller_id: ben.id, ..listing(&app, "Carmen", 0) };
     let edit = format!("/sell/drafts/{}/edit?listing={}", "A".repeat(22), ticket.terms.id);
-    let of_listing = [path(&ticket), edit];
+    let of_listing = [path(&ticket), edit, show_path(&show_of(&ticket))];
     let completed = |title: &str| order(&app, &listing(&app, title, 0), ben.id, OrderStatus::Completed);
-    let orders = ["Norma", "Aida", "Tosca", "Fidelio"].map(completed);
-    let [checkout, page, receipt, calendar] = &orders;
+    let orders = ["Norma", "Aida", "Tosca", "Fidelio", "Medea"].map(completed);
+    let [checkout, page, receipt, calendar, pass] = &orders;
     let of_orders = [
         format!("/checkout/{}", checkout.id),
         format!("/orders/{}", page.id),
         format!("/orders/{}/receipt", receipt.id),
         format!("/orders/{}/ticket.ics", calendar.id),
+        format!("/orders/{}/pass", pass.id),
     ];
     let get = |path: &String| app.request("GET", path).as_user(&ben).send();
     let requests = futures::future::join_all(of_listing.iter().chain(&of_orders).map(get));
