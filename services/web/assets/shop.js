@@ -26,6 +26,8 @@ const keepPasses = async () => {
     if (links.length > 1 && await passes.match(pathname)) continue;
     const page = await fetch(pathname, { signal: leaving.signal });
     if (page.ok && !page.redirected) await passes.put(pathname, page);
+    // The session has ended elsewhere; see worker.js.
+    if (page.status === 401 && !page.headers.has('retry-after')) await caches.delete('passes');
   }
 };
 keepPasses().catch(() => {});
