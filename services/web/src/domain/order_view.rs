@@ -113,14 +113,12 @@ pub(crate) fn is_unpaid(order: &OrderState) -> bool {
 
 fn badge(order: &OrderState) -> Badge {
     let (text, class) = match order.status {
-        OrderStatus::Created => ("Pending", "text-bg-secondary"),
-        OrderStatus::AwaitingPayment => ("Payment due", "text-bg-warning"),
-        OrderStatus::Authorized => ("Payment in progress", "text-bg-info"),
-        OrderStatus::Completed => ("Confirmed", "text-bg-success"),
-        OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::Expired) => {
-            ("Expired", "text-bg-secondary")
-        }
-        OrderStatus::Cancelled => ("Cancelled", "text-bg-secondary"),
+        OrderStatus::Created => ("Pending", "busy"),
+        OrderStatus::AwaitingPayment => ("Payment due", "due"),
+        OrderStatus::Authorized => ("Payment in progress", "busy"),
+        OrderStatus::Completed => ("Confirmed", "good"),
+        OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::Expired) => ("Expired", "over"),
+        OrderStatus::Cancelled => ("Cancelled", "over"),
     };
     Badge { text, class }
 }

@@ -225,7 +225,7 @@ mod tests {
             &format!("Order {}", OrderNumber::of(order.id)),
             &format!("href=\"/orders/{}\"", order.id),
             &format!("href=\"/checkout/{}\"", order.id),
-            "text-bg-warning\">Payment due<",
+            "badge due\">Payment due<",
             &format!("data-live=\"order:{}\" data-version=\"4\" data-mode=\"reload\"", order.id),
             "href=\"/orders?cursor=abc\"",
             "name=\"robots\" content=\"noindex\"",
