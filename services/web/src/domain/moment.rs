@@ -1,6 +1,7 @@
 //! Points in time, formatted in the venue's time zone.
 
 use common::timestamp::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 /// A point in time, for a `<time>` element.
@@ -10,6 +11,16 @@ pub(crate) struct Moment {
     pub machine: String,
     /// With the zone's name: `Monday, 1 June 2099, 15:30 EDT (America/New_York)`.
     pub text: String,
+    /// The day in that zone.
+    pub day: Date,
+}
+
+/// The parts of a day at the corner of a poster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DateBlock {
+    pub weekday: String,
+    pub day: String,
+    pub month: String,
 }
 
 impl Moment {
@@ -21,7 +32,12 @@ impl Moment {
         let abbreviation = local.strftime("%Z").to_string();
         // `UTC (UTC)` would be redundant, and `+03` alone would not name the zone.
         let zone = if abbreviation == name { abbreviation } else { format!("{abbreviation} ({name})") };
-        Self { machine: time.to_string(), text: format!("{text} {zone}") }
+        Self { machine: time.to_string(), text: format!("{text} {zone}"), day: local.date() }
+    }
+
+    pub(crate) fn date_block(&self) -> DateBlock {
+        let part = |format: &str| self.day.strftime(format).to_string();
+        DateBlock { weekday: part("%a"), day: part("%-d"), month: part("%b") }
     }
 }
 
@@ -49,6 +65,18 @@ mod tests {
         let unknown: Vec<_> = zones().into_iter().filter(|name| TimeZone::get(name).is_err()).collect();
         assert_eq!(unknown, [""; 0]);
         assert!(zones()[1..].is_sorted());
+    }
+
+    #[test]
+    fn date_block_is_of_the_day_in_the_zone() {
+        let block = |zone| Moment::new("2026-12-31T23:30:00Z".parse().unwrap(), zone).date_block();
+        let expected = |weekday: &str, day: &str, month: &str| DateBlock {
+            weekday: weekday.to_owned(),
+            day: day.to_owned(),
+            month: month.to_owned(),
+        };
+        assert_eq!(block("America/New_York"), expected("Thu", "31", "Dec"));
+        assert_eq!(block("Europe/Berlin"), expected("Fri", "1", "Jan"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use super::moment::Moment;
 use super::offer::ShowOffer;
 use super::poster::poster_path;
 
+/// From this number of seats on, few are left.
+const FEW: u64 = 4;
 /// Length of the text form of an id.
 const ID_LENGTH: usize = 36;
 
@@ -84,6 +86,11 @@ impl ShowView {
         self.status == ShowStatus::Moved
     }
 
+    /// Whether few seats are left, which a card points out.
+    pub(crate) fn is_scarce(&self) -> bool {
+        (1..=FEW).contains(&self.free)
+    }
+
     /// Whether its listings can be ordered.
     pub(crate) fn is_open(&self) -> bool {
         !self.is_cancelled() && !self.has_begun
@@ -149,6 +156,10 @@ pub(crate) mod tests {
         assert_eq!(view.poster, poster_path(found.show.id, Some(Category::Concert)));
         assert!(view.is_open() && !view.is_moved() && !view.is_cancelled());
         assert!(!ShowView::new(&found, found.show.starts_at).is_open(), "it has begun");
+        for (free, expected) in [(0, false), (1, true), (4, true), (5, false)] {
+            found.offer.free = free;
+            assert_eq!(ShowView::new(&found, now).is_scarce(), expected, "{free}");
+        }
         found.offer = Offer::default();
         assert_eq!(ShowView::new(&found, now).from, "");
         found.show.state.status = ShowStatus::Moved;
