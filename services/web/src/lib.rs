@@ -7,7 +7,7 @@
 //! Timer events are not consumed, because order events include the expiry.
 //!
 //! In reading order: [`config`], [`domain`], [`store`], [`state`], [`client_context`], [`service_client`], [`viewer`],
-//! [`lenient_query`], [`forms`], [`assets`], [`flows`], [`pages`], [`live`], [`events`], [`rebuild`].
+//! [`language`], [`lenient_query`], [`forms`], [`assets`], [`flows`], [`pages`], [`live`], [`events`], [`rebuild`].
 //!
 //! # Why
 //! Pages join entities when they are read: a ticket with its seller's name, an order with its payments. So the order of
@@ -24,6 +24,7 @@ pub mod domain;
 pub mod events;
 pub mod flows;
 pub mod forms;
+pub mod language;
 pub mod lenient_query;
 pub mod live;
 mod page_error;

@@ -1,7 +1,7 @@
 //! Points in time, formatted in the venue's time zone.
 
 use common::timestamp::Timestamp;
-use jiff::civil::Date;
+use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 /// A point in time, for a `<time>` element.
@@ -11,8 +11,8 @@ pub(crate) struct Moment {
     pub machine: String,
     /// With the zone's name: `Monday, 1 June 2099, 15:30 EDT (America/New_York)`.
     pub text: String,
-    /// The day in that zone.
-    pub day: Date,
+    /// On the calendar and the clock of that zone.
+    local: Zoned,
 }
 
 /// The parts of a day at the corner of a poster.
@@ -32,11 +32,11 @@ impl Moment {
         let abbreviation = local.strftime("%Z").to_string();
         // `UTC (UTC)` would be redundant, and `+03` alone would not name the zone.
         let zone = if abbreviation == name { abbreviation } else { format!("{abbreviation} ({name})") };
-        Self { machine: time.to_string(), text: format!("{text} {zone}"), day: local.date() }
+        Self { machine: time.to_string(), text: format!("{text} {zone}"), local }
     }
 
     pub(crate) fn date_block(&self) -> DateBlock {
-        let part = |format: &str| self.day.strftime(format).to_string();
+        let part = |format: &str| self.local.strftime(format).to_string();
         DateBlock { weekday: part("%a"), day: part("%-d"), month: part("%b") }
     }
 }

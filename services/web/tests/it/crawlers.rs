@@ -32,7 +32,8 @@ async fn addresses(app: &TestApp, path: &str) -> Vec<String> {
 async fn sitemaps_list_what_can_be_bought_by_month() {
     let app = app().await;
     assert_eq!(addresses(&app, "/sitemap.xml").await, ["/sitemaps/pages.xml"]);
-    assert_eq!(addresses(&app, "/sitemaps/pages.xml").await, ["/", "/browse"]);
+    let pages = ["/", "/browse", "/help", "/terms", "/privacy", "/imprint"];
+    assert_eq!(addresses(&app, "/sitemaps/pages.xml").await, pages);
     let early = listing_at(&app, "Jazz & Blues", "2099-11-01T00:00:00Z");
     let late = listing_at(&app, "Carmen", "2099-11-30T23:59:59Z");
     let next = listing_at(&app, "Rusalka", "2099-12-01T00:00:00Z");
@@ -60,7 +61,7 @@ async fn sitemaps_list_what_can_be_bought_by_month() {
     let sitemap = format!("\nSitemap: {ORIGIN}/sitemap.xml\n");
     assert_contains(&robots, &["User-agent: *\n", "\nDisallow: /orders\n", "\nDisallow: /account\n", &sitemap]);
     let private: Vec<_> = robots.lines().filter_map(|line| line.strip_prefix("Disallow: ")).collect();
-    for public in shows.iter().map(String::as_str).chain(["/", "/browse", "/sitemap.xml", "/posters/x"]) {
+    for public in shows.iter().map(String::as_str).chain(pages).chain(["/sitemap.xml", "/posters/x"]) {
         assert!(!private.iter().any(|prefix| public.starts_with(prefix)), "{public}");
     }
 }
