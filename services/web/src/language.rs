@@ -14,11 +14,12 @@ impl Language {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
         let mut ranges = values.flat_map(|value| value.split(',')).map(str::trim);
-        let first = ranges.find_map(|range| match range.split(['-', ';']).next()?.trim().to_ascii_lowercase().as_str() {
-            "de" => Some(Self::German),
-            "en" => Some(Self::English),
-            _ => None,
-        });
+        let first =
+            ranges.find_map(|range| match range.split(['-', ';']).next()?.trim().to_ascii_lowercase().as_str() {
+                "de" => Some(Self::German),
+                "en" => Some(Self::English),
+                _ => None,
+            });
         first.unwrap_or(Self::English)
     }
 
