@@ -36,7 +36,7 @@ pub(crate) enum Tile {
 /// A PNG image of this many pixels, with the mark in its centre. `height` pixels are as many units as `units` says.
 pub(crate) fn draw((width, height): (u32, u32), units: f64, tile: &Tile) -> io::Result<Vec<u8>> {
     let scale = units / f64::from(height);
-    let mut rows = Vec::new();
+    let mut rows: Vec<u8> = Vec::new();
     for row in 0..height {
         // No filter.
         rows.push(0);
@@ -82,7 +82,7 @@ fn share(distance: f64, scale: f64, whole: u8) -> u8 {
 
 /// A PNG image with a palette: first the tile from transparent to opaque, then from the tile's colour to the ticket's.
 fn png((width, height): (u32, u32), rows: &[u8]) -> io::Result<Vec<u8>> {
-    let mut header = Vec::new();
+    let mut header: Vec<u8> = Vec::new();
     header.extend(width.to_be_bytes());
     header.extend(height.to_be_bytes());
     // Eight bits for a pixel, an index of the palette; the only compression and filter methods; not interlaced.
