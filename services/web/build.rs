@@ -9,7 +9,7 @@ mod mark;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::{env, error, fs};
+use std::{env, error, fs, iter};
 
 use sha2::{Digest, Sha256};
 
@@ -71,9 +71,10 @@ fn script_without_comments(script: &str) -> String {
 
 /// A style sheet without its comments and indentation.
 fn style_without_comments(style: &str) -> String {
-    let parts = style.split("/*").enumerate();
-    let kept: String =
-        parts.filter_map(|(n, part)| if n == 0 { Some(part) } else { Some(part.split_once("*/")?.1) }).collect();
+    let mut parts = style.split("/*");
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.filter_map(|part| part.split_once("*/")).map(|(_, rest)| rest);
+    let kept: String = iter::once(first).chain(rest).collect();
     kept.lines().map(str::trim).filter(|line| !line.is_empty()).flat_map(|line| [line, "\n"]).collect()
 }
 
