@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::assets;
 use crate::domain::open_hold::OpenHold;
+use crate::i18n::msg;
 use crate::viewer::Viewer;
 
 /// Origins of the frames of Stripe's form, in addition to the script's origin.
@@ -68,10 +69,10 @@ impl Layout {
     }
 
     /// The signed-in user's name and number of unread notifications.
-    pub(crate) fn user(&self) -> Option<(&str, usize)> {
+    pub(crate) fn user(&self) -> Option<(String, usize)> {
         match self.viewer.as_ref()? {
             Viewer::Guest => None,
-            Viewer::User { name, unread, .. } => Some((name.as_deref().unwrap_or("Account"), *unread)),
+            Viewer::User { name, unread, .. } => Some((name.clone().unwrap_or_else(msg::layout_account), *unread)),
         }
     }
 
