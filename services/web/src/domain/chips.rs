@@ -64,6 +64,9 @@ pub(crate) fn active_filter_chips(params: &SearchParams, filter: &Filter, defaul
     if let Some(day) = params.to {
         chip(format!("Until {}", day_label(day)), |rest| rest.to = None);
     }
+    if let Some(quantity) = params.quantity {
+        chip(format!("Seats together: {quantity}"), |rest| rest.quantity = None);
+    }
     if let Some(price) = filter.min_price {
         chip(format!("From {}", money(price)), |rest| rest.min.clear());
     }
@@ -109,8 +112,8 @@ mod tests {
 
     #[test]
     fn every_active_filter_has_a_remove_link() {
-        let query = "q=jazz&category=concert&when=today&from=2026-06-01&to=2026-06-03&min=25&max=50&currency=EUR\
-                     &status=all";
+        let query = "q=jazz&category=concert&when=today&from=2026-06-01&to=2026-06-03&quantity=2&min=25&max=50\
+                     &currency=EUR&status=all";
         let (params, filter) = parse(query);
         let chips = active_filter_chips(&params, &filter, &usd());
         let labels: Vec<_> = chips.iter().map(|chip| chip.label.as_str()).collect();
@@ -120,6 +123,7 @@ mod tests {
             "Today",
             "From 1 June 2026",
             "Until 3 June 2026",
+            "Seats together: 2",
             "From 25.00 EUR",
             "Up to 50.00 EUR",
             "Prices in EUR",

@@ -18,6 +18,7 @@ use validator::Validate;
 
 use super::layout::{self, Layout};
 use crate::domain::amount::read_amount;
+use crate::domain::filter::seats_together;
 use crate::domain::offer::ShowOffer;
 use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
@@ -36,7 +37,7 @@ use crate::viewer::Viewer;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ShowParams {
     /// Number of seats together. Default: any.
-    #[serde(default, deserialize_with = "quantity")]
+    #[serde(default, deserialize_with = "seats_together")]
     #[validate(range(min = 1, max = 8, message = "must be a number from 1 to 8"))]
     #[param(value_type = Option<u8>, minimum = 1, maximum = 8)]
     quantity: Option<u8>,
@@ -60,13 +61,6 @@ fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Currenc
     let text = String::deserialize(deserializer)?;
     let text = Some(text.trim()).filter(|text| !text.is_empty());
     text.map(str::parse).transpose().map_err(serde::de::Error::custom)
-}
-
-fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let text = Some(text.trim()).filter(|text| !text.is_empty());
-    let number = text.map(str::parse).transpose();
-    number.map_err(|_| serde::de::Error::custom("must be a number from 1 to 8"))
 }
 
 #[derive(Template)]
