@@ -38,6 +38,8 @@ struct BrowsePage {
     currencies: Vec<Choice>,
     quantities: Vec<Choice>,
     include_unavailable: bool,
+    /// Links to the same search on single days. In the results, because they keep the other filters.
+    days: Vec<Chip>,
     active_filters: Vec<Chip>,
     /// The corrected search words, if the original ones found nothing.
     corrected: Option<String>,
@@ -110,6 +112,7 @@ pub(super) async fn browse(
         currencies: currency_choices(&params, currencies),
         quantities: quantities(&params),
         include_unavailable: filter.include_unavailable,
+        days: chips::day_chips(&params, now),
         active_filters,
         corrected: found.corrected,
         summary: summary(found.shows.len(), has_more, &filter),
@@ -228,6 +231,7 @@ mod tests {
             currencies: currency_choices(&params, std::slice::from_ref(&usd)),
             quantities: quantities(&params),
             include_unavailable: filter.include_unavailable,
+            days: chips::day_chips(&params, found.show.created_at),
             active_filters: chips::active_filter_chips(&params, &filter, &usd),
             corrected: None,
             summary: summary(1, false, &filter),
@@ -309,6 +313,7 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         let (_, results) = html.split_once("id=\"results\"").unwrap();
+        assert!(results.contains("when=tomorrow&#38;quantity=2") && !results.contains("aria-current"), "{html}");
         assert!(results.contains("max must be"), "a search that replaces only the results shows it too: {html}");
         assert_eq!((html.matches("<h1").count(), html.matches(" selected").count()), (1, 5));
         // Each field has its label.

@@ -6,7 +6,7 @@ use common::clock::Clock;
 use common::events::show::{ShowChange, ShowState};
 use common::events::ticket::{Category, TicketChange, TicketState, TicketStatus};
 use common::events::user::UserChange;
-use common::id::{OrderId, UserId};
+use common::id::UserId;
 use common::money::Money;
 use mongodb::bson::{Document, doc};
 use strum::VariantArray as _;
@@ -14,8 +14,7 @@ use testkit::app::{TestApp, eventually};
 use web::domain::sort::Sort;
 
 use crate::support::{
-    app, assert_contains, assert_page, give, in_pairs, listing, page, publish_listing, publish_user, show_of,
-    show_path, user, with_settings,
+    app, assert_contains, assert_page, listing, page, publish_listing, publish_user, show_of, user, with_settings,
 };
 
 /// The titles of the results on a page, in order, without the fallback shows.
@@ -49,7 +48,7 @@ async fn all_pages(app: &TestApp, query: &str) -> (Vec<String>, usize) {
     (seen, pages)
 }
 
-fn money(amount: i64, currency: &str) -> Money {
+pub(crate) fn money(amount: i64, currency: &str) -> Money {
     Money { amount, currency: currency.parse().unwrap() }
 }
 
@@ -233,46 +232,6 @@ async fn filters_narrow_by_the_days_of_the_venue() {
     // Past shows are never found.
     app.clock.advance("2099-06-02T00:00:00Z".parse::<common::timestamp::Timestamp>().unwrap().since(app.clock.now()));
     assert_eq!(titles_for(&app, "from=2099-06-01&status=all").await, ["Gamma", "Delta", "Epsilon", "Omega"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn seats_together_are_found_in_one_listing_at_its_price() {
-    let app = app().await;
-    let mut pairs = TicketState { price: money(5_000, "EUR"), ..in_pairs(listing(&app, "Duo", 0)) };
-    let cheaper = TicketState { show_id: pairs.show_id, price: money(3_000, "EUR"), ..listing(&app, "Duo", 0) };
-    publish_listing(&app, &pairs).await;
-    app.publish(TicketChange::Created, cheaper.terms.id, 0, cheaper.clone()).await;
-    publish_listing(&app, &TicketState { price: money(2_000, "EUR"), ..listing(&app, "Solo", 1) }).await;
-    app.wait_until_idle().await;
-    for (query, expected, offer) in [
-        ("", "Duo Solo", "30.00 EUR</span>, <span class=\"status open\">7 left"),
-        ("quantity=", "Duo Solo", "7 left"),
-        ("quantity=1", "Duo Solo", "30.00 EUR</span>, <span class=\"status open\">1 left"),
-        ("quantity=2", "Duo", "50.00 EUR</span>, <span class=\"status open\">6 left"),
-        ("quantity=2&q=duo", "Duo", "6 left"),
-        ("quantity=2&max=60&currency=EUR", "Duo", "6 left"),
-        // The cheaper listing has one seat.
-        ("quantity=2&max=40&currency=EUR", "", "No shows"),
-        ("quantity=3&status=all", "", "No shows"),
-        ("quantity=4", "Duo", "6 left"),
-    ] {
-        let html = page(&app, &format!("/browse?{query}")).await;
-        assert_eq!(titles(&html), expected.split_whitespace().collect::<Vec<_>>(), "{query}");
-        assert_contains(&html, &[offer]);
-    }
-    // The page of the show has the same filters.
-    let html = page(&app, "/browse?quantity=2&max=60&currency=EUR").await;
-    let link = format!("{}?quantity=2&max=60&currency=EUR", show_path(&show_of(&pairs)));
-    assert_contains(&html, &[&format!("href=\"{}\"", link.replace('&', "&#38;")), "Seats together: 2"]);
-    let found = page(&app, &link).await;
-    let (dear, cheap) = (format!("/tickets/{}?quantity=2", pairs.terms.id), format!("t-{}", cheaper.terms.id));
-    assert!(found.contains(&dear) && !found.contains(&cheap), "{found}");
-    // The pair in the middle is sold, so that there are no four seats together.
-    give(&mut pairs, OrderId::new(), &[2, 3], TicketStatus::Sold);
-    app.publish(TicketChange::Sold, pairs.terms.id, 1, pairs).await;
-    app.wait_until_idle().await;
-    assert_eq!(titles_for(&app, "quantity=4").await, [""; 0]);
-    assert_contains(&page(&app, "/browse?quantity=2").await, &["4 left"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod browse;
+mod browse_filters;
 mod commands;
 mod configuration;
 mod crawlers;
