@@ -47,6 +47,18 @@ document.addEventListener('htmx:afterSettle', ({ target }) => {
   const summary = ['results', 'live', 'found'].includes(target.id) && document.getElementById('summary');
   if (summary) say(summary.textContent.trim());
 });
+// After a deployment the page of the server may lack the part that is to be replaced: it is opened as a whole.
+document.addEventListener('htmx:beforeSwap', (event) => {
+  const { requestConfig, pathInfo, serverResponse } = event.detail;
+  const part = requestConfig.elt.getAttribute('hx-select')?.slice(1);
+  if (!part || serverResponse.includes(`id="${part}"`)) return;
+  event.preventDefault();
+  location.assign(pathInfo.finalRequestPath);
+});
+// Without a network the offline page is shown, as for any other link.
+document.addEventListener('htmx:sendError', ({ detail }) => {
+  if (!navigator.onLine && detail.elt.matches('form')) location.assign(detail.pathInfo.finalRequestPath);
+});
 document.addEventListener('htmx:responseError', ({ detail }) => {
   if (detail.elt.matches('form')) location.assign(detail.pathInfo.finalRequestPath);
 });

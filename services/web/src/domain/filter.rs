@@ -14,7 +14,7 @@ use strum::VariantArray;
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
-use super::amount::read_amount;
+use super::amount::{named_currency, read_amount};
 use super::form::parse_choice;
 use super::period::Period;
 use super::search;
@@ -82,7 +82,8 @@ pub(crate) struct SearchParams {
     #[param(max_length = 40)]
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     pub max: String,
-    /// Currency of a ticket. Default: any, or the first configured one when prices are compared.
+    /// Currency of a ticket. Default: any; when prices are compared, the one that they are typed with, or the first
+    /// configured one.
     #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     pub currency: Option<Currency>,
@@ -183,9 +184,15 @@ impl SearchParams {
 
     /// A price in minor units; `None` if it is blank.
     fn amount(&self, text: &str, rules: &SearchRules) -> Result<Option<i64>, String> {
-        let currency = self.currency.as_ref().unwrap_or(&rules.default_currency);
+        let currency = self.price_currency(rules);
         let text = Some(text.trim()).filter(|text| !text.is_empty());
-        text.map(|text| read_amount(text, currency).map(|read| read.money.amount)).transpose()
+        text.map(|text| read_amount(text, &currency).map(|read| read.money.amount)).transpose()
+    }
+
+    /// The currency in which prices are compared.
+    fn price_currency(&self, rules: &SearchRules) -> Currency {
+        let typed = || [&self.max, &self.min].into_iter().find_map(|text| named_currency(text));
+        self.currency.clone().or_else(typed).unwrap_or_else(|| rules.default_currency.clone())
     }
 
     /// The key in `after`; `None` if it is blank.
@@ -251,7 +258,7 @@ impl Filter {
             quantity: params.quantity,
             min_price,
             max_price,
-            currency: params.currency.clone().or_else(|| is_priced.then(|| rules.default_currency.clone())),
+            currency: params.currency.clone().or_else(|| is_priced.then(|| params.price_currency(rules))),
             include_unavailable: is_all,
             include_cancelled: is_all,
             sort,
@@ -322,6 +329,9 @@ mod tests {
             ("currency=GBP", Some("GBP")),
             ("min=1", Some("USD")),
             ("max=1&currency=GBP", Some("GBP")),
+            ("max=60+%E2%82%AC", Some("EUR")),
+            ("min=5&max=60+%E2%82%AC", Some("EUR")),
+            ("max=60+%24", Some("USD")),
             ("sort=newest&currency=EUR", Some("EUR")),
         ] {
             assert_eq!(currency(query).as_deref(), expected, "{query}");

@@ -293,7 +293,7 @@ mod tests {
             "<option value=\"week\" selected>Next 7 days</option>",
             "<option value=\"\">Soonest first</option>",
             "<option value=\"JPY\" selected>JPY</option>",
-            "name=\"from\" type=\"date\" value=\"2026-06-01\"",
+            "name=\"from\" type=\"date\" autocomplete=\"off\" value=\"2026-06-01\"",
             "value=\"all\" checked",
             "No match for “&#34;jazz&#34;”. Showing “ja&#60;zz”.",
             "href=\"/browse?q=%22jazz%22&#38;when=week&#38;from=2026-06-01",

@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use validator::Validate;
 
 use super::layout::{self, Layout};
-use crate::domain::amount::read_amount;
+use crate::domain::amount::{named_currency, read_amount};
 use crate::domain::filter::seats_together;
 use crate::domain::offer::ShowOffer;
 use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
@@ -51,7 +51,8 @@ pub(crate) struct ShowParams {
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     #[param(max_length = 40)]
     max: String,
-    /// Currency of the listings. Default: any, or that of the most listings when prices are compared.
+    /// Currency of the listings. Default: any; when prices are compared, the one that they are typed with, or that of the
+    /// most listings.
     #[serde(default, deserialize_with = "currency")]
     #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     currency: Option<Currency>,
@@ -198,7 +199,8 @@ fn page(
         rejected = Some(format!("The section was ignored: no ticket for sale is in “{}”.", params.section.trim()));
         filter.section = None;
     }
-    let compared = params.currency.clone().or_else(|| currencies.first().cloned());
+    let typed = || named_currency(&params.max);
+    let compared = params.currency.clone().or_else(typed).or_else(|| currencies.first().cloned());
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {
             Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),

@@ -10,6 +10,7 @@ mod crawlers;
 mod duplicate_seats;
 mod events;
 mod fake_services;
+mod form_fields;
 mod fuzz;
 mod holding;
 mod home;
