@@ -103,8 +103,8 @@ fn with_latest_change(tickets: &Collection<Document>) -> Document {
     with_listings(tickets, "latest", latest)
 }
 
-/// The stages that add to each show what it has for sale, in listings that sell this many seats together. The latest change comes first: a listing that changes in
-/// between is then a reason for another look, not one that is missed.
+/// The stages that add to each show what it has for sale, in listings that sell this many seats together. The latest
+/// change comes first: a listing that changes in between is then a reason for another look, not one that is missed.
 pub(super) fn with_offers(tickets: &Collection<Document>, quantity: Option<u8>) -> [Document; 2] {
     let by_currency = doc! {
         "_id": "$state.price.currency", "free": { "$sum": "$free" }, "from": { "$min": "$state.price.amount" },

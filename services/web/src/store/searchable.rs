@@ -44,8 +44,9 @@ pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
     let by_price = doc! {
         "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1, "free": 1,
     };
+    // The array comes first, so that only searches for seats together use this index.
     let by_quantity = doc! {
-        "state.showId": 1, "state.status": 1, "quantities": 1, "state.price.currency": 1, "state.price.amount": 1,
+        "quantities": 1, "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1,
         "free": 1,
     };
     let by_change = doc! {
