@@ -1,13 +1,15 @@
 //! Embeds the assets of the pages: named by a hash of their content, and compressed here once rather than at every
-//! request.
+//! request. Embeds the messages, too, with one function for each.
 
 #![allow(clippy::disallowed_methods, reason = "cargo passes settings to build scripts in environment variables")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, error, fs};
 
+use fluent_syntax::ast::{Entry, Expression, InlineExpression, Message, Pattern, PatternElement};
 use sha2::{Digest, Sha256};
 
 /// Files installed by npm: name used by templates, path.
@@ -46,7 +48,78 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     }
     table.push(']');
     fs::write(out.join("assets.rs"), table)?;
+    embed_messages(&root.join("messages"), &out)
+}
+
+/// Embeds the messages of each language, and writes one function for each English message.
+fn embed_messages(root: &Path, out: &Path) -> Result<(), Box<dyn error::Error>> {
+    for language in ["en", "de"] {
+        let folder = root.join(language);
+        println!("cargo::rerun-if-changed={}", folder.display());
+        let mut files: Vec<_> =
+            fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        files.sort();
+        let (mut table, mut functions) = (String::from("&[\n"), String::new());
+        for file in files {
+            println!("cargo::rerun-if-changed={}", file.display());
+            writeln!(table, "({:?}, include_str!({:?})),", file.file_name().unwrap_or_default(), file)?;
+            let text = fs::read_to_string(&file)?;
+            let resource = fluent_syntax::parser::parse(text.as_str())
+                .map_err(|(_, errors)| format!("{}: {errors:?}", file.display()))?;
+            for entry in resource.body {
+                if let Entry::Message(message) = entry {
+                    write_function(&mut functions, &message)?;
+                }
+            }
+        }
+        table.push(']');
+        fs::write(out.join(format!("messages_{language}.rs")), table)?;
+        if language == "en" {
+            fs::write(out.join("messages.rs"), functions)?;
+        }
+    }
     Ok(())
+}
+
+/// A function that formats the message; its arguments are the variables in alphabetical order.
+fn write_function(functions: &mut String, message: &Message<&str>) -> Result<(), Box<dyn error::Error>> {
+    let id = message.id.name;
+    let value = message.value.as_ref().ok_or_else(|| format!("the message {id} has no value"))?;
+    let mut variables = BTreeSet::new();
+    collect_variables(value, &mut variables);
+    let list = |each: &dyn Fn(&str) -> String| variables.iter().map(|name| each(name)).collect::<Vec<_>>().join(", ");
+    let parameters = list(&|name| format!("{name}: impl Argument"));
+    let arguments = list(&|name| format!("(\"{name}\", {name}.value())"));
+    let name = id.replace('-', "_");
+    writeln!(functions, "pub(crate) fn {name}({parameters}) -> String {{ format(\"{id}\", [{arguments}]) }}")?;
+    Ok(())
+}
+
+fn collect_variables<'a>(pattern: &Pattern<&'a str>, variables: &mut BTreeSet<&'a str>) {
+    for element in &pattern.elements {
+        if let PatternElement::Placeable { expression } = element {
+            collect_of_expression(expression, variables);
+        }
+    }
+}
+
+fn collect_of_expression<'a>(expression: &Expression<&'a str>, variables: &mut BTreeSet<&'a str>) {
+    let inline = match expression {
+        Expression::Inline(inline) => inline,
+        Expression::Select { selector, variants } => {
+            for variant in variants {
+                collect_variables(&variant.value, variables);
+            }
+            selector
+        }
+    };
+    match inline {
+        InlineExpression::VariableReference { id } => {
+            variables.insert(id.name);
+        }
+        InlineExpression::Placeable { expression } => collect_of_expression(expression, variables),
+        _ => {}
+    }
 }
 
 /// A script without the lines that are comments only.

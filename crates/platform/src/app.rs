@@ -44,6 +44,7 @@ pub struct App {
     routes: Router,
     openapi: OpenApi,
     error_page: Option<ErrorPage>,
+    around: Option<Around>,
     webhooks: &'static [&'static str],
     rate_limits: Option<(Verifier, RateClasses)>,
     stores: Vec<Arc<dyn OutboxStore>>,
@@ -64,6 +65,9 @@ struct Collection {
     indexes: Vec<IndexModel>,
 }
 
+/// Middleware around routes.
+type Around = Box<dyn FnOnce(Router) -> Router + Send + Sync>;
+
 type Preparation = Box<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 impl App {
@@ -76,6 +80,13 @@ impl App {
     #[must_use]
     pub fn error_page(mut self, error_page: ErrorPage) -> Self {
         self.error_page = Some(error_page);
+        self
+    }
+
+    /// Adds middleware around the routes and the rendering of their errors.
+    #[must_use]
+    pub fn around(mut self, around: impl FnOnce(Router) -> Router + Send + Sync + 'static) -> Self {
+        self.around = Some(Box::new(around));
         self
     }
 
@@ -244,8 +255,9 @@ impl App {
         };
         let stores: OutboxStores = Arc::new(std::mem::take(&mut self.stores));
         let admin_state = AdminState { stores: Arc::clone(&stores), reconcile: self.reconcile.take() };
+        let around = self.around.take().unwrap_or_else(|| Box::new(|routes| routes));
         let running = RunningApp {
-            public: shell::wrap(std::mem::take(&mut self.routes), Arc::new(settings), limiter),
+            public: shell::wrap(std::mem::take(&mut self.routes), Arc::new(settings), limiter, around),
             admin: admin::router(admin_state)
                 .merge(std::mem::take(&mut self.admin))
                 .layer(from_fn_with_state(context.config.header_timeout, admin::read_body)),

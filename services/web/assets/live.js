@@ -79,7 +79,7 @@ const inList = ({ topic, isForSale, list, revision }) => shown(list).forEach((el
 });
 
 const apply = (message) => {
-  const { topic, version, html, isForSale, text, price, choices, list, show } = message;
+  const { topic, version, html, isForSale, text, price, agreedPrice, choices, list, show } = message;
   if (topic === 'me') { document.body.dispatchEvent(new CustomEvent('bell')); return; }
   if (list) inList(message);
   shown(topic).forEach((element) => {
@@ -108,7 +108,7 @@ const apply = (message) => {
     });
     element.querySelectorAll('[data-live-agreed-price]').forEach((part) => {
       // A user who clicks at this moment has not seen the new price yet.
-      setTimeout(() => { part.value = price; }, 1500);
+      setTimeout(() => { part.value = agreedPrice; }, 1500);
     });
     element.querySelectorAll('[data-live-for-sale]').forEach((part) => { part.hidden = !isForSale; });
     if (element.id === 'live') say(previousPrice === price ? text : `The price is now ${price}. ${text}`);

@@ -5,6 +5,10 @@ import { listen } from 'shop/live';
 countDown();
 listen();
 
+// The server names a show's time zone only where it is not the browser's.
+const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+document.cookie = `timezone=${encodeURIComponent(timeZone)}; path=/; max-age=31536000; samesite=lax`;
+
 // Caches the offline page.
 navigator.serviceWorker?.register('/sw.js').catch(() => {});
 

@@ -7,7 +7,7 @@
 //! Timer events are not consumed, because order events include the expiry.
 //!
 //! In reading order: [`config`], [`domain`], [`store`], [`state`], [`client_context`], [`service_client`], [`viewer`],
-//! [`lenient_query`], [`forms`], [`assets`], [`flows`], [`pages`], [`live`], [`events`], [`rebuild`].
+//! [`lenient_query`], [`forms`], [`assets`], `i18n`, [`flows`], [`pages`], [`live`], [`events`], [`rebuild`].
 //!
 //! # Why
 //! Pages join entities when they are read: a ticket with its seller's name, an order with its payments. So the order of
@@ -24,6 +24,7 @@ pub mod domain;
 pub mod events;
 pub mod flows;
 pub mod forms;
+mod i18n;
 pub mod lenient_query;
 pub mod live;
 mod page_error;
@@ -35,6 +36,7 @@ pub mod store;
 pub mod viewer;
 mod vocabulary_pruner;
 
+use common::clock::SharedClock;
 use common::events::Change as _;
 use common::events::order::OrderChange;
 use common::events::show::ShowChange;
@@ -53,11 +55,13 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::AppState::new(config, context)?;
     let (routes, openapi) = pages::table(&state);
     let model = state.model.clone();
+    let clock = SharedClock::clone(&state.clock);
     let app = App::new(routes.with_state(state.clone()), openapi).rate_limits(&state.verifier, pages::RATE_CLASSES);
     let app = store::show_watches::with_collections(store::user_data::with_collections(app));
     let app = store::drafts::with_collections(app);
     Ok(store::model::with_collections(app)
         .error_page(pages::error::page)
+        .around(move |routes| i18n::reader::wrap(routes, &clock))
         .prepare(move || {
             let model = model.clone();
             async move { model.build_indexes().await }

@@ -55,7 +55,7 @@ test('two seats together on a day, under 60 €, are found by their filters', as
   await expect(page.getByRole('article')).toHaveCount(2);
   await page.getByRole('navigation', { name: 'Days' }).locator(`a[href*="from=${day}"]`).tap();
   await expect(page.getByRole('article')).toHaveCount(1);
-  await expect(page.getByRole('article')).toContainText('55.00 EUR, 6 left');
+  await expect(page.getByRole('article')).toContainText('€55.00, 6 left');
   await card(page, wanted.title).getByRole('link', { name: wanted.title }).tap();
   // The filters hold on the page of the show, and the number of seats on that of the listing.
   await expect(page).toHaveURL(/\/shows\/.*quantity=2&max=60.*&currency=EUR$/);

@@ -23,8 +23,13 @@ const HEADERS_LIMIT: usize = 32 << 10;
 /// Maximum number of a request's headers. hyper rejects more than 1,024 with a bare 431.
 const HEADER_COUNT_LIMIT: usize = 100;
 
-/// Wraps the routes in the middleware.
-pub(crate) fn wrap(routes: Router, settings: Arc<HttpSettings>, limiter: Option<Arc<Limiter>>) -> Router {
+/// Wraps the routes in the middleware; `around` is the service's own, around the rendering of errors.
+pub(crate) fn wrap(
+    routes: Router,
+    settings: Arc<HttpSettings>,
+    limiter: Option<Arc<Limiter>>,
+    around: impl FnOnce(Router) -> Router,
+) -> Router {
     let header = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
@@ -33,8 +38,8 @@ pub(crate) fn wrap(routes: Router, settings: Arc<HttpSettings>, limiter: Option<
     if let Some(limiter) = limiter {
         routes = routes.layer(middleware::from_fn_with_state(limiter, layer::limit));
     }
-    routes
-        // The last layer is the outermost.
+    // The last layer is the outermost.
+    let routes = routes
         .layer(middleware::from_fn_with_state(Arc::clone(&settings), guard))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(Arc::clone(&settings), cross_site::reject))
@@ -43,7 +48,8 @@ pub(crate) fn wrap(routes: Router, settings: Arc<HttpSettings>, limiter: Option<
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
             Error::internal_message(format!("panic: {}", text.unwrap_or_default())).into_response()
         }))
-        .layer(middleware::from_fn_with_state(Arc::clone(&settings), problems::render))
+        .layer(middleware::from_fn_with_state(Arc::clone(&settings), problems::render));
+    around(routes)
         .layer(header("x-content-type-options", "nosniff"))
         .layer(header("referrer-policy", "strict-origin-when-cross-origin"))
         .layer(header("x-frame-options", "DENY"))

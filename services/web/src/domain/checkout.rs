@@ -6,6 +6,8 @@ use common::events::ticket::RefusalReason;
 use common::money::Money;
 use common::timestamp::Timestamp;
 
+use crate::i18n::price::format_price;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Phase {
     Payable {
@@ -121,8 +123,9 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
             (RefusalReason::PriceChanged, Some(price)) => Outcome {
                 heading: "The price has changed",
                 text: format!(
-                    "The seller changed it from {} to {price} while you were ordering. You were not charged.",
-                    order.unit_price
+                    "The seller changed it from {} to {} while you were ordering. You were not charged.",
+                    format_price(&order.unit_price),
+                    format_price(price),
                 ),
                 new_price: Some(price.clone()),
             },

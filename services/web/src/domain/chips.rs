@@ -8,6 +8,7 @@ use strum::VariantArray;
 use super::filter::{Availability, Filter, SearchParams};
 use super::form::capitalized;
 use super::period::{Period, day_label, days_after_tomorrow, short_day_label};
+use crate::i18n::reader::Reader;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chip {
@@ -51,7 +52,9 @@ pub(crate) fn day_chips(params: &SearchParams, now: Timestamp) -> Vec<Chip> {
     let on_day = |when, day| SearchParams { when, from: day, to: day, ..shown.clone() };
     let relative =
         [Period::Today, Period::Tomorrow].map(|period| (period.label().to_owned(), on_day(Some(period), None)));
-    let dated = days_after_tomorrow(now).into_iter().map(|day| (short_day_label(day), on_day(None, Some(day))));
+    let zone = Reader::current().time_zone;
+    let dated =
+        days_after_tomorrow(now, zone.as_ref()).into_iter().map(|day| (short_day_label(day), on_day(None, Some(day))));
     let chip =
         |(label, search): (String, SearchParams)| Chip { is_chosen: search == shown, ..Chip::new(label, &search) };
     relative.into_iter().chain(dated).map(chip).collect()
@@ -176,7 +179,7 @@ mod tests {
             [
                 ("Today", "/browse?q=jazz&when=today&quantity=2&max=60&currency=EUR"),
                 ("Tomorrow", "/browse?q=jazz&when=tomorrow&quantity=2&max=60&currency=EUR"),
-                ("Sat 28 Nov", "/browse?q=jazz&from=2026-11-28&to=2026-11-28&quantity=2&max=60&currency=EUR"),
+                ("Sat, Nov 28, 2026", "/browse?q=jazz&from=2026-11-28&to=2026-11-28&quantity=2&max=60&currency=EUR"),
             ]
         );
         assert!(chips.iter().all(|chip| !chip.is_chosen));

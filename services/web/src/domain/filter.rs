@@ -153,8 +153,8 @@ impl SearchParams {
         Self { after: String::new(), ..self.clone() }
     }
 
-    /// The query that narrows the page of a show to the listings that this search asks for; empty if it asks for none in
-    /// particular.
+    /// The query that narrows the page of a show to the listings that this search asks for; empty if it asks for no
+    /// particular ones.
     pub(crate) fn listings_query(&self, filter: &Filter) -> String {
         let wanted = [
             ("quantity", self.quantity.map(|quantity| quantity.to_string())),

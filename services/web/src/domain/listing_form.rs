@@ -15,6 +15,7 @@ use super::form::{FormErrors, parse_choice};
 use super::listing_view::category_label;
 use super::seat_fields::SeatFields;
 use super::wall_time::{AmbiguousTime, WallTime, to_local_input};
+use crate::i18n::price::format_price;
 
 /// The fields as they were typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,7 +202,8 @@ impl ListingForm {
         let Ok(currency) = self.currency.parse::<Currency>() else { return Vec::new() };
         let uncertain =
             [("price", &self.price), ("face value", &self.face_value)].into_iter().filter_map(|(name, typed)| {
-                let read = read_amount(typed, &currency).ok().filter(|read| read.is_uncertain)?.money.to_string();
+                let read = read_amount(typed, &currency).ok().filter(|read| read.is_uncertain)?;
+                let read = format_price(&read.money);
                 Some(UncertainAmount { name, typed: typed.trim().to_owned(), read })
             });
         uncertain.collect()

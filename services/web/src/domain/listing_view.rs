@@ -8,6 +8,7 @@ use super::duplicate_seats::DuplicateSeats;
 use super::form::capitalized;
 use super::moment::Moment;
 use super::seats::{self, Choice};
+use crate::i18n::price::format_price;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListingView {
@@ -30,7 +31,9 @@ pub(crate) struct ListingView {
     pub split: Option<String>,
     /// The price of a seat.
     pub price: String,
-    /// The price of all seats: `4 × 46.00 EUR = 184.00 EUR`.
+    /// The price as a form sends it, to compare it with the price at that time.
+    pub agreed_price: String,
+    /// The price of all seats: `4 × €46.00 = €184.00`.
     pub sum: String,
     pub previous_price: Option<String>,
     pub face_value: Option<String>,
@@ -105,10 +108,11 @@ impl ListingView {
             left: seats::left(ticket),
             choices: if availability.is_for_sale() { seats::choices(ticket) } else { Vec::new() },
             split: seats::split_words(&terms.blocks),
-            price: ticket.price.to_string(),
+            price: format_price(&ticket.price),
+            agreed_price: ticket.price.to_string(),
             sum: seats::sum(names.len(), &ticket.price),
-            previous_price: ticket.price_drop.as_ref().map(|drop| drop.from.to_string()),
-            face_value: ticket.face_value.as_ref().map(ToString::to_string),
+            previous_price: ticket.price_drop.as_ref().map(|drop| format_price(&drop.from)),
+            face_value: ticket.face_value.as_ref().map(format_price),
             category: ticket.category.map(category_label),
             description: ticket.description.clone(),
             seller: seller.cloned().unwrap_or_else(|| UNKNOWN_USER_NAME.to_owned()),
@@ -194,6 +198,6 @@ mod tests {
         assert_eq!(previous_price(&ticket), None);
         let from = Money { amount: 15_000, ..ticket.price.clone() };
         ticket.price_drop = Some(PriceDrop { from, at: ticket.created_at });
-        assert_eq!(previous_price(&ticket).as_deref(), Some("150.00 USD"));
+        assert_eq!(previous_price(&ticket).as_deref(), Some("$150.00"));
     }
 }

@@ -3,26 +3,30 @@
 use common::timestamp::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::i18n::date;
+
 /// A point in time, for a `<time>` element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Moment {
     /// RFC 3339 in UTC, for programs.
     pub machine: String,
-    /// With the zone's name: `Monday, 1 June 2099, 15:30 EDT (America/New_York)`.
+    /// In the reader's format, with the zone unless the reader's clock shows the same: `Mon, Jun 1, 2099, 3:30 PM EDT`.
     pub text: String,
 }
 
 impl Moment {
     /// A moment in this IANA time zone; in UTC if the zone is unknown.
     pub(crate) fn new(time: Timestamp, zone: &str) -> Self {
-        let (zone, name) = TimeZone::get(zone).map_or((TimeZone::UTC, "UTC"), |known| (known, zone));
-        let local = jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default().to_zoned(zone);
-        let text = local.strftime("%A, %-d %B %Y, %H:%M").to_string();
-        let abbreviation = local.strftime("%Z").to_string();
-        // `UTC (UTC)` would be redundant, and `+03` alone would not name the zone.
-        let zone = if abbreviation == name { abbreviation } else { format!("{abbreviation} ({name})") };
-        Self { machine: time.to_string(), text: format!("{text} {zone}") }
+        let local = local(time, zone);
+        let text = date::format_date_time(&local);
+        let text = date::zone_if_different(&local).map_or_else(|| text.clone(), |zone| format!("{text}\u{a0}{zone}"));
+        Self { machine: time.to_string(), text }
     }
+}
+
+fn local(time: Timestamp, zone: &str) -> jiff::Zoned {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default().to_zoned(zone)
 }
 
 /// The time zones that a seller may choose from: UTC, and the present name of each place's zone. Former names, such as
@@ -54,14 +58,11 @@ mod tests {
     #[test]
     fn text_names_the_zone() {
         let text = |time: &str, zone| Moment::new(time.parse().unwrap(), zone).text;
-        assert_eq!(
-            text("2099-06-01T19:30:00Z", "America/New_York"),
-            "Monday, 1 June 2099, 15:30 EDT (America/New_York)"
-        );
-        assert_eq!(text("2026-12-31T23:30:00Z", "Europe/Berlin"), "Friday, 1 January 2027, 00:30 CET (Europe/Berlin)");
-        assert_eq!(text("2026-12-31T23:30:00Z", "UTC"), "Thursday, 31 December 2026, 23:30 UTC");
-        assert_eq!(text("2026-07-05T10:00:00Z", "Europe/Istanbul"), "Sunday, 5 July 2026, 13:00 +03 (Europe/Istanbul)");
-        assert_eq!(text("2026-07-05T10:00:00Z", "Atlantis/Capital"), "Sunday, 5 July 2026, 10:00 UTC");
+        assert_eq!(text("2099-06-01T19:30:00Z", "America/New_York"), "Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT");
+        assert_eq!(text("2026-12-31T23:30:00Z", "Europe/Berlin"), "Fri, Jan 1, 2027, 12:30\u{a0}AM\u{a0}CET");
+        assert_eq!(text("2026-12-31T23:30:00Z", "UTC"), "Thu, Dec 31, 2026, 11:30\u{a0}PM\u{a0}UTC");
+        assert_eq!(text("2026-07-05T10:00:00Z", "Europe/Istanbul"), "Sun, Jul 5, 2026, 1:00\u{a0}PM\u{a0}UTC+3");
+        assert_eq!(text("2026-07-05T10:00:00Z", "Atlantis/Capital"), "Sun, Jul 5, 2026, 10:00\u{a0}AM\u{a0}UTC");
         let extremes = [Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)];
         for time in extremes {
             for zone in ["Pacific/Kiritimati", "Pacific/Niue"] {

@@ -15,6 +15,7 @@ use super::moment::Moment;
 use super::order_number::OrderNumber;
 use super::show_notice::ShowNotice;
 use super::show_watch::ShowWatch;
+use crate::i18n::price::format_price;
 
 /// How long before its expiry a hold is reported to end soon.
 const EXPIRY_WARNING: Duration = Duration::from_secs(180);
@@ -40,7 +41,7 @@ impl Notification {
         let sale = |(order, seats): (OrderId, usize)| {
             let order = orders.get(&order);
             let price = order.map(|order| order.price.clone()).or_else(|| ticket.price.times(seats));
-            let price = price.map(|price| format!(" for {price}")).unwrap_or_default();
+            let price = price.map(|price| format!(" for {}", format_price(&price))).unwrap_or_default();
             let seats = if all == 1 { String::new() } else { format!("{seats} of {all} seats for ") };
             Self {
                 at: order.map_or(ticket.updated_at, |order| order.updated_at),
@@ -64,8 +65,11 @@ impl Notification {
             OrderStatus::Completed => Some(Self {
                 at: order.updated_at,
                 text: match order.slots.len() {
-                    1 => format!("Paid: {title} is yours for {}. Order {number}.", order.price),
-                    seats => format!("Paid: {seats} seats for {title} are yours for {}. Order {number}.", order.price),
+                    1 => format!("Paid: {title} is yours for {}. Order {number}.", format_price(&order.price)),
+                    seats => format!(
+                        "Paid: {seats} seats for {title} are yours for {}. Order {number}.",
+                        format_price(&order.price)
+                    ),
                 },
                 link: format!("/orders/{id}"),
             }),
@@ -99,7 +103,12 @@ impl Notification {
         let for_sale = ticket.status == TicketStatus::Available && !ticket.show_cancelled;
         for_sale.then(|| Self {
             at: drop.at,
-            text: format!("Price drop: {} is now {}, was {}.", ticket.terms.title, ticket.price, drop.from),
+            text: format!(
+                "Price drop: {} is now {}, was {}.",
+                ticket.terms.title,
+                format_price(&ticket.price),
+                format_price(&drop.from)
+            ),
             link: format!("/tickets/{}", ticket.terms.id),
         })
     }
@@ -115,7 +124,7 @@ impl Notification {
         let at = freed.filter(|freed| *freed > since)?;
         is_for_sale(ticket, now).then(|| Self {
             at,
-            text: format!("Available again: {} for {}.", ticket.terms.title, ticket.price),
+            text: format!("Available again: {} for {}.", ticket.terms.title, format_price(&ticket.price)),
             link: format!("/tickets/{}", ticket.terms.id),
         })
     }
@@ -138,7 +147,7 @@ impl Notification {
         let (at, news) = [listed, cheaper, freed].into_iter().flatten().max_by_key(|(at, _)| *at)?;
         (at > watch.since).then(|| Self {
             at,
-            text: format!("A ticket for {} at {} {news}.", ticket.terms.title, ticket.price),
+            text: format!("A ticket for {} at {} {news}.", ticket.terms.title, format_price(&ticket.price)),
             link: format!("/tickets/{}", ticket.terms.id),
         })
     }

@@ -9,6 +9,7 @@ use super::listing_view::place;
 use super::moment::Moment;
 use super::order_number::OrderNumber;
 use super::seats::{place_of_seats, sum, tickets};
+use crate::i18n::price::format_price;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrderView {
@@ -67,7 +68,7 @@ impl OrderView {
             seat: place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names),
             quantity: order.slots.len(),
             tickets: tickets(order.slots.len()),
-            price: order.price.to_string(),
+            price: format_price(&order.price),
             sum: sum(order.slots.len(), &order.unit_price),
             badge: badge(order),
             status_text: status_text(order, payments),
@@ -88,7 +89,9 @@ pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<Tim
         let refunded = payment.refunded.as_ref();
         let paid_at = refunded.and(payment.authorized_at).unwrap_or(payment.updated_at);
         happened.push((paid_at, payment_sentence(payment)));
-        refunds.extend(refunded.map(|refunded| (refunded.at, format!("{} was refunded.", refunded.amount))));
+        refunds.extend(
+            refunded.map(|refunded| (refunded.at, format!("{} was refunded.", format_price(&refunded.amount)))),
+        );
     }
     // A stable sort: entries of the same millisecond keep their order.
     happened.sort_by_key(|(at, _)| *at);
@@ -158,8 +161,10 @@ fn refusal_sentence(order: &OrderState) -> String {
         Some(RefusalReason::Withdrawn) => "the seller has withdrawn the ticket",
         Some(RefusalReason::Begun) => "the show has started",
         Some(RefusalReason::PriceChanged) => match refusal.and_then(|refusal| refusal.price.as_ref()) {
-            Some(price) if order.slots.len() > 1 => return format!("Cancelled: the price per seat is now {price}."),
-            Some(price) => return format!("Cancelled: the price is now {price}."),
+            Some(price) if order.slots.len() > 1 => {
+                return format!("Cancelled: the price per seat is now {}.", format_price(price));
+            }
+            Some(price) => return format!("Cancelled: the price is now {}.", format_price(price)),
             None => "the price has changed",
         },
         Some(RefusalReason::TermsChanged) => "the listing has changed",

@@ -17,6 +17,8 @@ use serde::Serialize;
 use strum::{AsRefStr, EnumString, VariantArray};
 use utoipa::ToSchema;
 
+use crate::i18n::date::format_day;
+
 /// How far clocks are behind UTC where a day begins last: in American Samoa.
 const FURTHEST_BEHIND: Duration = Duration::from_secs(11 * 3_600);
 
@@ -96,22 +98,24 @@ impl Period {
     }
 }
 
-/// The days after tomorrow up to the seventh from today. Where the reader is, today may be another day than in UTC: the
-/// first of these may be the reader's tomorrow, but none is missing.
-pub(crate) fn days_after_tomorrow(now: Timestamp) -> Vec<Day> {
-    let utc_day = |at: Timestamp| {
-        let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
-        TimeZone::UTC.to_datetime(at).date()
+/// The days after tomorrow up to the seventh from today, for a reader in this time zone. If it is not known, the first
+/// of these may be the reader's tomorrow, but none is missing.
+pub(crate) fn days_after_tomorrow(now: Timestamp, zone: Option<&TimeZone>) -> Vec<Day> {
+    let day = |at: Timestamp, zone: &TimeZone| {
+        zone.to_datetime(jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default()).date()
     };
-    let earliest_today = utc_day(now.minus(FURTHEST_BEHIND));
-    let last = utc_day(now).saturating_add(6.days());
+    let (earliest_today, latest_today) = match zone {
+        Some(zone) => (day(now, zone), day(now, zone)),
+        None => (day(now.minus(FURTHEST_BEHIND), &TimeZone::UTC), day(now, &TimeZone::UTC)),
+    };
+    let last = latest_today.saturating_add(6.days());
     let days = earliest_today.saturating_add(2.days()).series(1.day());
     days.take_while(|day| *day <= last).map(Day::from).collect()
 }
 
-/// The day on the link to it: `Fri 27 Nov`.
+/// The day on the link to it, in the reader's format: `Fri, Nov 27`.
 pub(crate) fn short_day_label(day: Day) -> String {
-    day.date().strftime("%a %-d %b").to_string()
+    day.date().to_zoned(TimeZone::UTC).map_or_else(|_| day.to_string(), |day| format_day(&day))
 }
 
 /// The day as pages show it: `1 June 2026`.
@@ -147,18 +151,22 @@ mod tests {
 
     #[test]
     fn each_day_of_the_week_can_be_chosen_wherever_the_reader_is() {
-        let days = |now: &str| {
-            let days = days_after_tomorrow(now.parse().unwrap());
+        let days = |now: &str, zone: Option<&str>| {
+            let zone = zone.map(|zone| TimeZone::get(zone).unwrap());
+            let days = days_after_tomorrow(now.parse().unwrap(), zone.as_ref());
             days.into_iter().map(|day| day.to_string()).collect::<Vec<_>>()
         };
         // It is Friday, or already Saturday.
         let from_sunday = ["2026-11-29", "2026-11-30", "2026-12-01", "2026-12-02", "2026-12-03"];
-        assert_eq!(days("2026-11-27T12:00:00Z"), from_sunday);
+        assert_eq!(days("2026-11-27T12:00:00Z", None), from_sunday);
+        assert_eq!(days("2026-11-27T06:00:00Z", Some("Europe/Berlin")), from_sunday);
         // In Honolulu it is still Thursday, so that Saturday is the day after tomorrow.
-        assert_eq!(days("2026-11-27T06:00:00Z"), [&["2026-11-28"][..], &from_sunday].concat());
-        assert_eq!(short_day_label("2026-11-27".parse().unwrap()), "Fri 27 Nov");
+        let from_saturday = [&["2026-11-28"][..], &from_sunday].concat();
+        assert_eq!(days("2026-11-27T06:00:00Z", None), from_saturday);
+        assert_eq!(days("2026-11-27T06:00:00Z", Some("Pacific/Honolulu")), from_saturday[..5]);
+        assert_eq!(short_day_label("2026-11-27".parse().unwrap()), "Fri, Nov 27, 2026", "outside a request");
         for extreme in [i64::MIN, i64::MAX] {
-            assert!(days_after_tomorrow(Timestamp::from_millis(extreme)).len() < 8);
+            assert!(days_after_tomorrow(Timestamp::from_millis(extreme), None).len() < 8);
         }
     }
 

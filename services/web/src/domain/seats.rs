@@ -5,6 +5,7 @@ use common::money::Money;
 use common::seats::{Blocks, Slot, Split, SplitRule};
 
 use super::form::capitalized;
+use crate::i18n::price::format_price;
 
 /// The number of seats from which consecutive numbers are shown as a range.
 const MIN_RANGE: usize = 3;
@@ -89,8 +90,8 @@ pub(crate) fn choices(ticket: &TicketState) -> Vec<Choice> {
 /// `2 × 46.00 EUR = 92.00 EUR`, or `46.00 EUR` for one seat.
 pub(crate) fn sum(quantity: usize, price: &Money) -> String {
     match price.times(quantity) {
-        Some(total) if quantity != 1 => format!("{quantity} × {price} = {total}"),
-        _ => price.to_string(),
+        Some(total) if quantity != 1 => format!("{quantity} × {} = {}", format_price(price), format_price(&total)),
+        _ => format_price(price),
     }
 }
 

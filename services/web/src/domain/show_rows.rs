@@ -11,6 +11,7 @@ use super::amount::format_amount;
 use super::listing_view::UNKNOWN_USER_NAME;
 use super::search::tokenize;
 use super::seats::{free_slots, left, place_of_seats, quantities};
+use crate::i18n::price::format_price;
 
 /// Maximum number of sections whose prices are named.
 const MAX_ASKS: usize = 8;
@@ -150,7 +151,7 @@ pub(crate) fn rows(
             seat: seat_text(ticket),
             free: free_slots(ticket).len(),
             left: left(ticket),
-            price: ticket.price.to_string(),
+            price: format_price(&ticket.price),
             difference: ticket.face_value.as_ref().map(|face| difference(&ticket.price, face)),
             seller: sellers.get(&ticket.seller_id).map_or(UNKNOWN_USER_NAME, String::as_str).to_owned(),
             mark: is_cheapest.then(|| match (has_sections, section.name.as_str()) {
@@ -221,7 +222,7 @@ fn range(prices: &[&Money]) -> String {
     let highest = prices.iter().max_by_key(|price| price.amount);
     match (lowest, highest) {
         (Some(low), Some(high)) if low.amount < high.amount => format!("{} to {high}", format_amount(low)),
-        (Some(price), _) => price.to_string(),
+        (Some(price), _) => format_price(price),
         (None, _) => String::new(),
     }
 }

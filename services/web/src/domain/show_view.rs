@@ -12,6 +12,7 @@ use super::listing_view::{category_label, place};
 use super::moment::Moment;
 use super::offer::ShowOffer;
 use super::poster::poster_path;
+use crate::i18n::price::format_price;
 
 /// Length of the text form of an id.
 const ID_LENGTH: usize = 36;
@@ -36,7 +37,7 @@ pub(crate) struct ShowView {
     pub free: u64,
     /// The number of seats that the counted listings sell together; `None` if all listings are counted.
     pub quantity: Option<u8>,
-    /// `46.00 EUR`, or `46.00 EUR or 50.00 USD`; empty if nothing is for sale.
+    /// `€46.00`, or `€46.00 or $50.00`; empty if nothing is for sale.
     pub from: String,
     /// The price of a listing that became cheaper, and its price before; only where that is the reason to show the
     /// show.
@@ -50,7 +51,7 @@ pub(crate) struct ShowView {
 impl ShowView {
     pub(crate) fn new(found: &ShowOffer, now: Timestamp) -> Self {
         let (show, offer) = (&found.show.state, &found.offer);
-        let from: Vec<_> = offer.from.iter().map(Money::to_string).collect();
+        let from: Vec<_> = offer.from.iter().map(format_price).collect();
         let reason = show.cancel_reason.as_deref().map(str::trim).unwrap_or_default();
         let end = if reason.is_empty() || reason.ends_with(['.', '!', '?']) { "" } else { "." };
         Self {
@@ -76,7 +77,7 @@ impl ShowView {
     /// The view with the price drop of one of its listings.
     #[must_use]
     pub(crate) fn with_drop(self, ticket: &TicketState) -> Self {
-        let drop = ticket.price_drop.as_ref().map(|drop| (ticket.price.to_string(), drop.from.to_string()));
+        let drop = ticket.price_drop.as_ref().map(|drop| (format_price(&ticket.price), format_price(&drop.from)));
         Self { drop, ..self }
     }
 

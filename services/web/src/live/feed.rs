@@ -18,6 +18,7 @@ use platform::telemetry;
 
 use super::message;
 use crate::flows::await_version::await_version;
+use crate::i18n::localized::Localized;
 use crate::state::AppState;
 use crate::store::model::Replicas;
 use crate::store::searchable::Searchable;
@@ -106,11 +107,12 @@ pub(super) async fn ticket_message(
     model: &Replicas,
     ticket: &TicketState,
     version: u64,
-) -> Result<Utf8Bytes, Error> {
+) -> Result<Localized<Utf8Bytes>, Error> {
     let (hold_expiry, show) =
         tokio::try_join!(lists::hold_expiry(&model.orders, ticket), model.shows.get(ticket.show_id))?;
     let show = show.as_ref().map(|show| &show.state);
-    message::ticket_changed(ticket, show, version, hold_expiry, state.clock.now())
+    let now = state.clock.now();
+    Localized::render(|| message::ticket_changed(ticket, show, version, hold_expiry, now))
 }
 
 fn publish_order(state: &AppState, event: &Envelope<OrderState>) {
@@ -136,7 +138,7 @@ fn publish_once_replicated<S: Searchable>(state: &AppState, topic: String, messa
     let (state, id, version) = (state.clone(), event.subject.clone(), event.entityversion);
     state.tasks.clone().detach(async move {
         if await_version::<S>(&state, &id, version).await.is_ok() {
-            state.hub.publish(&topic, &message);
+            state.hub.publish(&topic, &Localized::same(message));
         }
     });
 }
@@ -166,7 +168,9 @@ async fn publish_offer(state: &AppState, show: ShowId) -> Result<(), Error> {
     let model = state.model.live().await?;
     for (quantity, topic) in offer_topics(state, show) {
         for found in offers::shows_with_seats_together(&model, [show], quantity).await? {
-            state.hub.publish(&topic, &message::show_changed(&found, quantity, state.clock.now())?);
+            let now = state.clock.now();
+            let message = Localized::render(|| message::show_changed(&found, quantity, now))?;
+            state.hub.publish(&topic, &message);
         }
     }
     Ok(())

@@ -8,6 +8,9 @@ use axum::extract::ws::Utf8Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::i18n::localized::Localized;
+use crate::i18n::reader::Locale;
+
 /// Capacity of a subscriber's queue. A subscriber whose queue is full is disconnected, and reconnects.
 const QUEUE_CAPACITY: usize = 32;
 
@@ -23,6 +26,7 @@ struct Inner {
 
 #[derive(Clone)]
 struct SubscriberQueue {
+    locale: Locale,
     messages: mpsc::Sender<Utf8Bytes>,
     slow: CancellationToken,
 }
@@ -39,11 +43,12 @@ pub(crate) struct Subscriber {
 }
 
 impl Hub {
-    pub(crate) fn subscribe(&self) -> Subscriber {
+    /// A subscriber whose page is in this locale.
+    pub(crate) fn subscribe(&self, locale: Locale) -> Subscriber {
         let (sender, messages) = mpsc::channel(QUEUE_CAPACITY);
         let slow = CancellationToken::new();
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
-        let queue = SubscriberQueue { messages: sender, slow: slow.clone() };
+        let queue = SubscriberQueue { locale, messages: sender, slow: slow.clone() };
         Subscriber { hub: self.clone(), id, queue, topics: Vec::new(), messages, slow }
     }
 
@@ -51,11 +56,11 @@ impl Hub {
         self.topics().contains_key(topic)
     }
 
-    /// Queues a message for all subscribers of the topic; never blocks.
-    pub(crate) fn publish(&self, topic: &str, message: &Utf8Bytes) {
+    /// Queues a message for all subscribers of the topic, each in its own locale; never blocks.
+    pub(crate) fn publish(&self, topic: &str, message: &Localized<Utf8Bytes>) {
         let topics = self.topics();
         for queue in topics.get(topic).into_iter().flat_map(HashMap::values) {
-            if queue.messages.try_send(message.clone()).is_err() {
+            if queue.messages.try_send(message.get(queue.locale).clone()).is_err() {
                 queue.slow.cancel();
             }
         }
@@ -110,6 +115,10 @@ fn unsubscribe(topics: &mut HashMap<Arc<str>, HashMap<u64, SubscriberQueue>>, to
 mod tests {
     use super::*;
 
+    fn same(text: &str) -> Localized<Utf8Bytes> {
+        Localized::same(text.into())
+    }
+
     fn topics(topics: &[&str]) -> Vec<String> {
         topics.iter().map(ToString::to_string).collect()
     }
@@ -117,15 +126,15 @@ mod tests {
     #[test]
     fn subscribers_receive_only_their_topics() {
         let hub = Hub::default();
-        let (mut one, mut two) = (hub.subscribe(), hub.subscribe());
+        let (mut one, mut two) = (hub.subscribe(Locale::EnUs), hub.subscribe(Locale::De));
         one.set_topics(&topics(&["ticket:1", "ticket:2"]));
         two.set_topics(&topics(&["ticket:2"]));
-        hub.publish("ticket:1", &"a".into());
-        hub.publish("ticket:2", &"b".into());
-        hub.publish("ticket:3", &"c".into());
+        hub.publish("ticket:1", &same("a"));
+        hub.publish("ticket:2", &same("b"));
+        hub.publish("ticket:3", &same("c"));
         one.set_topics(&topics(&["ticket:3"]));
-        hub.publish("ticket:1", &"d".into());
-        hub.publish("ticket:3", &"e".into());
+        hub.publish("ticket:1", &same("d"));
+        hub.publish("ticket:3", &same("e"));
         let received = |subscriber: &mut Subscriber| -> Vec<String> {
             std::iter::from_fn(|| subscriber.messages.try_recv().ok()).map(|text| text.to_string()).collect()
         };
@@ -136,14 +145,27 @@ mod tests {
     }
 
     #[test]
+    fn messages_are_in_the_locale_of_their_page() {
+        let hub = Hub::default();
+        let mut pages = Locale::ALL.map(|locale| hub.subscribe(locale));
+        for page in &mut pages {
+            page.set_topics(&topics(&["ticket:1"]));
+        }
+        let tag = || Ok::<_, ()>(Utf8Bytes::from_static(crate::i18n::reader::locale().tag()));
+        hub.publish("ticket:1", &Localized::render(tag).unwrap());
+        let received = pages.map(|mut page| page.messages.try_recv().unwrap().to_string());
+        assert_eq!(received, Locale::ALL.map(Locale::tag));
+    }
+
+    #[test]
     fn only_slow_subscribers_are_disconnected() {
         let hub = Hub::default();
-        let (mut slow, mut quick) = (hub.subscribe(), hub.subscribe());
+        let (mut slow, mut quick) = (hub.subscribe(Locale::EnUs), hub.subscribe(Locale::De));
         for subscriber in [&mut slow, &mut quick] {
             subscriber.set_topics(&topics(&["ticket:1"]));
         }
         for _ in 0..=QUEUE_CAPACITY {
-            hub.publish("ticket:1", &"a".into());
+            hub.publish("ticket:1", &same("a"));
             quick.messages.try_recv().unwrap();
         }
         assert!(slow.slow.is_cancelled() && !quick.slow.is_cancelled());

@@ -55,6 +55,8 @@ struct ListingUpdate {
     /// Whether the ticket can be ordered.
     is_for_sale: bool,
     price: String,
+    /// The price as a form sends it.
+    agreed_price: String,
     /// The numbers of seats to choose from, if there are several seats. None is chosen: the page keeps its choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     choices: Option<String>,
@@ -122,11 +124,11 @@ pub(crate) fn ticket_changed(
     let html = AvailabilityBadge { listing: &listing, hold_seconds_left }.render().map_err(Error::internal)?;
     let choices = (listing.quantity > 1).then(|| Choices { listing: &listing }.render());
     let choices = choices.transpose().map_err(Error::internal)?;
-    let ListingView { availability, left, price, .. } = listing;
+    let ListingView { availability, left, price, agreed_price, .. } = listing;
     let text = if left.is_empty() { String::new() } else { format!(" {left}.") };
     let (text, is_for_sale) = (format!("{}{text}", availability.sentence()), availability.is_for_sale());
     let (list, revision) = (list_topic(ticket.show_id), ticket.updated_at.as_millis());
-    let listing = Some(ListingUpdate { html, text, is_for_sale, price, choices, list, revision });
+    let listing = Some(ListingUpdate { html, text, is_for_sale, price, agreed_price, choices, list, revision });
     encode(&Update { topic: &ticket_topic(ticket.terms.id), version, listing, offer: None })
 }
 
@@ -169,7 +171,8 @@ mod tests {
         let read = |message: Utf8Bytes| serde_json::from_str::<Value>(&message).unwrap();
         let update = read(ticket_changed(&state, None, 1, None, now).unwrap());
         assert_eq!((update["version"].as_u64(), update["isForSale"].as_bool()), (Some(1), Some(true)));
-        assert_eq!(update["price"], "125.50 USD");
+        assert_eq!(update["price"], "$125.50");
+        assert_eq!(update["agreedPrice"], "125.50 USD");
         assert_eq!(update["list"], format!("list:{}", state.show_id));
         assert_eq!(update["revision"], state.updated_at.as_millis());
         state.status = TicketStatus::Reserved;
@@ -190,7 +193,7 @@ mod tests {
         let text = |field: &str| update[field].as_str().unwrap().to_owned();
         assert!(text("html").contains("6 of 6 seats left") && text("text").starts_with("For sale. 6 of 6"), "{update}");
         let choices = text("choices");
-        assert!(choices.contains("4 × 125.50 USD = 502.00 USD") && !choices.contains("checked"), "{choices}");
+        assert!(choices.contains("4 × $125.50 = $502.00") && !choices.contains("checked"), "{choices}");
         let one = ticket_changed(&sample(), None, 1, None, state.created_at).unwrap();
         assert!(serde_json::from_str::<Value>(&one).unwrap().get("choices").is_none(), "{one}");
     }
@@ -210,6 +213,6 @@ mod tests {
             assert_eq!(shown_offer(unknown), None, "{unknown}");
         }
         let html = update["html"].as_str().unwrap();
-        assert!(html.contains("46.00 EUR or 50.00 USD") && html.contains("37 left"), "{html}");
+        assert!(html.contains("€46.00 or $50.00") && html.contains("37 left"), "{html}");
     }
 }

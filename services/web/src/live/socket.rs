@@ -28,6 +28,7 @@ use super::hub::Subscriber;
 use super::message;
 use crate::flows::await_version::await_version;
 use crate::flows::collect_notifications::collect_notifications;
+use crate::i18n::reader::{self, Reader};
 use crate::state::AppState;
 use crate::store::model::Replicas;
 use crate::store::{lists, offers};
@@ -42,6 +43,7 @@ const MIN_REPORT_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_EARLY_REPORTS: u32 = 20;
 
 pub(crate) async fn live(State(state): State<AppState>, viewer: Viewer, upgrade: WebSocketUpgrade) -> Response {
+    let reader = Reader::current();
     upgrade
         // For thousands of mostly silent pages, default buffers would take most of the memory.
         .read_buffer_size(1024)
@@ -49,12 +51,12 @@ pub(crate) async fn live(State(state): State<AppState>, viewer: Viewer, upgrade:
         .max_write_buffer_size(256 * 1024)
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(move |socket| serve(state, viewer.id(), socket))
+        .on_upgrade(move |socket| reader.scope_future(serve(state, viewer.id(), socket)))
 }
 
 async fn serve(state: AppState, user: Option<UserId>, mut socket: WebSocket) {
     metrics::gauge!("live_pages").increment(1.0);
-    let mut subscriber = state.hub.subscribe();
+    let mut subscriber = state.hub.subscribe(reader::locale());
     let slow = subscriber.slow.clone();
     let reason = tokio::select! {
         reason = run_connection(&state, user, &mut socket, &mut subscriber) => reason,
@@ -191,7 +193,8 @@ async fn catch_up(
         let recent = state.recent_ticket_events.get(&id).map(|event| (event.entityversion, event.data.clone()));
         let latest = stored.into_iter().chain(recent).max_by_key(|(version, _)| *version);
         if let Some((version, ticket)) = latest.filter(|(version, _)| *version > shown) {
-            missed.push(ticket_message(state, &model, &ticket, version).await?);
+            let message = ticket_message(state, &model, &ticket, version).await?;
+            missed.push(message.get(reader::locale()).clone());
         }
     }
     missed.extend(missed_of_shows(state, &model, &shows).await?);

@@ -9,6 +9,7 @@ use common::id::OrderId;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::domain::open_hold::OpenHold;
+use crate::i18n::msg;
 use crate::viewer::Viewer;
 
 /// Origins of the frames of Stripe's form, in addition to the script's origin.
@@ -70,10 +71,10 @@ impl Layout {
     }
 
     /// The signed-in user's name and number of unread notifications.
-    pub(crate) fn user(&self) -> Option<(&str, usize)> {
+    pub(crate) fn user(&self) -> Option<(String, usize)> {
         match self.viewer.as_ref()? {
             Viewer::Guest => None,
-            Viewer::User { name, unread, .. } => Some((name.as_deref().unwrap_or("Account"), *unread)),
+            Viewer::User { name, unread, .. } => Some((name.clone().unwrap_or_else(msg::layout_account), *unread)),
         }
     }
 

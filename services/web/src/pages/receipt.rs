@@ -15,6 +15,7 @@ use crate::domain::listing_view::UNKNOWN_USER_NAME;
 use crate::domain::moment::Moment;
 use crate::domain::order_view::OrderView;
 use crate::domain::show_notice::ShowNotice;
+use crate::i18n::price::format_price;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -50,7 +51,7 @@ impl ReceiptPage {
             notice: None,
             buyer,
             seller,
-            fees: Money { amount: 0, ..order.price.clone() }.to_string(),
+            fees: format_price(&Money { amount: 0, ..order.price.clone() }),
             completed_at: moment(order.updated_at),
             charged_at: moment(charged),
         }

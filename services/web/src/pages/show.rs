@@ -51,8 +51,8 @@ pub(crate) struct ShowParams {
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     #[param(max_length = 40)]
     max: String,
-    /// Currency of the listings. Default: any; when prices are compared, the one that they are typed with, or that of the
-    /// most listings.
+    /// Currency of the listings. Default: any; when prices are compared, the one that they are typed with, or that of
+    /// the most listings.
     #[serde(default, deserialize_with = "currency")]
     #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     currency: Option<Currency>,

@@ -25,6 +25,7 @@ use crate::domain::show_view::ShowView;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::ValidForm;
+use crate::i18n::price::format_price;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::service_client::RequestOptions;
@@ -189,7 +190,7 @@ pub(super) async fn place_hold(
     if let (Some(known), Some(seen)) = (known, &form.price)
         && known.price.to_string() != *seen
     {
-        let notice = format!("The price has changed to {}. Nothing is held yet.", known.price);
+        let notice = format!("The price has changed to {}. Nothing is held yet.", format_price(&known.price));
         return show(state, viewer, id, form.quantity, StatusCode::CONFLICT, Some(notice)).await;
     }
     let request = CreateOrder { body: NewOrder { ticket_id: id, quantity: form.quantity } };

@@ -1,6 +1,6 @@
 //! Fields stored in addition to the states of shows, users and listings: the search keys of the first two, the day of a
-//! show, the numbers of free and of sold seats of a listing, the numbers of seats that it sells together, and the keys of
-//! its open seats. And the indexes of these replicas.
+//! show, the numbers of free and of sold seats of a listing, the numbers of seats that it sells together, and the keys
+//! of its open seats. And the indexes of these replicas.
 //!
 //! # Why
 //! The fields are derived here rather than taken from the events, because normalisation is local to this service. A

@@ -1,0 +1,13 @@
+# Der Rahmen jeder Seite.
+
+layout-skip = Zum Inhalt springen
+layout-navigation = Hauptmenü
+layout-browse = Stöbern
+layout-sell = Verkaufen
+layout-orders = Meine Bestellungen
+layout-listings = Meine Angebote
+layout-account = Konto
+layout-sign-in = Anmelden
+layout-sign-up = Registrieren
+layout-sign-out = Abmelden
+layout-footer = Ein Marktplatz, auf dem Fans Tickets weiterverkaufen. Alle Preise sind Endpreise: Du zahlst, was du siehst.
