@@ -17,6 +17,26 @@ test('offline page is shown without a network, and leads back', async ({ page, c
   await expect(page).toHaveURL('/browse');
 });
 
+test('assets of another release are replaced by those that are kept, and not kept themselves', async ({ page, context }) => {
+  await page.goto('/');
+  const old = '/assets/style-000000000000.css';
+  // The same worker is installed again, as after a deployment.
+  await page.evaluate(async (path) => {
+    const registration = await navigator.serviceWorker.ready;
+    await (await caches.open('offline')).put(path, new Response(''));
+    await registration.unregister();
+    await navigator.serviceWorker.register('/sw.js');
+  }, old);
+  await expect.poll(() => page.evaluate(async (path) => !await caches.match(path), old)).toBe(true);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+  await context.setOffline(true);
+  await page.goto('/browse');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('You are offline');
+  const size = (path) => page.evaluate(async (asked) => (await (await fetch(asked)).text()).length, path);
+  expect(await size(old)).toBeGreaterThan(1_000);
+  await context.setOffline(false);
+});
+
 test('a pass that was bought is shown without a network, until its buyer signs out', async ({ newUser }) => {
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
   const order = await buyTicket(buyer, await createListing(seller));

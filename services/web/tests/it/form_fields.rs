@@ -37,7 +37,7 @@ fn each_field_says_what_may_fill_it() {
     }
 }
 
-/// Firefox would show the filters of the next page after Back, over the results of the former page.
+/// Browsers that restore fields would show other filters than those of the results.
 #[test]
 fn filters_are_those_of_the_address_after_a_reload() {
     let forms: Vec<_> = tags("form").into_iter().filter(|tag| tag.contains("hx-get=")).collect();
