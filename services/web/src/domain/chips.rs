@@ -3,12 +3,12 @@
 use common::events::ticket::Category;
 use common::money::{Currency, Money};
 use common::timestamp::Timestamp;
+use jiff::tz::TimeZone;
 use strum::VariantArray;
 
 use super::filter::{Availability, Filter, SearchParams};
 use super::form::capitalized;
 use super::period::{Period, day_label, days_after_tomorrow, short_day_label};
-use crate::i18n::reader::Reader;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chip {
@@ -42,19 +42,17 @@ pub(crate) fn date_chips() -> Vec<Chip> {
     Period::VARIANTS.iter().map(chip).collect()
 }
 
-/// The same search on a single day: today, tomorrow, and each of the days after them.
+/// The same search on a single day: today, tomorrow, and each of the days after them for a reader in this time zone.
 ///
 /// # Why
 /// A date means the same in a page that stays open over midnight, or in a link that is sent to somebody. Only today and
 /// tomorrow are relative: which day they are depends on the venue.
-pub(crate) fn day_chips(params: &SearchParams, now: Timestamp) -> Vec<Chip> {
+pub(crate) fn day_chips(params: &SearchParams, now: Timestamp, zone: Option<&TimeZone>) -> Vec<Chip> {
     let shown = params.first_page();
     let on_day = |when, day| SearchParams { when, from: day, to: day, ..shown.clone() };
     let relative =
         [Period::Today, Period::Tomorrow].map(|period| (period.label().to_owned(), on_day(Some(period), None)));
-    let zone = Reader::current().time_zone;
-    let dated =
-        days_after_tomorrow(now, zone.as_ref()).into_iter().map(|day| (short_day_label(day), on_day(None, Some(day))));
+    let dated = days_after_tomorrow(now, zone).into_iter().map(|day| (short_day_label(day), on_day(None, Some(day))));
     let chip =
         |(label, search): (String, SearchParams)| Chip { is_chosen: search == shown, ..Chip::new(label, &search) };
     relative.into_iter().chain(dated).map(chip).collect()
@@ -171,7 +169,7 @@ mod tests {
     fn day_links_keep_the_other_filters() {
         let now = "2026-11-26T12:00:00Z".parse().unwrap();
         let (params, _) = parse("q=jazz&when=week&quantity=2&max=60&currency=EUR");
-        let chips = day_chips(&params, now);
+        let chips = day_chips(&params, now, None);
         let addresses: Vec<_> = chips.iter().map(|chip| (chip.label.as_str(), chip.address.as_str())).collect();
         assert_eq!(addresses.len(), 7);
         assert_eq!(
@@ -185,7 +183,7 @@ mod tests {
         assert!(chips.iter().all(|chip| !chip.is_chosen));
         for query in ["when=tomorrow&max=60", "from=2026-11-30&to=2026-11-30"] {
             let (params, _) = parse(query);
-            let chosen: Vec<_> = day_chips(&params, now).into_iter().filter(|chip| chip.is_chosen).collect();
+            let chosen: Vec<_> = day_chips(&params, now, None).into_iter().filter(|chip| chip.is_chosen).collect();
             assert!(chosen.len() == 1 && chosen[0].address == format!("/browse?{query}"), "{chosen:?}");
         }
     }

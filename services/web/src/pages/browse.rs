@@ -18,6 +18,7 @@ use crate::domain::offer::ShowOffer;
 use crate::domain::period::Period;
 use crate::domain::show_view::ShowView;
 use crate::domain::sort::Sort;
+use crate::i18n::reader::Reader;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::store::search::search;
@@ -112,7 +113,7 @@ pub(super) async fn browse(
         currencies: currency_choices(&params, currencies),
         quantities: quantities(&params),
         include_unavailable: filter.include_unavailable,
-        days: chips::day_chips(&params, now),
+        days: chips::day_chips(&params, now, Reader::current().time_zone.as_ref()),
         active_filters,
         corrected: found.corrected,
         summary: summary(found.shows.len(), has_more, &filter),
@@ -231,7 +232,7 @@ mod tests {
             currencies: currency_choices(&params, std::slice::from_ref(&usd)),
             quantities: quantities(&params),
             include_unavailable: filter.include_unavailable,
-            days: chips::day_chips(&params, found.show.created_at),
+            days: chips::day_chips(&params, found.show.created_at, None),
             active_filters: chips::active_filter_chips(&params, &filter, &usd),
             corrected: None,
             summary: summary(1, false, &filter),
