@@ -7,6 +7,7 @@ use common::id::ShowId;
 use common::money::Money;
 use common::timestamp::Timestamp;
 
+use super::filter::{Filter, SearchParams};
 use super::listing_view::{category_label, place};
 use super::moment::Moment;
 use super::offer::ShowOffer;
@@ -21,7 +22,7 @@ const ID_LENGTH: usize = 36;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShowView {
     pub id: String,
-    /// URL path of its page.
+    /// URL path of its page, with the filters that a search has chosen.
     pub path: String,
     /// URL path of its poster.
     pub poster: String,
@@ -36,6 +37,8 @@ pub(crate) struct ShowView {
     pub has_begun: bool,
     /// Number of seats that are for sale.
     pub free: u64,
+    /// The number of seats that the counted listings sell together; `None` if all listings are counted.
+    pub quantity: Option<u8>,
     /// `€46.00`, or `€46.00 or $50.00`; empty if nothing is for sale.
     pub from: String,
     /// The price of a listing that became cheaper, and its price before; only where that is the reason to show the
@@ -65,6 +68,7 @@ impl ShowView {
             cancel_reason: format!("{reason}{end}"),
             has_begun: now >= show.starts_at,
             free: offer.free,
+            quantity: None,
             from: from.join(" or "),
             drop: None,
             version: found.show.version,
@@ -77,6 +81,12 @@ impl ShowView {
     pub(crate) fn with_drop(self, ticket: &TicketState) -> Self {
         let drop = ticket.price_drop.as_ref().map(|drop| (format_price(&ticket.price), format_price(&drop.from)));
         Self { drop, ..self }
+    }
+
+    /// The view as a result of a search, which leads to the listings that the search asks for.
+    #[must_use]
+    pub(crate) fn found_by(self, params: &SearchParams, filter: &Filter) -> Self {
+        Self { path: format!("{}{}", self.path, params.listings_query(filter)), quantity: filter.quantity, ..self }
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

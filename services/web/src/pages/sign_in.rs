@@ -203,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn blanks_around_a_pasted_email_are_dropped_but_not_those_of_a_password() {
+        let form = SignInForm {
+            email: " ana@example.com\u{a0}".to_owned(),
+            password: " with blanks ".to_owned(),
+            next: String::new(),
+        };
+        let request = form.request().unwrap();
+        assert_eq!((&*request.email, request.password.as_str()), ("ana@example.com", " with blanks "));
+    }
+
+    #[test]
     fn sign_in_leads_back_to_the_page_of_this_site_that_it_was_opened_from() {
         let ticket = format!("http://localhost:8080/tickets/{}", common::id::TicketId::new());
         let (hold, unwatch) = (format!("{ticket}/hold?key=a"), format!("{ticket}/unwatch"));

@@ -312,6 +312,8 @@ async fn orders_are_upcoming_or_past_and_found_by_their_number() {
     assert!(positions.is_sorted() && html.find(">Dropped<") > html.find(">Yesterday<"), "{html}");
     let numbers: Vec<_> = html.split(">Order TK-").skip(1).map(|tail| tail.split('<').next().unwrap()).collect();
     assert_eq!(numbers.len(), 6, "{html}");
+    // The browser keeps the passes of past shows too, after those of the next ones: what is paid has one.
+    assert_eq!(html.matches("/pass\" data-keep").count(), 4, "{html}");
 
     // In the order of the page, the second is of Sooner. People type it as they like.
     let typed = numbers[1].replace('-', "").to_lowercase();
