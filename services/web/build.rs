@@ -35,8 +35,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
             |_| format!("{} does not exist: run `npm ci` in services/web, as `cargo xtask` does", path.display());
         embedded.add(name, &fs::read(&path).map_err(missing)?)?;
     }
-    // The radius of a tile's corners is a quarter of its width; a mask may cut off all but a circle of 80 %, which holds
-    // the ticket. A link's preview shows the ticket at half the image's height.
+    // The radius of a tile's corners is a quarter of its width. A mask may cut off all but a circle of 80 %, which
+    // holds the ticket. A link's preview shows the ticket at half the image's height.
     for (name, size, units, tile) in [
         ("icon-180.png", (180, 180), 32.0, Tile::Full),
         ("icon-192.png", (192, 192), 32.0, Tile::Rounded(8.0)),

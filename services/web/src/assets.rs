@@ -1,5 +1,5 @@
-//! The style sheet, fonts, scripts and icons, embedded and compressed by the build script. Their paths contain a hash of the
-//! content, so browsers may cache them forever.
+//! The style sheet, fonts, scripts and icons, embedded and compressed by the build script. Their paths contain a hash of
+//! the content, so browsers may cache them forever.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;

@@ -67,10 +67,7 @@ pub(super) struct CheckoutPage {
 /// The notice that the order's price differs from the one that the buyer saw.
 pub(super) fn price_changed_notice(order: &OrderState) -> String {
     let each = if order.slots.len() == 1 { "" } else { " per seat" };
-    format!(
-        "The price changed while you were viewing it: it is now {}{each}. Pay only if you agree.",
-        format_price(&order.unit_price)
-    )
+    format!("The price changed while you were viewing it: it is now {}{each}. Pay only if you agree.", format_price(&order.unit_price))
 }
 
 pub(super) fn page(

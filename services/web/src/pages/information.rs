@@ -1,5 +1,5 @@
-//! GET /help, /terms, /privacy and /imprint: pages about the shop. Their texts are long, so each language has templates of
-//! its own.
+//! GET /help, /terms, /privacy and /imprint: pages about the shop. Their texts are long, so each language has templates
+//! of its own.
 
 use askama::Template;
 use axum::extract::State;
