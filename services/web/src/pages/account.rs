@@ -24,6 +24,7 @@ use crate::domain::form::{Fault, FormErrors};
 use crate::domain::moment::Moment;
 use crate::flows::await_version::await_version;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -96,11 +97,12 @@ struct AccountPage {
 
 impl AccountPage {
     fn name_faults(&self) -> Vec<Fault<'_>> {
-        self.name_errors.of_fields(&[("displayName", "Display name")])
+        self.name_errors.of_fields(&[("displayName", msg::account_display_name())])
     }
 
     fn password_faults(&self) -> Vec<Fault<'_>> {
-        self.password_errors.of_fields(&[("current", "Current password"), ("new", "New password")])
+        let fields = [("current", msg::account_current_password()), ("new", msg::account_new_password())];
+        self.password_errors.of_fields(&fields)
     }
 }
 
@@ -118,7 +120,7 @@ async fn page(state: &AppState, viewer: &Viewer, client: &ClientContext) -> Resu
     let user = user.ok_or_else(|| PageError::SignInRequired("/account".to_owned()))?;
     let sessions = state.services.send(&ListSessions { query: PageQuery::default() }, client).await?;
     Ok(AccountPage {
-        layout: Layout::new("Account", "Your display name, password and devices.", viewer),
+        layout: Layout::new(msg::account_title(), msg::account_description(), viewer),
         email: user.email,
         display_name: user.display_name,
         sessions: sessions.body.items,
@@ -153,7 +155,7 @@ pub(super) async fn account(
     page.layout.notice = rejected_parameters_message(&query.rejected);
     if !query.value.display_name.is_empty() {
         page.display_name = query.value.display_name;
-        page.layout.notice.get_or_insert_with(|| "Your new name is not saved yet.".to_owned());
+        page.layout.notice.get_or_insert_with(msg::account_name_unsaved);
     }
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }

@@ -24,6 +24,7 @@ use crate::domain::checkout::Phase;
 use crate::domain::order_view::{OrderView, is_unpaid};
 use crate::domain::show_notice::ShowNotice;
 use crate::flows::await_version::{await_version, get_or_await};
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
@@ -66,8 +67,7 @@ pub(super) struct CheckoutPage {
 
 /// The notice that the order's price differs from the one that the buyer saw.
 pub(super) fn price_changed_notice(order: &OrderState) -> String {
-    let each = if order.slots.len() == 1 { "" } else { " per seat" };
-    format!("The price changed while you were viewing it: it is now {}{each}. Pay only if you agree.", format_price(&order.unit_price))
+    msg::checkout_price_notice(order.slots.len(), format_price(&order.unit_price))
 }
 
 pub(super) fn page(
@@ -83,7 +83,7 @@ pub(super) fn page(
             notice,
             script: Some("checkout.js"),
             stripe_origin: Some(state.config.stripe_js_origin.clone()),
-            ..Layout::new("Checkout", "Pay for your tickets.", viewer).without_hold(order.id)
+            ..Layout::new(msg::checkout_title(), msg::checkout_description(), viewer).without_hold(order.id)
         },
         order: OrderView::new(order, payments),
         version: order.version,

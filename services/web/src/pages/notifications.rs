@@ -16,6 +16,7 @@ use crate::domain::notification::Notification;
 use crate::domain::open_hold::OpenHold;
 use crate::flows::collect_notifications::{News, collect_notifications};
 use crate::forms::ValidForm;
+use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::viewer::Viewer;
@@ -41,7 +42,7 @@ struct Bell<'a> {
 pub(super) async fn notifications(State(state): State<AppState>, viewer: Viewer) -> Result<Response, PageError> {
     let user = viewer.require_user("/notifications")?;
     let News { notifications, unread, .. } = collect_notifications(&state, &state.model.live().await?, user).await?;
-    let layout = Layout::new("Notifications", "News about your tickets and orders.", &viewer);
+    let layout = Layout::new(msg::notification_title(), msg::notification_description(), &viewer);
     let page = NotificationsPage { layout, notifications, unread };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }

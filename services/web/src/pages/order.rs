@@ -26,6 +26,7 @@ use crate::domain::poster::poster_path;
 use crate::domain::qr::Qr;
 use crate::domain::show_notice::ShowNotice;
 use crate::flows::await_version::{await_version, get_or_await};
+use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -71,7 +72,7 @@ pub(super) struct SeatPass {
 impl SeatPass {
     /// The pass with its QR code; `None` if the pass is too long for one.
     fn new(pass: &Pass) -> Option<Self> {
-        let name = pass.seat.as_ref().map_or_else(|| "Ticket".to_owned(), |name| format!("Seat {name}"));
+        let name = pass.seat.as_ref().map_or_else(msg::pass_ticket, msg::pass_seat);
         Some(Self { slot: pass.slot, name, code: Qr::encode(&pass.pass)? })
     }
 }
@@ -120,7 +121,7 @@ pub(super) async fn order(
         }
     }
     let page = OrderPage {
-        layout: Layout::new(&order.ticket.title, "Your order and your tickets.", &viewer),
+        layout: Layout::new(&order.ticket.title, msg::order_description(), &viewer),
         order: view,
         poster: poster_path(
             show.as_ref().map_or(order.show_id, |show| show.id),

@@ -12,6 +12,7 @@ use super::order::{EntryPass, fetch_passes, load_completed_order};
 use crate::client_context::ClientContext;
 use crate::domain::order_view::OrderView;
 use crate::domain::show_notice::ShowNotice;
+use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -43,7 +44,7 @@ pub(super) async fn pass(
     let page = PassPage {
         layout: Layout {
             script: Some("pass.js"),
-            ..Layout::new(&order.ticket.title, "Your pass, ready to show at the entrance.", &viewer)
+            ..Layout::new(&order.ticket.title, msg::pass_description(), &viewer)
         },
         order: OrderView::new(&order, &[]),
         // Nobody is let in to a show that does not take place.

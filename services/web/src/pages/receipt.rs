@@ -15,6 +15,7 @@ use crate::domain::listing_view::UNKNOWN_USER_NAME;
 use crate::domain::moment::Moment;
 use crate::domain::order_view::OrderView;
 use crate::domain::show_notice::ShowNotice;
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -46,7 +47,7 @@ impl ReceiptPage {
         let charged = captured.map_or(order.updated_at, |payment| payment.updated_at.min(order.updated_at));
         let moment = |at| Moment::new(at, &order.ticket.time_zone);
         Self {
-            layout: Layout::new("Receipt", "What you paid.", viewer),
+            layout: Layout::new(msg::receipt_title(), msg::receipt_description(), viewer),
             order: OrderView::new(order, &[]),
             notice: None,
             buyer,

@@ -16,6 +16,7 @@ use crate::client_context::ClientContext;
 use crate::domain::form::{Fault, FormErrors, safe_redirect_path};
 use crate::flows::await_version::poll_until;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -57,13 +58,18 @@ struct SignUpPage {
 
 impl SignUpPage {
     fn faults(&self) -> Vec<Fault<'_>> {
-        self.errors.of_fields(&[("email", "Email"), ("displayName", "Display name"), ("password", "Password")])
+        let fields = [
+            ("email", msg::sign_email()),
+            ("displayName", msg::sign_up_display_name()),
+            ("password", msg::sign_password()),
+        ];
+        self.errors.of_fields(&fields)
     }
 }
 
 fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
     let next = safe_redirect_path(&form.next).to_owned();
-    let layout = Layout::new("Sign up", "Create an account to buy and sell tickets.", viewer).leading_to(&next);
+    let layout = Layout::new(msg::sign_up_title(), msg::sign_up_description(), viewer).leading_to(&next);
     let holds = hold_intention::is_intended(&next);
     SignUpPage { layout, email: form.email, display_name: form.display_name, next, errors, holds }
 }
