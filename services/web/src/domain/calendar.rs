@@ -177,8 +177,9 @@ mod tests {
     use common::events::show::ShowStatus;
 
     use super::*;
-    use crate::domain::order_view::tests::sample;
+    use crate::domain::order_view::tests::{pair, sample};
     use crate::domain::show_notice::tests::show_of;
+    use crate::i18n::reader::{Locale, Reader};
 
     const PAGE: &str = "http://localhost:8080/orders/1";
 
@@ -313,5 +314,17 @@ mod tests {
         // The longest unfolded line, and one octet more.
         assert_eq!(folded(&"x".repeat(75)), format!("{}\r\n", "x".repeat(75)));
         assert_eq!(folded(&"x".repeat(76)), format!("{}\r\n x\r\n", "x".repeat(75)));
+    }
+
+    #[test]
+    fn description_is_in_the_readers_language() {
+        let order = pair(OrderStatus::Completed);
+        let lines =
+            Reader { locale: Locale::De, ..Reader::default() }.scope(|| unfolded(&calendar(&order, None, PAGE)));
+        let end = format!(
+            "\\nDeine Einlasscodes: {PAGE}\\nBestellung {}. Die Endzeit ist geschätzt\\, weil das Angebot keine nennt.",
+            OrderNumber::of(order.id)
+        );
+        assert!(lines.iter().any(|line| line.starts_with("DESCRIPTION:") && line.ends_with(&end)), "{lines:?}");
     }
 }

@@ -170,6 +170,7 @@ mod tests {
     use crate::domain::order_view::tests::{pair, sample};
     use crate::domain::seats::tests::{sample as listing, six_seats};
     use crate::domain::show_notice::tests::show_of;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn watcher_is_not_told_of_a_ticket_of_a_cancelled_show() {
@@ -196,13 +197,13 @@ mod tests {
         let told = |ticket: &TicketState, watch: &ShowWatch, freed, now| {
             Notification::from_watched_show(ticket, watch, freed, now).map(|told| (told.at, told.text))
         };
-        let text = |end: &str| format!("A ticket for Jazz & <b>Blues</b> at 125.50 USD {end}.");
+        let text = |end: &str| format!("A ticket for Jazz & <b>Blues</b> at $125.50 {end}.");
         assert_eq!(told(&ticket, &watch, None, now), None, "it was listed before");
         watch.since = ticket.created_at.minus(Duration::from_secs(1));
         assert_eq!(told(&ticket, &watch, None, now), Some((ticket.created_at, text("was listed"))));
         let from = Money { amount: 15_000, ..ticket.price.clone() };
         ticket.price_drop = Some(PriceDrop { from, at: drop_at });
-        let expected = Some((drop_at, text("is cheaper now, was 150.00 USD")));
+        let expected = Some((drop_at, text("is cheaper now, was $150.00")));
         assert_eq!(told(&ticket, &watch, None, now), expected);
         ticket.updated_at = later;
         assert_eq!(told(&ticket, &watch, None, now), expected, "an edit is no news");
@@ -227,7 +228,7 @@ mod tests {
         ticket.price.amount = 20_000;
         let orders = BTreeMap::from([(first.id, first.clone())]);
         let told: Vec<_> = Notification::from_sales(&ticket, &orders).into_iter().map(|it| (it.at, it.text)).collect();
-        let text = |price: &str| format!("Sold: 2 of 6 seats for Jazz & <b>Blues</b> for {price} USD.");
+        let text = |price: &str| format!("Sold: 2 of 6 seats for Jazz & <b>Blues</b> for ${price}.");
         assert_eq!(told, [(first.updated_at, text("251.00")), (ticket.updated_at, text("400.00"))]);
         assert!(Notification::from_sales(&six_seats(&[6]), &orders).is_empty());
     }
@@ -244,5 +245,48 @@ mod tests {
         ended.cancel_reason = Some(CancelReason::ShowCancelled);
         let heard = Notification::from_order(&ended, ended.updated_at).unwrap();
         assert!(heard.text.ends_with("Your hold has ended."), "{}", heard.text);
+    }
+
+    #[test]
+    fn texts_are_in_the_readers_language() {
+        let (bought, held) = (pair(OrderStatus::Completed), sample(OrderStatus::AwaitingPayment));
+        let mut ended = sample(OrderStatus::Cancelled);
+        ended.cancel_reason = Some(CancelReason::ShowCancelled);
+        let mut ticket = listing();
+        let (since, drop_at) = (ticket.created_at, ticket.created_at.plus(Duration::from_secs(1)));
+        ticket.price_drop = Some(PriceDrop { from: Money { amount: 15_000, ..ticket.price.clone() }, at: drop_at });
+        let now = drop_at.plus(Duration::from_secs(1));
+        let watch = ShowWatch { show: ticket.show_id, since, max: None };
+        let mut sold = six_seats(&[6]);
+        (sold.seats[0].status, sold.seats[0].order_id) = (TicketStatus::Sold, Some(OrderId::new()));
+        let told = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let mut told = Notification::from_sales(&sold, &BTreeMap::new());
+            told.extend([
+                Notification::from_order(&bought, now).unwrap(),
+                Notification::from_order(&held, held.created_at.max(held.expires_at.minus(EXPIRY_WARNING))).unwrap(),
+                Notification::from_order(&ended, now).unwrap(),
+                Notification::from_price_drop(&ticket, since).unwrap(),
+                Notification::from_release(&ticket, since, Some(now), now).unwrap(),
+                Notification::from_watched_show(&ticket, &watch, None, now).unwrap(),
+                Notification::from_watched_show(&ticket, &watch, Some(now), now).unwrap(),
+            ]);
+            told.into_iter().map(|it| it.text).collect::<Vec<_>>()
+        });
+        let title = "Jazz & <b>Blues</b>";
+        let number = OrderNumber::of(bought.id);
+        let expected = [
+            format!("Verkauft: 1 von 6 Plätzen für {title} zum Preis von 125,50\u{a0}$."),
+            format!("Bezahlt: Deine 2 Plätze für {title}, 251,00\u{a0}$. Bestellung {number}."),
+            format!(
+                "Deine Reservierung für {title} läuft gleich ab. Bezahle jetzt, um sie zu behalten. Bestellung {}.",
+                OrderNumber::of(held.id)
+            ),
+            format!("Abgesagt: {title} findet nicht statt. Deine Reservierung ist beendet."),
+            format!("Preis gesenkt: {title} kostet jetzt 125,50\u{a0}$ statt 150,00\u{a0}$."),
+            format!("Wieder verfügbar: {title} für 125,50\u{a0}$."),
+            format!("Günstiger: ein Ticket für {title} jetzt für 125,50\u{a0}$ statt 150,00\u{a0}$."),
+            format!("Wieder verfügbar: ein Ticket für {title} zum Preis von 125,50\u{a0}$."),
+        ];
+        assert_eq!(told, expected);
     }
 }

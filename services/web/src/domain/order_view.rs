@@ -207,9 +207,9 @@ pub(crate) mod tests {
         let order = pair(OrderStatus::Completed);
         let view = OrderView::new(&order, &[]);
         assert_eq!((view.seat.as_str(), view.quantity), ("Section A, row 3, seats 12, 13", 2));
-        assert_eq!((view.sum.as_str(), view.price.as_str()), ("2 × 125.50 USD = 251.00 USD", "251.00 USD"));
+        assert_eq!((view.sum.as_str(), view.price.as_str()), ("2 × $125.50 = $251.00", "$251.00"));
         assert_eq!(view.status_text, "Paid. The tickets are yours.");
-        assert_eq!(OrderView::new(&sample(OrderStatus::Completed), &[]).sum, "125.50 USD");
+        assert_eq!(OrderView::new(&sample(OrderStatus::Completed), &[]).sum, "$125.50");
     }
 
     fn minute(minute: u32) -> Timestamp {
@@ -276,7 +276,7 @@ pub(crate) mod tests {
         let expected = [
             "The ticket was held for you.",
             "Your card was declined. You were not charged.",
-            "Your card was charged 125.50 USD.",
+            "Your card was charged $125.50.",
             "Paid. The ticket is yours.",
         ];
         assert_eq!(texts, expected);
@@ -287,17 +287,14 @@ pub(crate) mod tests {
     fn voided_payment_without_authorization_mentions_no_funds() {
         let order = sample(OrderStatus::Cancelled);
         let voided = payment(&order, PaymentStatus::Voided, 5);
-        assert_eq!(
-            payment_sentence(&voided),
-            "The hold of 125.50 USD on your card was released. You were not charged."
-        );
+        assert_eq!(payment_sentence(&voided), "The hold of $125.50 on your card was released. You were not charged.");
         let unconfirmed = PaymentState { authorized_at: None, ..voided.clone() };
         assert_eq!(
             payment_sentence(&unconfirmed),
             "The payment was not confirmed with your bank. You were not charged."
         );
         let cancelled = PaymentState { status: PaymentStatus::Declined, ..voided };
-        assert!(payment_sentence(&cancelled).starts_with("The hold of 125.50 USD on your card was released"));
+        assert!(payment_sentence(&cancelled).starts_with("The hold of $125.50 on your card was released"));
     }
 
     #[test]
@@ -314,7 +311,7 @@ pub(crate) mod tests {
         let texts: Vec<_> = timeline(&order, &[refunded]).into_iter().map(|entry| entry.what).collect();
         assert_eq!(
             texts[1..],
-            ["Your card was charged 125.50 USD.", "Paid. The ticket is yours.", "25.50 USD was refunded."]
+            ["Your card was charged $125.50.", "Paid. The ticket is yours.", "$25.50 was refunded."]
         );
     }
 
@@ -371,7 +368,7 @@ pub(crate) mod tests {
         assert_eq!(text(CancelReason::Buyer, None), "Cancelled. You were not charged.");
         let price = Money { amount: 15_000, currency: "USD".parse().unwrap() };
         let refusal = Refusal { reason: RefusalReason::PriceChanged, price: Some(price) };
-        assert!(text(CancelReason::Refused, Some(refusal)).contains("now 150.00 USD"));
+        assert!(text(CancelReason::Refused, Some(refusal)).contains("now $150.00"));
         let refusal = Refusal { reason: RefusalReason::Begun, price: None };
         assert!(text(CancelReason::Refused, Some(refusal)).contains("has started"));
     }

@@ -76,6 +76,7 @@ mod tests {
 
     use super::*;
     use crate::domain::form::safe_redirect_path;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn hold_survives_the_way_through_the_forms() {
@@ -98,13 +99,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn failed_hold_says_what_can_be_done() {
-        let problem = |code: &str, quantities: &[usize]| Problem {
+    fn problem(code: &str, quantities: &[usize]) -> Problem {
+        Problem {
             kind: format!("urn:ticketing:problem:{code}"),
             quantities: quantities.to_vec(),
             ..Error::conflict("other", "In other words.").problem()
-        };
+        }
+    }
+
+    #[test]
+    fn failed_hold_says_what_can_be_done() {
         for (code, quantities, quantity, expected) in [
             ("no-seats", &[2, 4][..], Some(3), "3 seats together are no longer available. You can still buy 2 or 4"),
             ("no-seats", &[], Some(1), "A single seat is no longer available. Watch this listing"),
@@ -116,5 +120,27 @@ mod tests {
             let text = why_not_held(&problem(code, quantities), quantity);
             assert!(text.starts_with(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn german_reasons_have_no_english_texts() {
+        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            for (code, quantities, quantity, expected) in [
+                (
+                    "no-seats",
+                    &[2][..],
+                    Some(3),
+                    "3 Plätze nebeneinander sind nicht mehr verfügbar. Du kannst noch 2 kaufen",
+                ),
+                ("no-seats", &[], Some(1), "Ein einzelner Platz ist nicht mehr verfügbar. Beobachte"),
+                ("no-seats", &[], None, "Diese Plätze sind nicht mehr verfügbar. Beobachte"),
+                ("no-seats", &[2], None, "Diese Plätze sind nicht mehr verfügbar. Du kannst noch 2 kaufen"),
+                ("held-already", &[], None, "Du hast schon Plätze aus diesem Angebot reserviert."),
+                ("not-found", &[], None, "Dieses Angebot ist noch nicht bereit."),
+            ] {
+                let text = why_not_held(&problem(code, quantities), quantity);
+                assert!(text.starts_with(expected), "{text}");
+            }
+        });
     }
 }

@@ -189,6 +189,7 @@ pub(super) async fn calendar_file(
 pub(super) mod tests {
     use super::*;
     use crate::domain::order_view::tests::{pair, sample};
+    use crate::i18n::reader::{Locale, Reader};
 
     /// The passes of these seats, from slot 0.
     pub(in crate::pages) fn passes(names: &[Option<&str>]) -> EntryPass {
@@ -271,7 +272,7 @@ pub(super) mod tests {
                 "<strong>Seat 12</strong> <span class=\"quiet\">1 of 2</span>",
                 "id=\"seat-1\"",
                 "<strong>Seat 13</strong> <span class=\"quiet\">2 of 2</span>",
-                "2 × 125.50 USD = 251.00 USD",
+                "2 × $125.50 = $251.00",
                 "Paid. The tickets are yours.",
                 &codes[0],
                 &codes[1],
@@ -308,5 +309,34 @@ pub(super) mod tests {
             &["Cancelled. You were not charged.", "href=\"/tickets/the-ticket\""],
             &["/checkout/", ticket[0], ticket[1], ticket[2]],
         );
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        let (paid, unpaid) = german.scope(|| {
+            let passes = passes(&[Some("12"), None]);
+            let paid = html_of(&pair(OrderStatus::Completed), passes);
+            (paid, html_of(&pair(OrderStatus::AwaitingPayment), EntryPass::NotIssued))
+        });
+        let english =
+            ["Order ", "Your ", "Paid.", "When<", "Where<", "Price<", "Receipt", "View ", "Seat ", " of ", "QR code"];
+        check(
+            &paid,
+            &[
+                "Deine Tickets</h2>",
+                "data-say=\"Bezahlt. Die Tickets gehören dir.\"",
+                ">Bestätigt</span>",
+                "Bestellung TK-7F3K-29",
+                "Die Tickets wurden für dich reserviert.",
+                "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+                "<strong>Platz 12</strong> <span class=\"quiet\">1 von 2",
+                "<strong>Ticket</strong> <span class=\"quiet\">2 von 2",
+                "Jeder Einlasscode gilt für einen Platz",
+                "In den Kalender",
+            ],
+            &english,
+        );
+        check(&unpaid, &["Zahlung offen", "Deine Reservierung läuft bis ", "Zur Kasse"], &english);
     }
 }

@@ -204,6 +204,7 @@ mod tests {
 
     use super::*;
     use crate::domain::order_view::tests::sample;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_shows_its_values() {
@@ -225,7 +226,7 @@ mod tests {
             "<h2 id=\"upcoming\">Upcoming</h2>",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "Held for you. Pay before the hold ends.",
-            "Thursday, 1 January 2026, 05:15 EST (America/New_York)",
+            "Thu, Jan 1, 2026, 5:15\u{a0}AM\u{a0}EST",
             &format!("Order {}", OrderNumber::of(order.id)),
             &format!("href=\"/orders/{}\"", order.id),
             &format!("href=\"/checkout/{}\"", order.id),
@@ -248,5 +249,51 @@ mod tests {
         let html = page.render().unwrap();
         assert!(html.contains("We couldn’t find an order with the number TK-7F3K-29"), "{html}");
         assert!(html.contains("name=\"number\" value=\"TK-7F3K-29\""), "{html}");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let order = sample(OrderStatus::AwaitingPayment);
+        let page = |sections: Option<Section>| {
+            let page = OrdersPage {
+                layout: Layout::new(msg::order_list_title(), msg::order_list_description(), &Viewer::Guest),
+                number: "TK-7F3K-29".to_owned(),
+                sections: sections.into_iter().collect(),
+                is_cut: true,
+                is_continued: true,
+                next: Some("abc".to_owned()),
+            };
+            page.render().unwrap()
+        };
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let view = OrderView::new(&order, &[]);
+            let item = Item { order: view, version: 4, notice: None, begins: order.ticket.starts_at };
+            page(Section::of("upcoming", msg::order_list_upcoming(), vec![item])) + &page(None)
+        });
+        for part in [
+            "<h1>Meine Bestellungen</h1>",
+            ">Demnächst</h2>",
+            ">Zahlung offen<",
+            "<p class=\"price\">125,50\u{a0}$</p>",
+            "Wir haben keine Bestellung mit der Nummer TK-7F3K-29 gefunden.",
+            "rel=\"next\">Ältere<",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in [
+            "Order",
+            "orders<",
+            "Find<",
+            "For example",
+            "Your ",
+            "Only ",
+            "Upcoming",
+            "Go to",
+            "We ",
+            "Newest",
+            "Pages",
+        ] {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
     }
 }

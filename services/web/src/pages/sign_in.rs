@@ -180,6 +180,7 @@ pub(super) async fn sign_out(State(state): State<AppState>, client: ClientContex
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_keeps_the_email_but_no_password() {
@@ -226,6 +227,30 @@ mod tests {
             let query = serde_urlencoded::to_string([("next", next)]).unwrap();
             let query = LenientQuery::<NextQuery>::read(&query, &());
             assert_eq!(query.next(&headers, "http://localhost:8080"), expected, "{next} from {referer:?}");
+        }
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let hold = format!("/tickets/{}/hold?key=a", common::id::TicketId::new());
+            let errors = FormErrors::new("email", "fehlt");
+            let holding = page(&Viewer::Guest, String::new(), &hold, errors, true).render().unwrap();
+            let draft = page(&Viewer::Guest, String::new(), "/sell/drafts/a", FormErrors::default(), false);
+            holding + &draft.render().unwrap()
+        });
+        for part in [
+            "<h1>Anmelden</h1>",
+            "Melde dich an, um fortzufahren.",
+            "wir reservieren das Ticket für dich",
+            "Deine Angaben sind gespeichert.",
+            "<a href=\"#email\">E-Mail-Adresse</a>: Fehlt.",
+            ">Konto erstellen</a>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in ["Sign in", "Email", "Password", "Your ", "New here", "Create"] {
+            assert!(!html.contains(part), "{part} is in {html}");
         }
     }
 }
