@@ -11,6 +11,9 @@ const { order, key, amount, currency, trace, ...texts } = form?.dataset ?? {};
 
 const showError = (text) => { fault.textContent = text; fault.hidden = !text; follow(); };
 
+// Why a payment failed, in the language of the page if the page has a text for it; the API has them in English.
+const explain = ({ type = '', detail }) => form.getAttribute(`data-${type.split(':').pop()}`) ?? detail;
+
 // Renews an expired session, so that the buyer need not sign in while paying. Continues the trace of the hold, if any.
 const post = async (path, body, headers = {}) => {
   const once = () => fetch(path, {
@@ -78,9 +81,9 @@ const start = () => {
         // Our payment's status takes precedence, because Stripe's error depends on how far the payment had come.
         if (after.body.status === 'declined') showError(texts.notApproved);
         else if (acted.error) showError(acted.error.message);
-        else if (after.status !== 200) showError(after.body.detail ?? texts.notChecked);
+        else if (after.status !== 200) showError(explain(after.body) ?? texts.notChecked);
       } else if (response.status !== 201) {
-        showError(response.body.detail ?? (response.status >= 500 ? texts.unknown : texts.rejected));
+        showError(explain(response.body) ?? (response.status >= 500 ? texts.unknown : texts.rejected));
       }
       await reload();
     } catch {
