@@ -255,6 +255,10 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
     );
     assert_contains(&text.replace("\r\n ", ""), &[&format!("\r\nURL:http://localhost:8080{}\r\n", path(&placed))]);
 
+    let request = app.request("GET", &format!("{}/ticket.ics", path(&placed))).as_user(&ana);
+    let german = request.header("accept-language", "de-AT, en;q=0.5").send().await.expect(200).text();
+    assert_contains(&german.replace("\r\n ", ""), &["\\nDein Einlasscode: http://localhost:8080/orders/"]);
+
     // The names and the payment have not been replicated yet.
     let receipt = async || {
         let response = get(&app, &ana, &format!("{}/receipt", path(&placed))).await.expect(200);
