@@ -64,10 +64,7 @@ async fn checkout_is_visible_to_its_buyer_only() {
     app.request("GET", &checkout).send().await.expect(401);
     app.request("GET", &checkout).as_user(&eve).send().await.expect(404);
     let response = app.request("GET", &checkout).as_user(&ben).send().await.expect(200);
-    assert_contains(
-        &response.text(),
-        &["data-left=\"", "Pay $125.50", "https://js.stripe.com/v3/", "Release ticket"],
-    );
+    assert_contains(&response.text(), &["data-left=\"", "Pay $125.50", "https://js.stripe.com/v3/", "Release ticket"]);
     let policy = response.header("content-security-policy");
     assert!(policy.contains("https://js.stripe.com") && !policy.contains("unsafe"), "{policy}");
 }

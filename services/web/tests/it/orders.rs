@@ -265,10 +265,7 @@ async fn completed_order_has_a_calendar_file_and_a_receipt() {
         assert_page(&response);
         response.text()
     };
-    assert_contains(
-        &receipt().await,
-        &["a member of the marketplace", "$125.50", "$0.00", &placed.id.to_string()],
-    );
+    assert_contains(&receipt().await, &["a member of the marketplace", "$125.50", "$0.00", &placed.id.to_string()]);
     publish_listing(&app, &ticket).await;
     publish_user(&app, ana.id, "Ana Buyer").await;
     publish_user(&app, ticket.seller_id, "Ben Seller").await;
