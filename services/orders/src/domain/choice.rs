@@ -185,18 +185,21 @@ mod tests {
 
     #[test]
     fn default_quantity_is_the_smallest_that_is_free() {
+        // The sizes of the blocks, the slots that are taken, and those that are chosen.
+        type Case<'a> = (&'a [u8], &'a [Slot], &'a [Slot]);
         let buyer = UserId::new();
         let chosen = |sizes: &[u8], taken: &[Slot]| {
             let ticket = ticket_of(sizes);
             let open: Vec<_> = (!taken.is_empty()).then(|| order_of(&ticket, taken)).into_iter().collect();
             choose(Wish { blocks: &ticket.terms.blocks, quantity: None, buyer }, open.iter(), None)
         };
-        for (sizes, taken, expected) in [
-            (&[2, 2, 2][..], &[][..], &[0, 1][..]),
-            (&[3, 2][..], &[][..], &[3, 4][..]),
-            (&[3, 2][..], &[3, 4][..], &[0, 1, 2][..]),
-            (&[1, 1, 1][..], &[0][..], &[1][..]),
-        ] {
+        let table: [Case<'_>; 4] = [
+            (&[2, 2, 2], &[], &[0, 1]),
+            (&[3, 2], &[], &[3, 4]),
+            (&[3, 2], &[3, 4], &[0, 1, 2]),
+            (&[1, 1, 1], &[0], &[1]),
+        ];
+        for (sizes, taken, expected) in table {
             assert_eq!(chosen(sizes, taken), Ok(expected.to_vec()), "{sizes:?} {taken:?}");
         }
         assert_eq!(chosen(&[1, 1], &[0, 1]), Err(OrderError::TicketTaken.into()));
