@@ -1,5 +1,5 @@
 //! What real visitors do but the load generator does not: they use pages and the API at once, open two tabs, reload,
-//! return to forgotten tabs and answer 3-D Secure late.
+//! return to forgotten tabs and pass 3-D Secure late.
 
 use std::time::Duration;
 

@@ -76,7 +76,8 @@ impl<A: Aggregate> Store<A> {
         Ok(Swept::default())
     }
 
-    /// Finds documents with unpublished events, the oldest event first, whose first event is later than `after`.
+    /// Finds the next batch of documents with unpublished events, sorted by the time of their first event, which is
+    /// later than `after`.
     async fn find_unpublished(&self, after: Option<&str>, now: Timestamp) -> Result<Vec<OutboxDocument>, StoreError> {
         let mut filter = mongo::idle_since("outbox.0.time", now, GRACE);
         // The `$or` of `idle_since` does not suffice: the index is partial and requires `$exists`.

@@ -119,8 +119,8 @@ pub const OWNED: Invariant = Invariant {
     advice: "the owner lost what it had published: restore a newer backup, or let it write its state above that version",
 };
 
-/// Every listing names a show that exists and was not merged, a cancelled one only if the listing knows it, and one
-/// that was moved only if the listing is not for sale at another time.
+/// Every listing names a show that exists and was not merged into another one. If the show is cancelled, the listing
+/// can't be ordered. If the show was moved, a listing with all seats free is not for sale at another time.
 pub const SHOWS: Invariant = Invariant {
     number: 19,
     name: "shows",

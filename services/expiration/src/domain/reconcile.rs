@@ -196,7 +196,7 @@ mod tests {
         for history in [vec![Created, AwaitingPayment, Authorized, Completed], vec![Created, Cancelled]] {
             for first in &history {
                 for second in &history {
-                    // All events are delivered in order, after any two of them.
+                    // Delivers any two of the events first, and then all events in order.
                     let mut timer = None;
                     for status in [*first, *second].into_iter().chain(history.iter().copied()) {
                         let fired = reconcile(&mut timer, &OrderState { status, ..base.clone() }, at(5));

@@ -28,7 +28,8 @@ pub async fn record_refund_due(state: &AppState, order: &Order) -> Result<(), Er
         } else {
             state.refunds_due.add(order.id).await?;
         }
-        // Whoever stored the payment since it was read may have written or removed the entry before.
+        // The payment may have been changed since it was read, and the handler of that change may have updated the
+        // entry before this write. Then decide again.
         if is_refunded(state, payment_id).await? == refunded {
             return Ok(());
         }

@@ -79,7 +79,8 @@ pub(crate) async fn edit_listing(
         match change_listing(state, id, seller, if_match, |ticket| edit.apply(ticket)).await {
             Ok(edited) => {
                 if edit.show.is_some() {
-                    // Whoever changed the show since it was read may not have seen this listing.
+                    // The show may have been changed since it was read, and the spread of that change may have missed
+                    // this listing.
                     follow_show(state, id, Current::Unread, None).await?;
                 }
                 return Ok(edited);
