@@ -37,7 +37,7 @@ pub async fn assert_eventually(fleet: &TestFleet) -> Result<()> {
 }
 
 /// Polls until all invariants hold and nothing waits any more, for at most this time, and returns the violations that
-/// remain. No hold may have expired early, or as late as no fault explains.
+/// remain. No hold may have expired early, or later than the faults explain.
 pub async fn violations_at_rest(fleet: &TestFleet, timeout: Duration) -> Vec<String> {
     poll(fleet, timeout, |data| {
         let mut violations = all_violations(fleet, data);

@@ -1,6 +1,6 @@
-//! Checks that pods are confined: Pod Security's level `restricted` is enforced and nothing is warned of; and in
-//! `/proc`, that no process is root or has capabilities, that no root file system can be written, and that no pod has a
-//! token.
+//! Checks that pods are confined: Pod Security's level `restricted` is enforced, and our manifests cause no warning;
+//! and in `/proc`, that no process is root or has capabilities, that no root file system can be written, and that no
+//! pod has a token.
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
