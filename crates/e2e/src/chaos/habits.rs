@@ -206,7 +206,8 @@ impl Journey {
         }
     }
 
-    /// The buyer wants two seats, the other one four, of eight in pairs. Whoever gets seats pays for all of them.
+    /// The buyer wants two seats and the other buyer four, of a listing of eight seats in pairs. A buyer who gets seats
+    /// pays for all of them.
     async fn share(&self, ticket: TicketId) -> Result<&'static str> {
         let withdrawal = WithdrawListing { id: ticket };
         let (one, two, withdrawn) = tokio::join!(

@@ -1,8 +1,8 @@
 //! Records which completed orders have to be refunded because their show was cancelled, and which no longer have to.
 //!
 //! # Why
-//! Order, show and payment arrive in any order. Whoever stores one of them then compares all three, so that the last
-//! one sees the others.
+//! The changes of an order, its show and its payment may be stored in any sequence. After each of them, all three are
+//! compared, so that the comparison after the last one sees the others.
 
 use common::error::Error;
 use common::events::payment::PaymentState;

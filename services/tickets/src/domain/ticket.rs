@@ -342,7 +342,7 @@ impl Aggregate for Ticket {
 
     /// `None` if the seats of the payload contradict each other or its status. A payload lacks some of the state: what
     /// it lacks about the show comes with the show's next snapshot, and the records of earlier prices and of removed
-    /// seats begin anew.
+    /// seats start empty.
     fn from_payload(payload: TicketState) -> Option<Self> {
         let TicketTerms { id, title, venue, city, starts_at, time_zone, section, row, blocks } = payload.terms;
         let seats = Seats::from_payload(payload.seats)

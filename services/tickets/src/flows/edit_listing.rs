@@ -20,7 +20,8 @@ use crate::domain::ticket::{ListingDetails, SeatPlace, Ticket};
 use crate::domain::ticket_error::TicketError;
 use crate::state::AppState;
 
-/// Maximum number of attempts. Each failed one names one more thing that has to be looked up.
+/// Maximum number of attempts. An attempt fails if it turns out that a show or other listings have to be looked up
+/// first.
 const MAX_ATTEMPTS: usize = 8;
 
 /// Why an edit was not made.

@@ -27,8 +27,8 @@ pub(crate) async fn spread_show(state: &AppState, id: ShowId) -> Result<(), Erro
         let listings = listings_of(&state.tickets, id, &after).await?;
         let Some(last) = listings.last() else { return Ok(()) };
         after = last.id.to_string();
-        // Read the show after the listings: whoever changes it after this read then spreads that change, and finds the
-        // listings as they are written here.
+        // Read the show after the listings: a request that changes it after this read then spreads its change as well,
+        // and reads the listings as written here.
         let Some(show) = surviving_show(state, id).await? else { return Ok(()) };
         let following = listings
             .into_iter()

@@ -1,5 +1,5 @@
-//! Whoever reaches a port `admin` can change any entity, so only the pods of ticketctl may: no policy lets anything
-//! else in, and probes and monitors use the port `metrics`.
+//! A client of a port `admin` can change any entity. So no policy may admit anything but the pods of ticketctl to it,
+//! and probes and monitors use the port `metrics`.
 
 use serde_json::{Value, json};
 
