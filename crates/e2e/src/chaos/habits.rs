@@ -122,7 +122,7 @@ impl Journey {
         let ticket = match habit {
             Habit::DoubleClick => self.list_twice().await?,
             Habit::SharedListing => {
-                // A row of its own, because a seller can't list the same seat twice.
+                // A separate row, because a seller can't list the same seat twice.
                 let row = Text::non_blank(&key());
                 self.list(with_seats(NewListing { row, ..terms(1_000) }, &[2, 2, 2, 2])).await?
             }

@@ -1,4 +1,4 @@
-//! The admin routes: resync and raise. They have a port of their own, which only the operator's program may reach.
+//! The admin routes: resync and raise. They have a separate port, which only `ticketctl` may reach.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -112,7 +112,7 @@ pub const NO_BACKLOG: Invariant = Invariant {
     name: "no-backlog",
     advice: "look at the consumer's service and its log; list the dead letters with `ticketctl dead-letters list`",
 };
-/// Nothing was published that its owner does not have.
+/// The owner has every version that was published.
 pub const OWNED: Invariant = Invariant {
     number: 16,
     name: "owned",

@@ -54,7 +54,8 @@ async fn check_admission(cluster: &Cluster) -> Result<()> {
         serde_json::from_str(&kube.run(&["get", "namespace", NAMESPACE, "--output", "json"]).await?)?;
     let level = text(&namespace, LEVEL)?;
     ensure!(level == "restricted", "Pod Security enforces {level} in the namespace, not restricted");
-    // Not a privileged container, which some API servers refuse whatever Pod Security says.
+    // The pod uses the host's network. A privileged container would not do: some API servers refuse it whatever Pod
+    // Security says.
     let overrides = json!({ "apiVersion": "v1", "spec": { "hostNetwork": true } }).to_string();
     let run = ["run", "unconfined", "--image", IMAGE, "--dry-run=server", "--overrides", overrides.as_str()];
     let refused = kube.kubectl(&run).output().await?;

@@ -43,7 +43,7 @@ async fn sign_up_signs_in_and_publishes_an_event() {
     let events = app.events("auth").await;
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].kind.as_str(), events[0].entityversion), ("user.registered.v1", 0));
-    // No other fields: no email address, no hash.
+    // The event has no other fields: neither the email address nor the hash.
     assert_eq!(events[0].data, json!({ "id": id, "displayName": "Ana L", "createdAt": view["createdAt"] }));
 }
 

@@ -22,7 +22,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     .collect()
 }
 
-/// Whom other than ticketctl a policy lets reach the admin port.
+/// The clients other than ticketctl that a policy lets reach the admin port, each as a problem.
 fn strangers(policy: &Value, pod: &Pod<'_>, admin: u16, context: &Context<'_>) -> Vec<String> {
     let mut strangers = Vec::new();
     for rule in Direction::Ingress.rules(policy) {
