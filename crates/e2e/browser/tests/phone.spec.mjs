@@ -33,6 +33,37 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   expect(code.x + code.width).toBeLessThanOrEqual(page.viewportSize().width);
 });
 
+test('two seats together on a day, under 60 €, are found by their filters', async ({ page, newUser }) => {
+  const word = unique();
+  const seller = await newUser('Mara');
+  const startsAt = new Date(Date.now() + 3 * 86_400_000);
+  startsAt.setUTCHours(18, 0, 0, 0);
+  const day = startsAt.toISOString().slice(0, 10);
+  const list = (create, title, amount, more) => create(seller, {
+    title: `${title} ${word}`, startsAt: startsAt.toISOString(), price: { amount, currency: 'EUR' }, ...more,
+  });
+  const wanted = await list(createSix, 'Norma', 5_500);
+  await list(createSix, 'Dear', 6_100);
+  await list(createListing, 'Single', 4_000);
+  await list(createSix, 'Later', 4_000, { startsAt: new Date(startsAt.getTime() + 2 * 86_400_000).toISOString() });
+  await page.goto('/browse');
+  await page.getByRole('main').getByRole('searchbox').fill(word);
+  await page.getByLabel('Seats together').selectOption('2');
+  // As people type it: no currency is chosen.
+  await page.getByLabel('Maximum price').fill('60 €');
+  await page.getByLabel('Maximum price').press('Enter');
+  await expect(page.getByRole('article')).toHaveCount(2);
+  await page.getByRole('navigation', { name: 'Days' }).locator(`a[href*="from=${day}"]`).tap();
+  await expect(page.getByRole('article')).toHaveCount(1);
+  await expect(page.getByRole('article')).toContainText('€55.00, 6 left');
+  await card(page, wanted.title).getByRole('link', { name: wanted.title }).tap();
+  // The filters hold on the page of the show, and the number of seats on that of the listing.
+  await expect(page).toHaveURL(/\/shows\/.*quantity=2&max=60.*&currency=EUR$/);
+  await live(page, wanted).getByRole('link').tap();
+  await expect(page).toHaveURL(/quantity=2/);
+  await expect(page.getByRole('radio', { name: /^2 seats together/ })).toBeChecked();
+});
+
 test('two people buy two seats together each from one listing of six', async ({ newUser }) => {
   const [seller, ...buyers] = [await newUser('Mara'), await newUser('Ben'), await newUser('Olu')];
   const ticket = await createSix(seller, { title: `Elektra ${unique()}` });
@@ -54,7 +85,7 @@ test('two people buy two seats together each from one listing of six', async ({ 
     await pair.check();
     await page.getByRole('button', { name: 'Hold these seats' }).tap();
     await expect(page).toHaveURL(/\/checkout\//);
-    await expect(payButton(page)).toHaveText('Pay 178.00 EUR');
+    await expect(payButton(page)).toHaveText('Pay €178.00');
   }));
   const bought = [];
   for (const { page } of buyers) {
@@ -62,7 +93,7 @@ test('two people buy two seats together each from one listing of six', async ({ 
     await pay(page, CARDS.good);
     await expect(page.getByRole('heading', { name: 'The tickets are yours' })).toBeFocused();
     await page.getByRole('link', { name: 'View your tickets' }).tap();
-    await expect(page.getByRole('main')).toContainText('2 × 89.00 EUR = 178.00 EUR');
+    await expect(page.getByRole('main')).toContainText('2 × €89.00 = €178.00');
     const codes = page.getByRole('img', { name: /^QR code of your ticket/ });
     await expect(codes).toHaveCount(2);
     const names = await codes.evaluateAll((images) => images.map((image) => image.getAttribute('aria-label').match(/Seat (\d+)/)[1]));

@@ -69,6 +69,17 @@ pub(crate) fn read_amount(text: &str, currency: &Currency) -> Result<TypedAmount
     Ok(TypedAmount { money: Money { amount, currency: currency.clone() }, is_uncertain })
 }
 
+/// The currency that an amount is typed with, if its sign or code stands for one only.
+pub(crate) fn named_currency(text: &str) -> Option<Currency> {
+    let (before, _, after) = split_number(text.trim())?;
+    [before, after].into_iter().find_map(|sign| {
+        // `50,- EUR`
+        let sign = sign.trim().trim_start_matches(['-', '–', '—']).trim_start();
+        let known = SIGNS.iter().find(|(known, _)| known.eq_ignore_ascii_case(sign));
+        known.map_or(sign, |(_, codes)| *codes).to_ascii_uppercase().parse().ok()
+    })
+}
+
 /// What stands before the number, the number, and what stands after it. A number may begin with a separator, as in
 /// `.50`, if it stands alone or after a sign.
 fn split_number(text: &str) -> Option<(&str, &str, &str)> {
@@ -149,6 +160,24 @@ mod tests {
 
     fn currency(code: &str) -> Currency {
         code.parse().unwrap()
+    }
+
+    #[test]
+    fn currency_is_that_of_an_unambiguous_sign() {
+        for (text, expected) in [
+            (" 60 € ", Some("EUR")),
+            ("€60", Some("EUR")),
+            ("60,- eur", Some("EUR")),
+            ("49,90 zł", Some("PLN")),
+            ("US$ 60", Some("USD")),
+            ("60 $", None),
+            ("60 kr", None),
+            ("60", None),
+            ("€", None),
+            ("", None),
+        ] {
+            assert_eq!(named_currency(text), expected.map(currency), "{text}");
+        }
     }
 
     #[test]

@@ -165,7 +165,7 @@ async fn watcher_is_told_that_a_held_ticket_is_free_again() {
     publish(TicketChange::Reserved, next(TicketStatus::Reserved)).await;
     assert!(!news(&ben).await.contains("Available again"));
     publish(TicketChange::Released, next(TicketStatus::Available)).await;
-    let free = "Available again: Carmen for 125.50 USD.";
+    let free = "Available again: Carmen for $125.50.";
     assert_contains(&news(&ben).await, &[free, "Notifications, 1 unread"]);
     assert!(!news(&eve).await.contains(free));
     // Users who begin to watch it now are notified only after later holds. An edit is not a release.
@@ -225,7 +225,7 @@ async fn several_seats_are_chosen_held_and_released() {
     let response = post_form(&app, &format!("{at}/hold"), Some(&ben), &fields).await.expect(303);
     assert_eq!(response.header("location"), format!("/checkout/{}", held.id));
     let html = get(&format!("/checkout/{}", held.id), &ben).await;
-    assert_contains(&html, &["2 × 125.50 USD = 251.00 USD", "Seats 12, 13", "Pay 251.00 USD", "Release tickets"]);
+    assert_contains(&html, &["2 × $125.50 = $251.00", "Seats 12, 13", "Pay $251.00", "Release tickets"]);
     give(&mut ticket, held.id, &[0, 1], TicketStatus::Reserved);
     app.publish(TicketChange::Reserved, id, 1, ticket.clone()).await;
     assert_contains(
@@ -236,7 +236,7 @@ async fn several_seats_are_chosen_held_and_released() {
 
     // Seats that are released beside free ones are no news; those of a listing that had none are.
     post_form(&app, &format!("{at}/watch"), Some(&eve), &[]).await.expect(303);
-    let free = "Available again: Carmen for 125.50 USD.";
+    let free = "Available again: Carmen for $125.50.";
     let others = OrderId::new();
     for (version, change, order, slots, status, is_news) in [
         (2, TicketChange::Released, held.id, &[0, 1][..], TicketStatus::Available, false),
