@@ -54,7 +54,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     assert!(!html.contains("Stop watching"), "{html}");
     let response = post_form(&app, &watch, Some(&ben), &[("max", "60"), ("currency", "USD")]).await.expect(303);
     assert_eq!(response.header("location"), format!("{address}#watch"));
-    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 USD or less.", "Stop watching"]);
+    assert_contains(&get(&app, &address, &ben).await, &["for $60.00 or less.", "Stop watching"]);
     assert!(!get(&app, &address, &eve).await.contains("Stop watching"));
 
     app.clock.advance(Duration::from_secs(60));
@@ -143,7 +143,7 @@ async fn watch_follows_a_merged_show_until_it_is_cancelled() {
     let typed = [("max", "41"), ("currency", "EUR")];
     let response = post_form(&app, &format!("/shows/{}/watch", merged.id), Some(&ben), &typed).await.expect(303);
     assert_eq!(response.header("location"), format!("{address}#watch"));
-    assert_contains(&get(&app, &address, &ben).await, &["for 41.00 EUR or less."]);
+    assert_contains(&get(&app, &address, &ben).await, &["for €41.00 or less."]);
     assert_contains(&notifications(&app, &ben).await, &told[1..]);
     let watches = app.context.database.collection::<Document>("show_watches");
     assert_eq!(watches.count_documents(doc! { "user": ben.id.to_string() }).await.unwrap(), 1);
