@@ -70,8 +70,6 @@ show-watch-hint = Wir benachrichtigen dich, wenn ein Ticket höchstens zu diesem
 show-watch-sign-in = Dafür musst du dich zuerst anmelden.
 show-watching = Du beobachtest diese Veranstaltung. Wir benachrichtigen dich, wenn ein Ticket angeboten wird, egal zu welchem Preis.
 show-watching-up-to = Du beobachtest diese Veranstaltung. Wir benachrichtigen dich, wenn ein Ticket für höchstens { $price } angeboten wird.
-show-watch-zero = Der Preis muss höher als 0 sein.
-show-watch-unknown-currency = Wähle eine der Währungen.
 show-watch-too-many = Du beobachtest schon { $count } Veranstaltungen. Beende zuerst eine dieser Beobachtungen.
 
 # Was Käufer erfahren, wenn die Veranstaltung abgesagt oder verlegt wird.

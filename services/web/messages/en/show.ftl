@@ -70,8 +70,6 @@ show-watch-hint = We’ll notify you when a ticket at or below this price is lis
 show-watch-sign-in = You’ll need to sign in first.
 show-watching = You’re watching this show. We’ll notify you when a ticket is listed, at any price.
 show-watching-up-to = You’re watching this show. We’ll notify you when a ticket is listed for { $price } or less.
-show-watch-zero = The price must be more than 0.
-show-watch-unknown-currency = Choose one of the currencies.
 show-watch-too-many = You are already watching { $count } shows. Stop watching one of them first.
 
 # What a buyer is told when the show is cancelled or moved.

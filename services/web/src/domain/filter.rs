@@ -104,7 +104,9 @@ pub(crate) struct SearchParams {
 }
 
 /// Deserialises a parameter; a blank one is `None`.
-fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     non_blank(deserializer, str::parse)
 }
 

@@ -18,6 +18,7 @@ use crate::domain::show_view::{ShowView, id_in_path, show_path};
 use crate::domain::show_watch::{MAX_SHOW_WATCHES, ShowWatch, WatchForm, is_open};
 use crate::flows::find_show_watches::find_show_watches;
 use crate::forms::ValidForm;
+use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -60,7 +61,7 @@ pub(super) async fn place_watch(
     let (model, present) = (state.model.live().await?, found.show.id);
     let former = find_show_watches(state, &model, user, present).await?;
     if former.is_empty() && !has_room(state, &model, user, now).await? {
-        let message = format!("You are already watching {MAX_SHOW_WATCHES} shows. Stop watching one of them first");
+        let message = msg::show_watch_too_many(MAX_SHOW_WATCHES);
         return Ok(show::reject_watch(state, viewer, &found, StatusCode::CONFLICT, (form, message)).await?);
     }
     let since = former.iter().map(|watch| watch.since).min().unwrap_or(now);
