@@ -11,7 +11,7 @@ export const keptPasses = async () => {
   const found = [];
   for (const { url } of await passes.keys()) {
     const page = new DOMParser().parseFromString(await (await passes.match(url))?.text() ?? '', 'text/html');
-    const [title, time] = [page.querySelector('h1'), page.querySelector('time')];
+    const [title, time] = [page.querySelector('h1'), page.querySelector('time[datetime]')];
     if (!title || !time) continue;
     const startsAt = Date.parse(time.dateTime);
     found.push({ url, title: title.textContent, date: time.textContent, startsAt, isPast: startsAt + AFTER_START < Date.now() });
@@ -27,6 +27,8 @@ export const keepPasses = async (links, signal) => {
     const page = await fetch(pathname, { signal });
     if (page.ok && !page.redirected) await passes.put(pathname, page);
     if (page.status === 429) break;
+    // The session has ended elsewhere; see worker.js.
+    if (page.status === 401 && !page.headers.has('retry-after')) { await caches.delete('passes'); return; }
   }
   if ((await passes.keys()).length <= MAX_PASSES) return;
   for (const { url } of (await keptPasses()).slice(MAX_PASSES)) await passes.delete(url);

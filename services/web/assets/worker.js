@@ -18,6 +18,13 @@ self.addEventListener('install', (event) => {
   })());
 });
 
+// Loads a page. Passes go if the session has ended, also elsewhere; where that is not known, the page asks for a retry.
+const load = async (request) => {
+  const response = await fetch(request);
+  if (response.status === 401 && !response.headers.has('retry-after')) await caches.delete(PASSES);
+  return response;
+};
+
 // What is kept of an asset: a kept pass names the assets of its time, and those of another release are better than none.
 const keptAsset = async (pathname) => {
   const name = (path) => path.replace(/-[0-9a-f]+(?=\.\w+$)/, '');
@@ -29,7 +36,7 @@ const keptAsset = async (pathname) => {
 // The pass of an order, also in place of the order's page: the present one if it comes in time, else the kept one.
 const showPass = async (request, path) => {
   const kept = await caches.match(path);
-  const present = fetch(request).then(async (response) => {
+  const present = load(request).then(async (response) => {
     if (!kept || response.status < 500) {
       if (response.ok && new URL(request.url).pathname === path) await (await caches.open(PASSES)).put(path, response.clone());
       return response;
@@ -54,5 +61,5 @@ self.addEventListener('fetch', (event) => {
   if (order) { event.respondWith(showPass(request, `${order}/pass`)); return; }
   if (!isPage && !pathname.startsWith('/assets/')) return;
   const kept = () => (isPage ? caches.match('/offline') : keptAsset(pathname));
-  event.respondWith(fetch(request).catch(async () => (await kept()) ?? Response.error()));
+  event.respondWith((isPage ? load(request) : fetch(request)).catch(async () => (await kept()) ?? Response.error()));
 });

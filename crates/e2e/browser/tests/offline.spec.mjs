@@ -1,7 +1,7 @@
 // Loss and return of the network.
 import { expect, test } from '../fixture.mjs';
 import { buyTicket, createPayableOrder, cancelOrder, createListing } from '../users.mjs';
-import { live, markDocument, nav, isSameDocument } from '../steps.mjs';
+import { fillSignIn, live, markDocument, nav, isSameDocument } from '../steps.mjs';
 
 test('offline page is shown without a network, and leads back', async ({ page, context }) => {
   await page.goto('/');
@@ -37,7 +37,7 @@ test('assets of another release are replaced by those that are kept, and not kep
   await context.setOffline(false);
 });
 
-test('a pass that was bought is shown without a network, until its buyer signs out', async ({ newUser }) => {
+test('a pass that was bought is shown without a network, until the session ends', async ({ newUser }) => {
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
   const order = await buyTicket(buyer, await createListing(seller));
   const { page } = buyer;
@@ -77,6 +77,16 @@ test('a pass that was bought is shown without a network, until its buyer signs o
   await page.goto(`/orders/${order.id}/pass`);
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('You are offline');
   await context.setOffline(false);
+
+  // A session that was ended elsewhere takes them along.
+  await page.goto('/signin');
+  await fillSignIn(page, buyer);
+  await expect(nav(page, 'Sign in')).toHaveCount(0);
+  await page.goto(`/orders/${order.id}`);
+  await expect.poll(kept).toBe(1);
+  await context.clearCookies();
+  await page.goto('/orders');
+  await expect.poll(kept).toBe(0);
 });
 
 test('of more passes than are kept, those of the shows that are over longest go first', async ({ newUser }) => {

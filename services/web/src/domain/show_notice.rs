@@ -65,7 +65,7 @@ impl ShowNotice {
             Some(payment) if payment.is_refunded() => msg::show_notice_refunded(),
             _ => msg::show_notice_refunding(),
         };
-        let badge = Badge { text: msg::show_notice_badge(), class: "text-bg-secondary" };
+        let badge = Badge { text: msg::show_notice_badge(), class: "over" };
         OrderView { badge, status_text, has_pass: false, ..view }
     }
 

@@ -15,6 +15,8 @@ use super::poster::poster_path;
 use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
+/// From this number of seats on, few are left.
+const FEW: u64 = 4;
 /// Length of the text form of an id.
 const ID_LENGTH: usize = 36;
 
@@ -96,6 +98,11 @@ impl ShowView {
         self.status == ShowStatus::Moved
     }
 
+    /// Whether few seats are left, which a card points out.
+    pub(crate) fn is_scarce(&self) -> bool {
+        (1..=FEW).contains(&self.free)
+    }
+
     /// Whether its listings can be ordered.
     pub(crate) fn is_open(&self) -> bool {
         !self.is_cancelled() && !self.has_begun
@@ -161,6 +168,10 @@ pub(crate) mod tests {
         assert_eq!(view.poster, poster_path(found.show.id, Some(Category::Concert)));
         assert!(view.is_open() && !view.is_moved() && !view.is_cancelled());
         assert!(!ShowView::new(&found, found.show.starts_at).is_open(), "it has begun");
+        for (free, expected) in [(0, false), (1, true), (4, true), (5, false)] {
+            found.offer.free = free;
+            assert_eq!(ShowView::new(&found, now).is_scarce(), expected, "{free}");
+        }
         found.offer = Offer::default();
         assert_eq!(ShowView::new(&found, now).from, "");
         found.show.state.status = ShowStatus::Moved;

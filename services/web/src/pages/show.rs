@@ -206,9 +206,8 @@ fn page(
     let description = format!("{}, {}.", show.place, show.starts_at.text);
     let [address, image] = [&show.path, &show.poster].map(|path| format!("{}{path}", state.public_url));
     let structured_data = structured_data::event(found, tickets, (&address, &image), show.is_open());
-    let (canonical, image) = (Some(address), Some(image));
     ShowPage {
-        layout: Layout { canonical, image, ..Layout::new(&show.title, description, viewer) },
+        layout: Layout { canonical: Some(address), ..Layout::new(&show.title, description, viewer) },
         structured_data,
         watch: WatchPanel::new(watch, currencies.iter().chain(&state.config.currencies).cloned()),
         has_max: show_rows::has_several_prices(tickets),
