@@ -1,13 +1,12 @@
 //! GET /shows/{show}: the page of a show with the listings that are for sale.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use common::aggregate::Versioned;
 use common::error::Error;
-use common::events::show::ShowState;
 use common::events::ticket::TicketState;
 use common::id::{ShowId, UserId};
 use common::money::Currency;
@@ -24,12 +23,11 @@ use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
 use crate::domain::show_watch::{ShowWatch, WatchForm, WatchPanel};
 use crate::domain::structured_data;
-use crate::flows::await_version::get_or_await;
+use crate::flows::find_show::find_show;
 use crate::flows::find_show_watches::find_show_watches;
 use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
-use crate::store::model::Replicas;
 use crate::store::{lists, offers};
 use crate::viewer::Viewer;
 
@@ -108,7 +106,7 @@ pub(super) async fn show(
     params: LenientQuery<ShowParams>,
 ) -> Result<Response, Error> {
     let id = id_in_path(&segment).ok_or(Error::NotFound)?;
-    let found = find(&state, id).await?;
+    let found = find_show(&state, id).await?;
     let path = show_path(&found.show);
     if path.strip_prefix("/shows/") != Some(segment.as_str()) {
         // Temporary, since a show may get its former title back.
@@ -133,16 +131,6 @@ pub(super) async fn reject_watch(
     layout::respond(status, &page.layout, &page)
 }
 
-/// The show with this id, or the one that it was merged into. One that was just created is awaited.
-pub(super) async fn find(state: &AppState, id: ShowId) -> Result<ShowOffer, Error> {
-    let model = state.model.live().await?;
-    if let Some(found) = present_show(&model, id).await? {
-        return Ok(found);
-    }
-    get_or_await::<ShowState>(state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
-    present_show(&model, id).await?.ok_or(Error::NotFound)
-}
-
 async fn load_page(
     state: &AppState,
     viewer: &Viewer,
@@ -157,19 +145,6 @@ async fn load_page(
         None => Vec::new(),
     };
     Ok(page(state, viewer, found, &tickets, &sellers, params, watches.first()))
-}
-
-/// The show with this id, or the one that it was merged into, which may have been merged too.
-async fn present_show(model: &Replicas, id: ShowId) -> Result<Option<ShowOffer>, Error> {
-    let (mut found, mut passed) = (offers::show_by_id(model, id).await?, BTreeSet::from([id]));
-    while let Some(other) = found.as_ref().and_then(|found| found.show.merged_into) {
-        // `tickets` makes no circle of merges.
-        if !passed.insert(other) {
-            break;
-        }
-        found = offers::show_by_id(model, other).await?;
-    }
-    Ok(found)
 }
 
 fn page(

@@ -16,6 +16,7 @@ use super::layout::see_other;
 use super::show;
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
 use crate::domain::show_watch::{MAX_SHOW_WATCHES, ShowWatch, WatchForm, is_open};
+use crate::flows::find_show::find_show;
 use crate::flows::find_show_watches::find_show_watches;
 use crate::forms::ValidForm;
 use crate::i18n::msg;
@@ -47,7 +48,7 @@ pub(super) async fn place_watch(
     form: WatchForm,
 ) -> Result<Response, PageError> {
     let Some(user) = viewer.id() else { return Ok(sign_in_first(id, &form)) };
-    let (found, now) = (show::find(state, id).await?, state.clock.now());
+    let (found, now) = (find_show(state, id).await?, state.clock.now());
     if !ShowView::new(&found, now).is_open() {
         // Its page says why there is nothing to watch.
         return Ok(see_other(&show_path(&found.show)));
@@ -95,7 +96,7 @@ pub(super) async fn unwatch(
 ) -> Result<Response, PageError> {
     let id = id_in_path(&segment).ok_or(Error::NotFound)?;
     let Some(user) = viewer.id() else { return Ok(see_other(&format!("/signin?next=/shows/{id}"))) };
-    let found = show::find(&state, id).await?;
+    let found = find_show(&state, id).await?;
     let watches = find_show_watches(&state, &state.model.live().await?, user, found.show.id).await?;
     state.show_watches.remove(user, watches.iter().map(|watch| watch.show)).await?;
     Ok(see_other(&show_path(&found.show)))
