@@ -200,11 +200,11 @@ async fn guests_watch_is_stored_after_sign_in() {
     let address = show_path(&show_of(&ticket));
     assert_eq!(response.header("location"), format!("{address}#watch"));
     assert!(response.header("set-cookie").starts_with("access="));
-    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 EUR or less."]);
+    assert_contains(&get(&app, &address, &ben).await, &["for €60.00 or less."]);
     // Following such a link changes nothing.
     let response = app.request("GET", &format!("{watch}?max=1&currency=EUR")).as_user(&ben).send().await.expect(303);
     assert_eq!(response.header("location"), format!("/shows/{}", ticket.show_id));
-    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 EUR or less."]);
+    assert_contains(&get(&app, &address, &ben).await, &["for €60.00 or less."]);
     let unknown = format!("/shows/{}/watch", ticket.terms.id);
     app.clock.advance(Duration::from_secs(60));
     post_form(&app, &unknown, Some(&ben), &[]).await.expect(404);
