@@ -30,6 +30,8 @@ async fn selections_are_sorted_by_start_and_by_listing_time() {
         ],
     );
     assert_eq!((selection(&html, "Coming up"), selection(&html, "Just added")), (None, None));
+    let german = app.request("GET", "/").header("accept-language", "de-AT").send().await.expect(200).text();
+    assert_contains(&german, &["<h1>Tickets von Leuten", "Gerade werden keine Tickets angeboten.", "lang=\"de\""]);
     // Ids increase with the time of creation.
     let (later, sooner) = (listing(&app, "Later Show", 60), listing(&app, "Sooner Show", 5));
     let gone: Vec<_> = [TicketStatus::Reserved, TicketStatus::Sold, TicketStatus::Withdrawn]
