@@ -20,9 +20,9 @@ show-summary = { $count ->
     [one] { $count } Ticket
    *[other] { $count } Tickets, günstigste zuerst
 }
-show-summary-by-currency = { $count } Tickets, günstigste zuerst je Währung
+show-summary-by-currency = { $count } Tickets, in jeder Währung die günstigsten zuerst
 show-summary-some = { $count } von { $all } Tickets, günstigste zuerst
-show-summary-some-by-currency = { $count } von { $all } Tickets, günstigste zuerst je Währung
+show-summary-some-by-currency = { $count } von { $all } Tickets, in jeder Währung die günstigsten zuerst
 show-per-seat = pro Platz
 show-seat-unspecified = Platz nicht angegeben
 show-at-face-value = zum Originalpreis
