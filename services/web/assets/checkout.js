@@ -8,6 +8,13 @@ const button = form?.querySelector('button');
 const fault = document.getElementById('fault');
 const { order, key, amount, currency, trace } = form?.dataset ?? {};
 
+// Why a payment failed, in the language of the page; the API has it in English.
+const problems = JSON.parse(document.getElementById('problems')?.textContent ?? '{}');
+const explain = ({ type = '', params = {} }) => {
+  const code = type.split(':').pop();
+  return problems[`${code}/${params.reason ?? params.limit}`] ?? problems[code];
+};
+
 const showError = (text) => { fault.textContent = text; fault.hidden = !text; follow(); };
 
 // Renews an expired session, so that the buyer need not sign in while paying. Continues the trace of the hold, if any.
@@ -77,9 +84,9 @@ const start = () => {
         // Our payment's status takes precedence, because Stripe's error depends on how far the payment had come.
         if (after.body.status === 'declined') showError('Your bank did not approve the payment. You were not charged. Try again or use another card.');
         else if (acted.error) showError(acted.error.message);
-        else if (after.status !== 200) showError(after.body.detail ?? 'We couldn’t check the payment. Reload the page.');
+        else if (after.status !== 200) showError(explain(after.body) ?? 'We couldn’t check the payment. Reload the page.');
       } else if (response.status !== 201) {
-        showError(response.body.detail ?? (response.status >= 500
+        showError(explain(response.body) ?? (response.status >= 500
           ? 'We don’t know yet whether your payment went through. Check your order above before you try again.'
           : 'The payment didn’t go through. You were not charged. Try again.'));
       }

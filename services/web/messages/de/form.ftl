@@ -42,6 +42,7 @@ form-seats-quantity = Lass das Feld leer oder gib die Zahl der genannten Plätze
 form-split-odd = Wähle eine andere Aufteilung: Eine ungerade Zahl von Plätzen lässt sich nicht paarweise verkaufen.
 form-split-one-seat = Wähle eine andere Aufteilung: Es ist nur ein Platz.
 form-split-sizes = Gib Gruppengrößen ein, die zusammen die Zahl der Plätze ergeben.
+form-positive = Gib einen Betrag über 0 ein.
 form-amount-malformed = Gib einen Betrag wie { $example } ein.
 form-amount-currency = Gib einen Betrag in { $currency } ein, der gewählten Währung, und nicht in { $sign }.
 form-amount-whole = Gib einen ganzen Betrag ein: { $currency } hat keine Nachkommastellen.

@@ -42,6 +42,7 @@ form-seats-quantity = Leave this empty, or enter the number of seats that you na
 form-split-odd = Choose another way: an odd number of seats can’t be sold in pairs.
 form-split-one-seat = Choose another way: there is only one seat.
 form-split-sizes = Enter sizes that add up to the number of seats.
+form-positive = Enter an amount above 0.
 form-amount-malformed = Enter an amount such as { $example }.
 form-amount-currency = Enter an amount in { $currency }, the chosen currency, and not in { $sign }.
 form-amount-whole = Enter a whole amount: { $currency } has no decimals.

@@ -221,7 +221,8 @@ fn known_field_message(error: &FieldError) -> Option<String> {
 }
 
 /// Why a payment may fail, as a JSON object for the script of the checkout: the sentence by the problem's code, followed
-/// by `/` and the reason or the limit, if the problem has one.
+/// by `/` and the reason or the limit, if the problem has one. The script itself explains other problems: whether the
+/// buyer may have been charged depends on their status.
 pub(crate) fn payment_texts() -> String {
     let cards = CARD_REASONS.map(|reason| (format!("card-declined/{reason}"), card_detail(reason)));
     let others = [
@@ -229,8 +230,6 @@ pub(crate) fn payment_texts() -> String {
         ("hold-expired", msg::problem_hold_expired()),
         ("idempotency-mismatch", msg::problem_idempotency_mismatch()),
         ("in-flight", msg::problem_in_flight()),
-        ("invalid", msg::problem_invalid()),
-        ("not-found", msg::problem_not_found()),
         ("order-being-paid", msg::problem_order_being_paid()),
         ("order-closed", msg::problem_order_closed()),
         ("order-not-confirmed", msg::problem_order_unconfirmed()),
