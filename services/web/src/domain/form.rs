@@ -17,7 +17,7 @@ use common::validate;
 use serde::{Deserialize, Serialize};
 use validator::ValidationErrors;
 
-use super::problem_text::{detail, field_message};
+use super::problem_text::{detail, field_message, sentence};
 use crate::i18n::msg;
 
 /// Error messages by form field; errors of the whole form are under the empty name, so they are stored as pairs.
@@ -100,12 +100,6 @@ impl FormErrors {
         }
         errors
     }
-}
-
-/// `must be so`, as services put it, becomes `Must be so.`
-pub(crate) fn sentence(message: &str) -> String {
-    let text = capitalized(message.trim());
-    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
 /// The text with its first letter in upper case.

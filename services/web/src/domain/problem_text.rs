@@ -8,8 +8,6 @@
 use common::problem::{FieldError, Problem};
 use common::seats::MAX_SEATS;
 
-use super::form::sentence;
-use super::seats::alternatives;
 use crate::i18n::msg;
 use crate::i18n::price::format_price;
 use crate::i18n::reader::{self, Language};
@@ -105,7 +103,7 @@ fn order_detail(problem: &Problem) -> Option<String> {
         "seats-taken" => msg::problem_seats_taken(),
         "price-out-of-range" => msg::problem_price_out_of_range(),
         "no-seats" if problem.quantities.is_empty() => msg::problem_no_seats(),
-        "no-seats" => msg::problem_no_seats_together(alternatives(&problem.quantities)),
+        "no-seats" => msg::problem_no_seats_together(),
         "order-unconfirmed" | "order-not-confirmed" => msg::problem_order_unconfirmed(),
         "order-unpaid" => msg::problem_order_unpaid(),
         "order-authorized" => msg::problem_order_authorized(),
@@ -218,6 +216,14 @@ fn known_field_message(error: &FieldError) -> Option<String> {
         "split-sizes" => msg::form_split_sizes(),
         _ => return None,
     })
+}
+
+/// `must be so`, as services put it, becomes `Must be so.`
+pub(crate) fn sentence(message: &str) -> String {
+    let mut letters = message.trim().chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    let text: String = first.chain(letters).collect();
+    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
 /// Why a payment may fail, as a JSON object for the script of the checkout: the sentence by the problem's code, followed

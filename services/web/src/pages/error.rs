@@ -56,9 +56,14 @@ pub(crate) fn page(problem: &Problem) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
     use std::time::Duration;
+    use std::{fs, io};
 
     use common::error::{Error, Rejection};
+    use common::money::Money;
+    use common::problem::Params;
 
     use super::*;
     use crate::i18n::reader::{Locale, Reader};
@@ -117,6 +122,67 @@ mod tests {
         {
             let html = render(&error);
             assert!(english.iter().all(|text| !html.contains(text)), "{html}");
+        }
+    }
+
+    /// Adds the problem codes in the sources below a folder. A file that chooses a code before it makes the problem has
+    /// only codes among its texts in kebab case.
+    fn collect_codes(folder: &Path, codes: &mut BTreeSet<String>) -> io::Result<()> {
+        let is_code = |text: &&str| {
+            let is_letter = |letter: char| letter.is_ascii_lowercase() || letter == '-';
+            text.contains('-') && text.chars().all(is_letter) && !text.starts_with('-') && !text.ends_with('-')
+        };
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                collect_codes(&path, codes)?;
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.ends_with(".rs") || name.ends_with("tests.rs") {
+                continue;
+            }
+            let source = fs::read_to_string(&path)?;
+            let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+            for call in ["Rejection::new(", "Error::conflict(", "Self::conflict("] {
+                for arguments in source.split(call).skip(1).map(str::trim_start) {
+                    match arguments.strip_prefix('"') {
+                        Some(literal) => codes.extend(literal.split('"').next().map(str::to_owned)),
+                        None => codes.extend(source.split('"').filter(is_code).map(str::to_owned)),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_code_of_a_service_has_a_text_in_every_language() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut codes = BTreeSet::new();
+        for source in
+            ["services/auth", "services/orders", "services/payments", "services/tickets", "services/expiration"]
+        {
+            collect_codes(&root.join(source).join("src"), &mut codes).unwrap();
+        }
+        for source in ["crates/common", "crates/platform"] {
+            collect_codes(&root.join(source).join("src"), &mut codes).unwrap();
+        }
+        for known in ["card-declined", "over-cap", "ticket-taken", "too-many-holds", "not-found", "in-flight"] {
+            assert!(codes.contains(known), "{known} is not in {codes:?}");
+        }
+        let usd = Money { amount: 5_500, currency: "USD".parse().unwrap() };
+        let params = Params::from(&usd).with("percent", 10).with("seat", "12").with("retryAfter", 90);
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        for code in codes {
+            let kind = format!("urn:ticketing:problem:{code}");
+            let unknown = "In other words.".to_owned();
+            let problem = Problem { kind, detail: unknown, params: params.clone(), ..Error::NotFound.problem() };
+            let english = problem_text::detail(&problem);
+            assert_ne!(english, problem.detail, "{code} has no text");
+            assert!(!english.contains('\'') && !english.contains('{'), "{code}: {english}");
+            let german = german.clone().scope(|| problem_text::detail(&problem));
+            assert!(german != english && german != problem.detail && !german.contains('{'), "{code}: {german}");
         }
     }
 }
