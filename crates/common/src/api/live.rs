@@ -10,8 +10,8 @@ use validator::Validate;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate)]
 pub struct VersionReport {
     /// The version of each topic: `ticket:` or `order:` with an id; `show:` or `list:` with the id of a show and the
-    /// revision of what it has for sale; or `me` with the number of unread notifications. `live.js` reports no more
-    /// than this.
+    /// revision of what it has for sale, `show:` also with `:2` for what sells two seats together; or `me` with the
+    /// number of unread notifications. `live.js` reports no more than this.
     #[serde(rename = "watch")]
     #[validate(length(max = 120))]
     pub versions: BTreeMap<String, u64>,

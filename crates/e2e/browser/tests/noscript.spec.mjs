@@ -35,7 +35,7 @@ test('browse, sign in, hold and cancel', async ({ page }) => {
 
   await page.goto('/orders');
   await page.getByRole('link', { name: ticket.title, exact: true }).click();
-  await expect(page.getByRole('main')).toContainText('89.00 EUR');
+  await expect(page.getByRole('main')).toContainText('€89.00');
   await expect(page.getByRole('region', { name: 'Your hold' })).toContainText(/^Held for you 1[45]:\d\d · Pay$/);
   await page.goBack();
   await page.goBack();

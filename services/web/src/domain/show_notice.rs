@@ -64,7 +64,7 @@ impl ShowNotice {
             Some(payment) if payment.is_refunded() => "The charge is refunded in full.",
             _ => "You will get a full refund.",
         };
-        let badge = Badge { text: "Show cancelled", class: "text-bg-secondary" };
+        let badge = Badge { text: "Show cancelled".to_owned(), class: "over" };
         OrderView { badge, status_text: format!("The show has been cancelled. {charge}"), has_pass: false, ..view }
     }
 

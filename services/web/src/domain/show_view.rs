@@ -7,19 +7,22 @@ use common::id::ShowId;
 use common::money::Money;
 use common::timestamp::Timestamp;
 
+use super::filter::{Filter, SearchParams};
 use super::listing_view::{category_label, place};
 use super::moment::Moment;
 use super::offer::ShowOffer;
 use super::poster::poster_path;
 use crate::i18n::price::format_price;
 
+/// From this number of seats on, few are left.
+const FEW: u64 = 4;
 /// Length of the text form of an id.
 const ID_LENGTH: usize = 36;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShowView {
     pub id: String,
-    /// URL path of its page.
+    /// URL path of its page, with the filters that a search has chosen.
     pub path: String,
     /// URL path of its poster.
     pub poster: String,
@@ -34,6 +37,8 @@ pub(crate) struct ShowView {
     pub has_begun: bool,
     /// Number of seats that are for sale.
     pub free: u64,
+    /// The number of seats that the counted listings sell together; `None` if all listings are counted.
+    pub quantity: Option<u8>,
     /// `€46.00`, or `€46.00 or $50.00`; empty if nothing is for sale.
     pub from: String,
     /// The price of a listing that became cheaper, and its price before; only where that is the reason to show the
@@ -63,6 +68,7 @@ impl ShowView {
             cancel_reason: format!("{reason}{end}"),
             has_begun: now >= show.starts_at,
             free: offer.free,
+            quantity: None,
             from: from.join(" or "),
             drop: None,
             version: found.show.version,
@@ -77,12 +83,23 @@ impl ShowView {
         Self { drop, ..self }
     }
 
+    /// The view as a result of a search, which leads to the listings that the search asks for.
+    #[must_use]
+    pub(crate) fn found_by(self, params: &SearchParams, filter: &Filter) -> Self {
+        Self { path: format!("{}{}", self.path, params.listings_query(filter)), quantity: filter.quantity, ..self }
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.status == ShowStatus::Cancelled
     }
 
     pub(crate) fn is_moved(&self) -> bool {
         self.status == ShowStatus::Moved
+    }
+
+    /// Whether few seats are left, which a card points out.
+    pub(crate) fn is_scarce(&self) -> bool {
+        (1..=FEW).contains(&self.free)
     }
 
     /// Whether its listings can be ordered.
@@ -150,6 +167,10 @@ pub(crate) mod tests {
         assert_eq!(view.poster, poster_path(found.show.id, Some(Category::Concert)));
         assert!(view.is_open() && !view.is_moved() && !view.is_cancelled());
         assert!(!ShowView::new(&found, found.show.starts_at).is_open(), "it has begun");
+        for (free, expected) in [(0, false), (1, true), (4, true), (5, false)] {
+            found.offer.free = free;
+            assert_eq!(ShowView::new(&found, now).is_scarce(), expected, "{free}");
+        }
         found.offer = Offer::default();
         assert_eq!(ShowView::new(&found, now).from, "");
         found.show.state.status = ShowStatus::Moved;

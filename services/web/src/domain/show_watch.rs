@@ -9,7 +9,7 @@ use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::amount::{format_amount, read_amount};
+use super::amount::{format_typed_amount, read_amount};
 use super::form::FormErrors;
 use crate::i18n::msg;
 
@@ -91,7 +91,7 @@ impl WatchPanel {
         let mut currencies: Vec<_> = max.map(|max| max.currency.clone()).into_iter().chain(currencies).collect();
         currencies.retain(|currency| seen.insert(currency.clone()));
         let form = WatchForm {
-            max: max.map(format_amount).unwrap_or_default(),
+            max: max.map(format_typed_amount).unwrap_or_default(),
             currency: currencies.first().map(ToString::to_string).unwrap_or_default(),
         };
         Self { current: watch.map(ShowWatch::sentence), form, errors: FormErrors::default(), currencies }

@@ -1,4 +1,4 @@
-//! GET /manifest.webmanifest: name, icon and colours of the shop on a home screen.
+//! GET /manifest.webmanifest: name, icons and colours of the shop on a home screen.
 
 use axum::response::{IntoResponse, Response};
 use http::header;
@@ -18,7 +18,7 @@ struct Manifest {
     display: &'static str,
     theme_color: &'static str,
     background_color: &'static str,
-    icons: [Icon; 1],
+    icons: [Icon; 4],
 }
 
 #[derive(Serialize)]
@@ -43,14 +43,23 @@ pub(super) async fn manifest() -> Response {
         // With the browser's own Back, which some pages rely on.
         display: "minimal-ui",
         // The same as in base.html and in style.css.
-        theme_color: "#5b2a86",
-        background_color: "#fdfcfa",
-        icons: [Icon { src: assets::path("icon.svg"), sizes: "any", kind: "image/svg+xml", purpose: "any" }],
+        theme_color: "#fffdf9",
+        background_color: "#faf6ef",
+        icons: [
+            icon("icon.svg", "any", "image/svg+xml", "any"),
+            icon("icon-192.png", "192x192", "image/png", "any"),
+            icon("icon-512.png", "512x512", "image/png", "any"),
+            icon("icon-maskable.png", "512x512", "image/png", "maskable"),
+        ],
     };
     let headers = [
         (header::CONTENT_TYPE, "application/manifest+json"),
-        // It names the icon of this version.
+        // It names the icons of this version.
         (header::CACHE_CONTROL, "public, max-age=3600"),
     ];
     (headers, serde_json::to_string(&manifest).unwrap_or_default()).into_response()
+}
+
+fn icon(name: &str, sizes: &'static str, kind: &'static str, purpose: &'static str) -> Icon {
+    Icon { src: assets::path(name), sizes, kind, purpose }
 }

@@ -48,5 +48,10 @@ mod tests {
     fn template_says_what_to_do() {
         let html = OfflinePage { layout: Layout::anonymous("You are offline", "About") }.render().unwrap();
         assert!(html.contains("<h1>You are offline</h1>") && html.contains("Try again"), "{html}");
+        // The script fills these lists. Without a pass they are not shown.
+        for id in ["kept", "kept-past"] {
+            assert!(html.contains(&format!("<section id=\"{id}\" hidden")), "{html}");
+            assert!(html.contains(&format!("<h2 id=\"{id}-heading\">Passes")), "{html}");
+        }
     }
 }

@@ -17,7 +17,8 @@ use utoipa::IntoParams;
 use validator::Validate;
 
 use super::layout::{self, Layout};
-use crate::domain::amount::read_amount;
+use crate::domain::amount::{named_currency, read_amount};
+use crate::domain::filter::seats_together;
 use crate::domain::offer::ShowOffer;
 use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
@@ -37,7 +38,7 @@ use crate::viewer::Viewer;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ShowParams {
     /// Number of seats together. Default: any.
-    #[serde(default, deserialize_with = "quantity")]
+    #[serde(default, deserialize_with = "seats_together")]
     #[validate(range(min = 1, max = 8, message = "must be a number from 1 to 8"))]
     #[param(value_type = Option<u8>, minimum = 1, maximum = 8)]
     quantity: Option<u8>,
@@ -51,7 +52,8 @@ pub(crate) struct ShowParams {
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     #[param(max_length = 40)]
     max: String,
-    /// Currency of the listings. Default: any, or that of the most listings when prices are compared.
+    /// Currency of the listings. Default: any; when prices are compared, the one that they are typed with, or that of
+    /// the most listings.
     #[serde(default, deserialize_with = "currency")]
     #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     currency: Option<Currency>,
@@ -61,13 +63,6 @@ fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Currenc
     let text = String::deserialize(deserializer)?;
     let text = Some(text.trim()).filter(|text| !text.is_empty());
     text.map(str::parse).transpose().map_err(serde::de::Error::custom)
-}
-
-fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let text = Some(text.trim()).filter(|text| !text.is_empty());
-    let number = text.map(str::parse).transpose();
-    number.map_err(|_| serde::de::Error::custom("must be a number from 1 to 8"))
 }
 
 #[derive(Template)]
@@ -205,7 +200,8 @@ fn page(
         rejected = Some(format!("The section was ignored: no ticket for sale is in “{}”.", params.section.trim()));
         filter.section = None;
     }
-    let compared = params.currency.clone().or_else(|| currencies.first().cloned());
+    let typed = || named_currency(&params.max);
+    let compared = params.currency.clone().or_else(typed).or_else(|| currencies.first().cloned());
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {
             Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),
@@ -216,9 +212,8 @@ fn page(
     let description = format!("{}, {}.", show.place, show.starts_at.text);
     let [address, image] = [&show.path, &show.poster].map(|path| format!("{}{path}", state.public_url));
     let structured_data = structured_data::event(found, tickets, (&address, &image), show.is_open());
-    let (canonical, image) = (Some(address), Some(image));
     ShowPage {
-        layout: Layout { canonical, image, ..Layout::new(&show.title, description, viewer) },
+        layout: Layout { canonical: Some(address), ..Layout::new(&show.title, description, viewer) },
         structured_data,
         watch: WatchPanel::new(watch, currencies.iter().chain(&state.config.currencies).cloned()),
         has_max: show_rows::has_several_prices(tickets),

@@ -144,9 +144,8 @@ pub(super) async fn page(
     let is_for_sale = listing.availability.is_for_sale();
     let canonical = is_for_sale.then(|| format!("{}/tickets/{id}", state.public_url));
     let show = show.map(|found| ShowView::new(&found, now));
-    let image = show.as_ref().map(|show| format!("{}{}", state.public_url, show.poster));
     Ok(TicketPage {
-        layout: Layout { canonical, image, notice, ..Layout::new(&listing.title, description, viewer) },
+        layout: Layout { canonical, notice, ..Layout::new(&listing.title, description, viewer) },
         listing,
         version: ticket.version,
         show,

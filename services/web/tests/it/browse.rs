@@ -48,7 +48,7 @@ async fn all_pages(app: &TestApp, query: &str) -> (Vec<String>, usize) {
     (seen, pages)
 }
 
-fn money(amount: i64, currency: &str) -> Money {
+pub(crate) fn money(amount: i64, currency: &str) -> Money {
     Money { amount, currency: currency.parse().unwrap() }
 }
 
@@ -242,6 +242,8 @@ async fn invalid_parameters_are_dropped_and_reported() {
     for (query, message) in [
         ("category=opera", link),
         ("from=soon", "The first day was ignored"),
+        ("quantity=9", "The number of seats was ignored. Choose 1 to 8."),
+        ("quantity=two", "The number of seats was ignored"),
         ("max=much", "The maximum price was ignored. Enter an amount such as 125.50."),
         ("currency=usd", "The currency was ignored"),
         ("when=soon", link),

@@ -305,7 +305,7 @@ async fn rows_are_narrowed_to_seats_together() {
     assert!(prices(&get("quantity=4").await).is_empty());
     assert_contains(&get("quantity=2").await, &["5 left", "4 of 6 seats left (buy 2 together), 2 of 6 sold"]);
     let get = async |at: &str| app.request("GET", at).as_user(&seller).send().await.expect(200).text();
-    assert_contains(&get("/notifications").await, &["Sold: 2 of 6 seats for Carmen for 260.00 USD."]);
+    assert_contains(&get("/notifications").await, &["Sold: 2 of 6 seats for Carmen for $260.00."]);
     assert_contains(&get("/selling").await, &["2 of 6 sold", "Withdraw remaining seats"]);
     assert_contains(&get(&path(&six)).await, &["2 tickets sold"]);
 }
