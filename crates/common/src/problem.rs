@@ -132,10 +132,10 @@ pub struct Problem {
     /// The numbers of seats that can be ordered together, ascending; only with the code `no-seats`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quantities: Vec<usize>,
-    /// The values in the detail. By code: `rate-limited` has `retryAfter` in seconds and, if it is a limit of the domain,
-    /// `limit` (`holds` or `payments`); `over-cap` has the highest price and `percent` over face value; `card-declined`
-    /// has `reason`; `seat-listed` has `seat`; `ticket-reserved` and `ticket-sold` have `part` if only some of the seats
-    /// are.
+    /// The values in the detail. By code: `rate-limited` has `retryAfter` in seconds, and `limit` (`holds` or
+    /// `payments`) if it is a limit of the domain; `over-cap` has the highest price, `percent` over face value and
+    /// `country`; `card-declined` has `reason`; `seat-listed` has `seat`; `ticket-reserved` and `ticket-sold` have `part`
+    /// if only some of the seats are.
     #[serde(default, skip_serializing_if = "Params::is_empty")]
     pub params: Params,
 }

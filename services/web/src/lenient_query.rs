@@ -153,8 +153,8 @@ mod tests {
         assert_eq!(
             rejected_parameters_message(&rejected).as_deref(),
             Some(
-                "The maximum price was ignored. Enter an amount. The first day was ignored: it isn’t a date. The minimum \
-                 price was ignored."
+                "The maximum price was ignored. Enter an amount. The first day was ignored: it isn’t a date. The \
+                 minimum price was ignored."
             )
         );
         let german = Reader { locale: Locale::De, ..Reader::default() };

@@ -1,8 +1,8 @@
 //! What problems mean, in the reader's language.
 //!
 //! # Why
-//! Services explain problems in English, because their callers may be any program. A page writes its own sentence by the
-//! problem's code and parameters. A code that this version does not know is explained by the service's own words to
+//! Services explain problems in English, because their callers may be any program. A page writes its own sentence by
+//! the problem's code and parameters. A code that this version does not know is explained by the service's own words to
 //! those who read English, and by its status to others.
 
 use common::problem::{FieldError, Problem};
@@ -226,9 +226,9 @@ pub(crate) fn sentence(message: &str) -> String {
     if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
-/// Why a payment may fail, as a JSON object for the script of the checkout: the sentence by the problem's code, followed
-/// by `/` and the reason or the limit, if the problem has one. The script itself explains other problems: whether the
-/// buyer may have been charged depends on their status.
+/// Why a payment may fail, as a JSON object for the script of the checkout: the sentence by the problem's code,
+/// followed by `/` and the reason or the limit, if the problem has one. The script itself explains other problems:
+/// whether the buyer may have been charged depends on their status.
 pub(crate) fn payment_texts() -> String {
     let cards = CARD_REASONS.map(|reason| (format!("card-declined/{reason}"), card_detail(reason)));
     let others = [

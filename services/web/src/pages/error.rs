@@ -43,8 +43,8 @@ impl<'a> ErrorPage<'a> {
     }
 }
 
-/// Renders an error for a browser; it shows nothing that the API would not. The fields of a request that a page has sent
-/// by itself are not named: nobody typed them.
+/// Renders an error for a browser; it shows nothing that the API would not. Fields are not named: a page sent them, and
+/// nobody typed them.
 pub(crate) fn page(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let page = ErrorPage::new(problem);
