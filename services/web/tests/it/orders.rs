@@ -179,10 +179,10 @@ async fn completed_order_shows_the_signed_pass() {
 
     // An error or a malformed response: the page says so and shows the rest.
     services.respond_with_problem(&route, 503, "not now", &[]);
-    let unavailable = ["The code can't be shown right now", "Reload the page", "Paid. The ticket is yours.", "Seat 14"];
+    let unavailable = ["The code can’t be shown right now", "Reload the page", "Paid. The ticket is yours.", "Seat 14"];
     assert_contains(&get(&app, &ana, &path(&placed)).await.expect(200).text(), &unavailable);
     // Browsers keep no page without the code.
-    assert_contains(&get(&app, &ana, &door).await.expect(503).text(), &["The code can't be shown right now"]);
+    assert_contains(&get(&app, &ana, &door).await.expect(503).text(), &["The code can’t be shown right now"]);
     services.respond_with(&route, 200, json!({ "ticket": 1 }), &[]);
     let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(&html, &unavailable);
@@ -214,7 +214,7 @@ async fn each_seat_has_a_pass_and_the_order_one_receipt() {
     // A code is missing: the page must not be kept in place of one with both.
     services.respond_with(&route, 200, json!({ "items": [pass(2, "14")] }), &[]);
     let html = get(&app, &ana, &format!("{}/pass", path(&placed))).await.expect(503).text();
-    assert_contains(&html, &["can't be shown right now. Your tickets are safe"]);
+    assert_contains(&html, &["can’t be shown right now. Your tickets are safe"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,7 +227,7 @@ async fn page_omits_the_code_when_orders_is_unreachable() {
     assert_page(&response);
     assert_contains(
         &response.text(),
-        &["The code can't be shown right now", "Town Hall, New York", "Paid. The ticket is yours."],
+        &["The code can’t be shown right now", "Town Hall, New York", "Paid. The ticket is yours."],
     );
 }
 
