@@ -53,18 +53,18 @@ problem-held-too-often = { $minutes ->
 }
 
 problem-order-paid = This order is already paid.
-problem-hold-expired = Your hold has ended. You weren’t charged. If the ticket is still for sale, place a new order.
+problem-hold-expired = Your hold has ended. You were not charged. If the ticket is still for sale, place a new order.
 problem-order-being-paid = A payment for this order is already in progress or complete.
 problem-too-many-payments = You’ve tried too many payment methods for this order. When the hold ends, you can place a new order.
 problem-payment-pending = Our payment provider hasn’t answered yet. Check again in a moment.
-problem-card-insufficient-funds = The card has insufficient funds or has reached its limit. You weren’t charged. Try another card.
-problem-card-expired = The card has expired or its expiry date is wrong. You weren’t charged. Check it, or try another card.
-problem-card-wrong-code = The card’s security code is wrong. You weren’t charged. Check the code, then try again.
-problem-card-wrong-number = The card’s number is wrong. You weren’t charged. Check the number, or try another card.
-problem-card-unconfirmed = The payment wasn’t confirmed with your bank. You weren’t charged. Try again, or use another card.
-problem-card-unsupported = The card can’t be used for this purchase. You weren’t charged. Try another card.
-problem-card-bank-unreachable = Your bank couldn’t be reached. You weren’t charged. Try again in a moment, or use another card.
-problem-card-declined = Your bank declined the card without giving a reason. You weren’t charged. Try another card, or ask your bank.
+problem-card-insufficient-funds = The card has insufficient funds or has reached its limit. You were not charged. Try another card.
+problem-card-expired = The card has expired or its expiry date is wrong. You were not charged. Check it, or try another card.
+problem-card-wrong-code = The card’s security code is wrong. You were not charged. Check the code, then try again.
+problem-card-wrong-number = The card’s number is wrong. You were not charged. Check the number, or try another card.
+problem-card-unconfirmed = The payment wasn’t confirmed with your bank. You were not charged. Try again, or use another card.
+problem-card-unsupported = The card can’t be used for this purchase. You were not charged. Try another card.
+problem-card-bank-unreachable = Your bank couldn’t be reached. You were not charged. Try again in a moment, or use another card.
+problem-card-declined = Your bank declined the card without giving a reason. You were not charged. Try another card, or ask your bank.
 
 problem-ticket-reserved = Buyers are holding all the remaining tickets. You can change the listing if one is released.
 problem-ticket-partly-reserved = A buyer is holding tickets from this listing. Until then, you can change only its price, face value, category and description.
