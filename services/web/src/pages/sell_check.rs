@@ -23,6 +23,7 @@ use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::FormErrors;
 use crate::domain::listing_form::{ListingForm, UncertainAmount, already_matches};
 use crate::domain::listing_view::ListingView;
+use crate::domain::problem_text::detail;
 use crate::domain::seats::alternatives;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
 use crate::flows::fetch_current_listing::fetch_current_listing;
@@ -207,7 +208,7 @@ async fn not_listed(
         return Ok(with_cookies(sign_in_first(&check_path(&draft.id)), error.cookies));
     }
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        let text = format!("{} Your details are saved. Try again in a moment.", error.problem.detail);
+        let text = format!("{} Your details are saved. Try again in a moment.", detail(&error.problem));
         let page = page(state, viewer, user, draft, listing, Some(text)).await?;
         return Ok(with_retry_after(layout::respond(status, &page.layout, &page)?, error.retry_after));
     }
@@ -229,7 +230,7 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
             "seats",
             "you have already listed one of these seats for this show. Enter other seats, or edit that listing",
         ),
-        StatusCode::CONFLICT => FormErrors::new("", &error.problem.detail),
+        StatusCode::CONFLICT => FormErrors::new("", detail(&error.problem)),
         StatusCode::PRECONDITION_FAILED => FormErrors::new(
             "",
             "the listing has changed since you opened this page. Open it again and make your changes",

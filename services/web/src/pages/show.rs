@@ -174,7 +174,7 @@ fn page(
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {
             Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),
-            Err(message) => rejected = Some(format!("The maximum price was ignored: it {message}.")),
+            Err(message) => rejected = Some(format!("{} {message}", msg::form_ignored_max())),
         }
     }
     let rows = if show.is_open() { show_rows::rows(tickets, sellers, &filter) } else { Vec::new() };
