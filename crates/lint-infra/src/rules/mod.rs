@@ -1,6 +1,7 @@
 //! Rules that an overlay must satisfy in addition to its schemas. A rule is a pure function from the rendered objects
 //! to problems, each of which names the object and the remedy.
 
+mod arguments;
 mod containers;
 #[cfg(test)]
 mod mutations;
@@ -42,8 +43,15 @@ impl<'a> Context<'a> {
     }
 }
 
-const RULES: [fn(&Context<'_>) -> Vec<String>; 6] =
-    [containers::check, references::check, selectors::check, settings::check, redis::check, network::check];
+const RULES: [fn(&Context<'_>) -> Vec<String>; 7] = [
+    containers::check,
+    arguments::check,
+    references::check,
+    selectors::check,
+    settings::check,
+    redis::check,
+    network::check,
+];
 
 /// All problems of an overlay.
 pub(super) fn check(objects: &Objects, images: &Images) -> Vec<String> {
