@@ -26,9 +26,11 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::demo;
 
-/// The addresses of MongoDB, NATS and Redis.
+/// The addresses of MongoDB, NATS and Redis, and further options in MongoDB's URL.
+#[derive(Clone)]
 struct Servers {
     mongodb: String,
+    mongodb_options: String,
     nats: String,
     redis: String,
 }
@@ -37,12 +39,13 @@ impl Servers {
     /// The same servers under another name.
     fn renamed(&self, host: &str) -> Self {
         let rename = |address: &str| format!("{host}:{}", address.rsplit_once(':').unwrap().1);
-        Self { mongodb: rename(&self.mongodb), nats: rename(&self.nats), redis: rename(&self.redis) }
+        let (mongodb, nats, redis) = (rename(&self.mongodb), rename(&self.nats), rename(&self.redis));
+        Self { mongodb, nats, redis, ..self.clone() }
     }
 
     /// Creates the clients of a service that trusts this authority.
     async fn connect(&self, authority: &Path) -> anyhow::Result<Context> {
-        let options = "directConnection=true&serverSelectionTimeoutMS=1500";
+        let options = format!("directConnection=true&serverSelectionTimeoutMS=1500{}", self.mongodb_options);
         let arguments = [
             "demo".to_owned(),
             "--public-url=https://ticketing.dev".to_owned(),
@@ -127,6 +130,7 @@ async fn servers_are_verified() {
     let (_nats, port) = start_nats(&scratch.path().join("nats"), &certificate);
     let servers = Servers {
         mongodb: terminate_tls(&certificate, plain[0].clone()).await,
+        mongodb_options: String::new(),
         nats: format!("localhost:{}", port.number()),
         redis: terminate_tls(&certificate, plain[1].clone()).await,
     };
@@ -149,8 +153,13 @@ async fn servers_are_verified() {
         assert!(!is_connected(&context), "{what}");
     }
 
+    // A managed MongoDB has an authority of its own.
+    let mongodb_options = format!("&tls=true&tlsCAFile={}", ours.certificate().display());
+    let managed = Servers { mongodb_options, ..servers.clone() };
+    ping_mongodb(&managed.connect(&others.certificate()).await.unwrap()).await.unwrap();
+
     let [mongodb, redis] = plain;
-    let unprotected = Servers { mongodb, nats: "127.0.0.1:1".to_owned(), redis };
+    let unprotected = Servers { mongodb, nats: "127.0.0.1:1".to_owned(), redis, ..servers };
     let context = unprotected.connect(&ours.certificate()).await.unwrap();
     let (at_mongodb, at_redis) = join(ping_mongodb(&context), ping_redis(&context)).await;
     assert!(at_mongodb.is_err() && at_redis.is_err(), "without TLS: {at_mongodb:?}, {at_redis:?}");
@@ -160,7 +169,7 @@ async fn servers_are_verified() {
 async fn file_without_an_authority_is_named() {
     let scratch = ScratchDir::new("no-authority").unwrap();
     let nowhere = || "localhost:1".to_owned();
-    let servers = Servers { mongodb: nowhere(), nats: nowhere(), redis: nowhere() };
+    let servers = Servers { mongodb: nowhere(), mongodb_options: String::new(), nats: nowhere(), redis: nowhere() };
     let file = scratch.path().join("ca.crt");
     for what in ["can't be read", "contains no certificate"] {
         let error = servers.connect(&file).await.err().unwrap();
