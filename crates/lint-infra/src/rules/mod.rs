@@ -11,6 +11,7 @@ mod references;
 pub(super) mod runbook;
 mod selectors;
 pub(super) mod settings;
+mod tls;
 
 use super::objects::{Objects, each, text};
 use super::pods::Pod;
@@ -43,13 +44,14 @@ impl<'a> Context<'a> {
     }
 }
 
-const RULES: [fn(&Context<'_>) -> Vec<String>; 7] = [
+const RULES: [fn(&Context<'_>) -> Vec<String>; 8] = [
     containers::check,
     arguments::check,
     references::check,
     selectors::check,
     settings::check,
     redis::check,
+    tls::check,
     network::check,
 ];
 
