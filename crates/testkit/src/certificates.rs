@@ -63,14 +63,17 @@ impl Authority {
         if issued.certificate.is_file() && fs::read_to_string(path("conf")).is_ok_and(|present| present == config) {
             return Ok(issued);
         }
+        // An interrupted run must not leave a certificate alongside a configuration that it was not created with.
+        let _ = fs::remove_file(&issued.certificate);
         write_private_file(&path("conf"), &config)?;
         let (config, key, request) = (file("conf"), file("key"), file("csr"));
-        let arguments = ["req", "-new", "-sha256", "-config", &config, "-keyout", &key, "-out", &request];
+        let (config, key, request) = (config.as_str(), key.as_str(), request.as_str());
+        let arguments = ["req", "-new", "-sha256", "-config", config, "-keyout", key, "-out", request];
         openssl(&self.folder, &[&arguments[..], &NEW_KEY].concat())?;
         let serial = random::<8>()?.iter().fold("0x01".to_owned(), |text, byte| format!("{text}{byte:02x}"));
-        let signer = ["-CA", "ca.crt", "-CAkey", "ca.key", "-set_serial", &serial, "-days", "3650"];
-        let extensions = ["-extfile", &config, "-extensions", "extensions"];
-        let arguments = [&["x509", "-req", "-sha256", "-in", &request][..], &signer, &extensions].concat();
+        let signer = ["-CA", "ca.crt", "-CAkey", "ca.key", "-set_serial", serial.as_str(), "-days", "3650"];
+        let extensions = ["-extfile", config, "-extensions", "extensions"];
+        let arguments = [&["x509", "-req", "-sha256", "-in", request][..], &signer, &extensions].concat();
         write_private_file(&issued.certificate, &openssl(&self.folder, &arguments)?)?;
         Ok(issued)
     }

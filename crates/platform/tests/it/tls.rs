@@ -1,6 +1,7 @@
 //! TLS to MongoDB, NATS and Redis: certificates of the configured authority are accepted; those of another authority, for
 //! another name, and servers without TLS are refused.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -114,7 +115,7 @@ fn start_nats(folder: &Path, certificate: &Certificate) -> (Process, Port) {
         name: "nats-server".to_owned(),
         program: Tools::find_or_install().unwrap().nats_server,
         args: vec!["-c".into(), config.into()],
-        env: [].into(),
+        env: BTreeMap::new(),
         log: folder.join("nats.log"),
     });
     (process.unwrap(), port)
