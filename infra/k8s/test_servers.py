@@ -169,6 +169,7 @@ class Redis(Server):
         self.issue(1)
         port = self.start_redis({"sleep 3600": "sleep 0.1"})
         self.eventually(lambda: self.serial(port) == 1)
+        self.assertNotIn("PONG", str(self.ask(port, "AUTH secret-word", "PING")), "without TLS")
         ping = ["sh", self.copy("k8s/redis/ping.sh", self.here)]
         self.assertEqual(subprocess.run(ping, env=self.environment, check=False).returncode, 0)
         self.issue(2)
@@ -177,6 +178,14 @@ class Redis(Server):
 
 class Nats(Server):
     """infra/k8s/nats, and the cluster's part in infra/k8s-prod."""
+
+    def greeting(self, port: int) -> bytes:
+        """Returns the first message of a server; nothing if it does not listen yet."""
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+                return connection.recv(4096)
+        except OSError:
+            return b""
 
     def test_cluster_with_tls_loads_a_renewed_certificate(self) -> None:
         self.provide("nats-server")
@@ -192,6 +201,7 @@ class Nats(Server):
         self.environment |= {f"ROUTE_{index}": f"nats://routes:p0@localhost:{routes + index}" for index in range(3)}
         server = self.start("sh", self.copy("k8s/nats/start.sh", here | {"/config/": f"{self.scratch}/", "sleep 60": "sleep 0.1"}))
         self.eventually(lambda: self.serial(port, greeting=True) == 1)
+        self.assertIn(b'"tls_required":true', self.greeting(port))
         self.assertNotIn("p0", Path(f"/proc/{server.pid}/cmdline").read_text())
         self.issue(2)
         self.eventually(lambda: self.serial(port, greeting=True) == 2)
@@ -205,17 +215,9 @@ class Nats(Server):
         self.environment |= {f"NATS_PASSWORD_{name}": "p0" for name in (*SERVICES, "AUDIT", "OPERATOR")}
         self.environment |= {"POD_NAME": "nats-0", "MAX_FILE_STORE": "1GiB"}
         self.start("sh", self.copy("k8s/nats/start.sh", {"/config/": f"{self.scratch}/", "/tls/": f"{self.scratch}/tls/"}))
-
-        def greeting() -> bytes:
-            try:
-                with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
-                    return connection.recv(4096)
-            except OSError:
-                return b""
-
-        self.eventually(lambda: greeting() != b"")
-        self.assertIn(b'"jetstream":true', greeting())
-        self.assertNotIn(b"tls_required", greeting())
+        self.eventually(lambda: self.greeting(port) != b"")
+        self.assertIn(b'"jetstream":true', self.greeting(port))
+        self.assertNotIn(b"tls_required", self.greeting(port))
 
 
 class Mongodb(Server):

@@ -101,6 +101,21 @@ impl Overlay {
         value.with_context(|| format!("{} has no {key}", file.display()))
     }
 
+    /// The generated passwords.
+    pub(super) fn passwords(&self) -> Result<Vec<String>> {
+        let mut passwords = Vec::new();
+        for entry in fs::read_dir(&self.secrets).with_context(|| format!("reading {}", self.secrets.display()))? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|extension| extension == "env") {
+                let lines = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+                let values = lines.lines().filter_map(|line| line.split_once('='));
+                let values = values.filter(|(key, _)| key.contains("PASSWORD"));
+                passwords.extend(values.map(|(_, value)| value.to_owned()));
+            }
+        }
+        Ok(passwords)
+    }
+
     /// Creates the namespace and what the controllers of the unsupported kinds would create: certificates and Secrets.
     pub(super) async fn create_substitutes(&self, kube: &Kube) -> Result<()> {
         let mut kinds: Vec<_> = self.unsupported.iter().filter_map(|object| object["kind"].as_str()).collect();
