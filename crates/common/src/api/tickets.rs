@@ -22,15 +22,22 @@ endpoints! { Tickets;
     /// List a ticket for sale.
     CreateListing { body: NewListing } = POST "/api/tickets" -> Listing,
         409 "show-cancelled", 409 "seat-listed", 422 "over-cap";
+    /// Check a new listing by the same rules, without creating it.
+    CheckListing { body: NewListing } = POST "/api/tickets/check" -> (),
+        409 "show-cancelled", 409 "seat-listed", 422 "over-cap";
     /// List or search listings.
     ListListings { query: ListingQuery } = GET "/api/tickets" -> Page<Listing>;
-    /// List seats that are for sale or held in more than one listing, as a member of the staff.
+    /// List seats that more than one listing has, as a member of the staff.
     ListDuplicateSeats {} = GET "/api/tickets/duplicate-seats" -> DuplicateSeats,
         403 "role-required";
     /// Read a listing.
     ReadListing { id: TicketId } = GET "/api/tickets/{id}" -> Listing;
     /// Replace a listing.
     ReplaceListing { id: TicketId, body: NewListing } = PUT "/api/tickets/{id}" -> Listing,
+        403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn", 409 "show-cancelled",
+        409 "seat-listed", 422 "over-cap";
+    /// Check the replacement of a listing by the same rules, without making it.
+    CheckReplacement { id: TicketId, body: NewListing } = POST "/api/tickets/{id}/check" -> (),
         403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn", 409 "show-cancelled",
         409 "seat-listed", 422 "over-cap";
     /// Withdraw a listing.
@@ -140,10 +147,10 @@ impl NewListing {
 fn are_seat_names(names: &[Text]) -> Result<(), ValidationError> {
     let distinct: HashSet<&Text> = names.iter().collect();
     if names.is_empty() || names.len() > MAX_SEATS {
-        return Err(invalid("length", format!("must have 1 to {MAX_SEATS} names")));
+        return Err(invalid("seat-count", format!("must have 1 to {MAX_SEATS} names")));
     }
     if names.iter().any(|name| name.is_empty() || name.chars().count() > 100) {
-        return Err(invalid("length", "must be names of 1 to 100 characters"));
+        return Err(invalid("seat-name", "must be names of 1 to 100 characters"));
     }
     if distinct.len() < names.len() {
         return Err(invalid("unique", "must be different names"));
@@ -160,7 +167,7 @@ fn validate_seats(listing: &NewListing) -> Result<(), ValidationError> {
     }
     let quantity = listing.quantity.map(usize::from);
     if quantity.is_some_and(|quantity| !(1..=MAX_SEATS).contains(&quantity)) {
-        return Err(invalid_part("quantity", "range", format!("must be a number from 1 to {MAX_SEATS}")));
+        return Err(invalid_part("quantity", "quantity", format!("must be a number from 1 to {MAX_SEATS}")));
     }
     if named && quantity.is_some_and(|quantity| quantity != names.len()) {
         return Err(invalid_part("quantity", "seats", "must be the number of named seats, or absent"));
@@ -169,15 +176,17 @@ fn validate_seats(listing: &NewListing) -> Result<(), ValidationError> {
     if !(1..=MAX_SEATS).contains(&names.len()) {
         return Ok(());
     }
-    listing.blocks().map_err(|error| invalid_part("split", "split", error.to_string()))?;
+    listing.blocks().map_err(|error| invalid_part("split", error.code(), error.to_string()))?;
     // The same for a price that is out of range for one seat.
-    if validate::within(&listing.price, 0).is_err() {
+    if validate::within(&listing.price, 0, "price.amount").is_err() {
         return Ok(());
     }
     match listing.price.times(names.len()) {
-        Some(total) => validate::within(&total, 0)
-            .map_err(|message| invalid_part("price.amount", "range", format!("all seats together {message}"))),
-        None => Err(invalid_part("price.amount", "range", "all seats together are more than can be charged")),
+        Some(total) => validate::within(&total, 0, "price.amount").map_err(|error| {
+            let message = format!("all seats together {}", error.message.as_deref().unwrap_or_default());
+            ValidationError { code: "total".into(), message: Some(message.into()), ..error }
+        }),
+        None => Err(invalid_part("price.amount", "total", "all seats together are more than can be charged")),
     }
 }
 
@@ -198,9 +207,9 @@ fn is_valid_price(price: &Money, rules: &ListingRules) -> Result<(), ValidationE
 fn validate_face_value(listing: &NewListing) -> Result<(), ValidationError> {
     match &listing.face_value {
         Some(face) if face.currency != listing.price.currency => {
-            Err(invalid_part("faceValue.currency", "currency", "must be the price's currency"))
+            Err(invalid_part("faceValue.currency", "same-currency", "must be the price's currency"))
         }
-        Some(face) => validate::within(face, 1).map_err(|message| invalid_part("faceValue.amount", "range", message)),
+        Some(face) => validate::within(face, 1, "faceValue.amount"),
         None => Ok(()),
     }
 }
@@ -232,14 +241,14 @@ pub struct ListingQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// Seats that are for sale or held in more than one listing.
+/// Seats that more than one listing has, for sale, held or sold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DuplicateSeats {
     /// The seats, at most 100.
     pub items: Vec<DuplicateSeat>,
 }
 
-/// A seat that is for sale or held in more than one listing.
+/// A seat that more than one listing has, for sale, held or sold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DuplicateSeat {

@@ -15,8 +15,9 @@
 
 use std::time::Duration;
 
-use common::error::{Error, Rejection};
+use common::error::{Error, Rejection, seconds_param};
 use common::id::OrderId;
+use common::problem::Params;
 
 /// What to do with a hold that was just stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,8 @@ pub enum HoldDecision {
     Keep,
     /// Read again, because newer holds are about to be withdrawn. If they are not, withdraw this one.
     Wait {
-        /// Maximum number of waiting requests that withdraw before this one: the places below the limit that are left.
+        /// Maximum number of waiting requests that withdraw before this one: the limit minus one, minus the number of
+        /// older holds.
         ahead: usize,
     },
     /// Withdraw it.
@@ -70,7 +72,8 @@ impl From<HoldError> for Error {
                 let unit = if minutes == 1 { "minute" } else { "minutes" };
                 let detail =
                     format!("You have held this ticket too often without buying it. Try again in {minutes} {unit}.");
-                Self::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait))
+                let params = Params::default().with("limit", "holds").with("retryAfter", seconds_param(wait));
+                Self::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait).with_params(params))
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::error::{Error, Rejection};
 use common::events::ticket::PriceDrop;
 use common::money::Money;
-use common::problem::FieldError;
+use common::problem::{FieldError, Params};
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -25,15 +25,17 @@ pub(crate) struct PastPrice {
     pub(crate) until: Timestamp,
 }
 
-/// Adds the price that is replaced now to the earlier ones. The result has only those that can be the lowest of a
-/// period: an earlier price that was not lower than a later one never is.
+/// Adds the price that is replaced now to the earlier ones. Drops the earlier prices that no later reduction is
+/// measured against: those before the period, and those that are not lower than the replaced price, which stays within
+/// the period for longer.
 pub(crate) fn past_prices(mut past: Vec<PastPrice>, replaced: &Money, now: Timestamp) -> Vec<PastPrice> {
     let is_lower = |one: &PastPrice| one.price.currency != replaced.currency || one.price.amount < replaced.amount;
     past.retain(|one| now.since(one.until) < PERIOD && is_lower(one));
     let is_full = past.len() >= MAX_PAST_PRICES;
     let lower = past.iter().rposition(|one| one.price.currency == replaced.currency).filter(|_| is_full);
     if let Some(lower) = lower.and_then(|index| past.get_mut(index)) {
-        // It counts for longer than it applied, which makes no reduction look larger.
+        // Extend the last lower price instead. It then counts for longer than it applied, which can only make a
+        // reduction look smaller.
         lower.until = now;
     } else {
         past.push(PastPrice { price: replaced.clone(), until: now });
@@ -41,8 +43,9 @@ pub(crate) fn past_prices(mut past: Vec<PastPrice>, replaced: &Money, now: Times
     past
 }
 
-/// The reduction to show for a price that applies from `now` on: below the lowest price of the last 30 days. `None` if
-/// one of these was in another currency, which is neither lower nor higher: a detour by it would hide a lower price.
+/// The reduction to show for a price that applies from `now` on, if it is below the lowest price of the last 30 days.
+/// `None` if one of those prices was in another currency: the two can't be compared, and a temporary change of the
+/// currency must not hide a lower price.
 pub(crate) fn price_drop(past: &[PastPrice], price: &Money, now: Timestamp) -> Option<PriceDrop> {
     let recent = || past.iter().filter(move |one| now.since(one.until) < PERIOD).map(|one| &one.price);
     let lowest = recent().min_by_key(|past| past.amount)?;
@@ -84,7 +87,10 @@ pub(crate) fn check_cap(
     let PriceCap { country, percent } = cap;
     let Some(face) = face_value else {
         let message = format!("is required: in {country}, a price may be at most {percent}% over face value");
-        return Err(Error::field("faceValue", message));
+        let params = Params::default().with("country", country.as_str()).with("percent", i64::from(*percent));
+        return Err(Error::Invalid(vec![
+            FieldError::new("faceValue", message).with_code("face-value-required", params),
+        ]));
     };
     let highest = face.amount.saturating_mul(100 + i64::from(*percent)) / 100;
     if price.amount <= highest {
@@ -93,8 +99,9 @@ pub(crate) fn check_cap(
     let highest = Money { amount: highest, currency: face.currency.clone() };
     let rule = format!("In {country}, a price may be at most {percent}% over face value, which is {highest} here.");
     let message = format!("must be at most {highest}");
-    let fields = vec![FieldError { field: "price.amount".to_owned(), message }];
-    Err(Error::RuleBroken { rejection: Rejection::new("over-cap", rule), fields })
+    let fields = vec![FieldError::new("price.amount", message).with_code("max-amount", Params::from(&highest))];
+    let params = Params::from(&highest).with("country", country.as_str()).with("percent", i64::from(*percent));
+    Err(Error::RuleBroken { rejection: Rejection::new("over-cap", rule).with_params(params), fields })
 }
 
 #[cfg(test)]
@@ -179,6 +186,8 @@ mod tests {
             assert_eq!(found, expected, "{country:?} {price} {face:?}");
         }
         let error = check(Some("GB"), 6_000, Some(5_000)).unwrap();
+        assert_eq!((error.params.number("percent"), error.params.money()), (Some(10), Some(money(5_500))));
+        assert_eq!(error.errors[0].params.money(), Some(money(5_500)));
         assert!(error.detail.contains("10% over face value") && error.detail.contains("55.00 USD"), "{}", error.detail);
         for wrong in ["FR", "fr=0", "FRA=0", "FR=-1", "FR=x", "=0"] {
             assert!(wrong.parse::<PriceCap>().is_err(), "{wrong}");

@@ -9,8 +9,10 @@ use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::amount::{format_amount, read_amount};
+use super::amount::{format_typed_amount, read_amount};
 use super::form::FormErrors;
+use crate::i18n::msg;
+use crate::i18n::price::format_price;
 
 /// Maximum number of shows that a user watches.
 pub(crate) const MAX_SHOW_WATCHES: u8 = 50;
@@ -36,10 +38,8 @@ impl ShowWatch {
     /// A sentence for the watcher.
     fn sentence(&self) -> String {
         match &self.max {
-            Some(max) => {
-                format!("You’re watching this show. We’ll notify you when a ticket is listed for {max} or less.")
-            }
-            None => "You’re watching this show. We’ll notify you when a ticket is listed, at any price.".to_owned(),
+            Some(max) => msg::show_watching_up_to(format_price(max)),
+            None => msg::show_watching(),
         }
     }
 }
@@ -61,14 +61,14 @@ pub(crate) struct WatchForm {
 }
 
 impl WatchForm {
-    /// The highest price; `None` for any price. The error is a predicate such as `must be …`.
+    /// The highest price; `None` for any price. The error is a sentence in the reader's language.
     pub(crate) fn max_price(&self) -> Result<Option<Money>, String> {
         if self.max.trim().is_empty() {
             return Ok(None);
         }
-        let currency: Currency = self.currency.parse().map_err(|error: InvalidCurrency| error.to_string())?;
+        let currency: Currency = self.currency.parse().map_err(|_: InvalidCurrency| msg::form_currency())?;
         let max = read_amount(&self.max, &currency)?.money;
-        if max.amount > 0 { Ok(Some(max)) } else { Err("must be more than 0".to_owned()) }
+        if max.amount > 0 { Ok(Some(max)) } else { Err(msg::form_positive()) }
     }
 }
 
@@ -90,7 +90,7 @@ impl WatchPanel {
         let mut currencies: Vec<_> = max.map(|max| max.currency.clone()).into_iter().chain(currencies).collect();
         currencies.retain(|currency| seen.insert(currency.clone()));
         let form = WatchForm {
-            max: max.map(format_amount).unwrap_or_default(),
+            max: max.map(format_typed_amount).unwrap_or_default(),
             currency: currencies.first().map(ToString::to_string).unwrap_or_default(),
         };
         Self { current: watch.map(ShowWatch::sentence), form, errors: FormErrors::default(), currencies }
@@ -138,10 +138,10 @@ mod tests {
         assert_eq!(form(" €1.234,50 ", "EUR").max_price(), Ok(Some(money(123_450, "EUR"))));
         assert_eq!(form(" ", "").max_price(), Ok(None));
         for (max, currency, expected) in [
-            ("much", "EUR", "must be an amount such as 125.55"),
-            ("0", "EUR", "must be more than 0"),
-            ("60", "euro", "must be an ISO 4217 code"),
-            ("$60", "EUR", "must be in EUR"),
+            ("much", "EUR", "Enter an amount such as 125.50."),
+            ("0", "EUR", "Enter an amount above 0."),
+            ("60", "euro", "Choose one of the currencies."),
+            ("$60", "EUR", "Enter an amount in EUR"),
         ] {
             let error = form(max, currency).max_price().unwrap_err();
             assert!(error.starts_with(expected), "{error}");
@@ -160,7 +160,7 @@ mod tests {
         let panel = WatchPanel::new(Some(&watch), currencies());
         assert_eq!((&panel.form, &panel.currencies), (&form("60.00", "EUR"), &vec![eur.clone(), usd.clone()]));
         assert!(panel.is_chosen(&eur) && !panel.is_chosen(&usd));
-        assert!(panel.current.as_deref().is_some_and(|text| text.ends_with("for 60.00 EUR or less.")));
+        assert!(panel.current.as_deref().is_some_and(|text| text.ends_with("for €60.00 or less.")));
         let panel = panel.rejected(form("much", "USD"), "must be an amount");
         assert_eq!((panel.errors.get("max"), panel.form.max.as_str()), (Some("Must be an amount."), "much"));
     }

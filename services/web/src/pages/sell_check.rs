@@ -4,7 +4,9 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
-use common::api::tickets::{CreateListing, ListedSeat, Listing, NewListing, ReplaceListing};
+use common::api::tickets::{
+    CheckListing, CheckReplacement, CreateListing, ListedSeat, Listing, NewListing, ReplaceListing,
+};
 use common::error::Error;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{ShowId, TicketId, UserId};
@@ -21,6 +23,7 @@ use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::FormErrors;
 use crate::domain::listing_form::{ListingForm, UncertainAmount, already_matches};
 use crate::domain::listing_view::ListingView;
+use crate::domain::problem_text::detail;
 use crate::domain::seats::alternatives;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
 use crate::flows::fetch_current_listing::fetch_current_listing;
@@ -73,6 +76,10 @@ pub(super) async fn check(
         return Ok(see_other(&format!("/tickets/{listing}")));
     }
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
+    if let Some(errors) = refusal(&state, &client, &draft, &listing).await? {
+        state.drafts.note_rejected(&draft.id, draft.revision, &errors).await?;
+        return Ok(see_other(&form_path(&id)));
+    }
     let page = page(&state, &viewer, user, &draft, listing, None).await?;
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -147,13 +154,43 @@ async fn send(
     draft: &Draft,
     body: NewListing,
 ) -> Result<Result<ServiceResponse<Listing>, ServiceError>, Error> {
-    let Some(id) = draft.editing else {
-        let options = RequestOptions::with_idempotency_key(&draft.key)?;
-        return Ok(state.services.send_with(&options, &CreateListing { body }, client).await);
+    let options = options_of(draft)?;
+    Ok(match draft.editing {
+        Some(id) => state.services.send_with(&options, &ReplaceListing { id, body }, client).await,
+        None => state.services.send_with(&options, &CreateListing { body }, client).await,
+    })
+}
+
+/// A new listing has the draft's key, a replacement the version that it replaces.
+fn options_of(draft: &Draft) -> Result<RequestOptions, Error> {
+    match draft.editing {
+        // A draft without a version has to be corrected first.
+        Some(_) => Ok(RequestOptions { idempotency_key: None, if_match: draft.form.version.parse().ok() }),
+        None => RequestOptions::with_idempotency_key(&draft.key),
+    }
+}
+
+/// Why the tickets service would not list the draft, as far as the seller can correct it. If that service does not say,
+/// the seller learns it when listing.
+async fn refusal(
+    state: &AppState,
+    client: &ClientContext,
+    draft: &Draft,
+    listing: &NewListing,
+) -> Result<Option<FormErrors>, Error> {
+    let (options, body) = (options_of(draft)?, listing.clone());
+    let checked = match draft.editing {
+        Some(id) => state.services.send_with(&options, &CheckReplacement { id, body }, client).await,
+        None => state.services.send_with(&options, &CheckListing { body }, client).await,
     };
-    // A draft without a version has to be corrected first.
-    let options = RequestOptions { idempotency_key: None, if_match: draft.form.version.parse().ok() };
-    Ok(state.services.send_with(&options, &ReplaceListing { id, body }, client).await)
+    let Err(error) = checked else { return Ok(None) };
+    if error.status() == StatusCode::PRECONDITION_FAILED
+        && let Some(ticket) = draft.editing
+        && is_already_applied(state, client, ticket, listing).await
+    {
+        return Ok(None);
+    }
+    Ok(correctable_errors(&error))
 }
 
 /// Responds to a failed attempt to list. Redirects to the sign-in page if the session has ended, and to the form if the
@@ -171,7 +208,7 @@ async fn not_listed(
         return Ok(with_cookies(sign_in_first(&check_path(&draft.id)), error.cookies));
     }
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        let text = format!("{} Your details are saved. Try again in a moment.", error.problem.detail);
+        let text = format!("{} Your details are saved. Try again in a moment.", detail(&error.problem));
         let page = page(state, viewer, user, draft, listing, Some(text)).await?;
         return Ok(with_retry_after(layout::respond(status, &page.layout, &page)?, error.retry_after));
     }
@@ -193,7 +230,7 @@ fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
             "seats",
             "you have already listed one of these seats for this show. Enter other seats, or edit that listing",
         ),
-        StatusCode::CONFLICT => FormErrors::new("", &error.problem.detail),
+        StatusCode::CONFLICT => FormErrors::new("", detail(&error.problem)),
         StatusCode::PRECONDITION_FAILED => FormErrors::new(
             "",
             "the listing has changed since you opened this page. Open it again and make your changes",

@@ -21,6 +21,7 @@ use super::layout::{self, Layout, see_other, with_retry_after};
 use crate::client_context::ClientContext;
 use crate::domain::duplicate_seats::DuplicateSeats;
 use crate::domain::listing_view::{Availability, ListingView};
+use crate::domain::problem_text::detail;
 use crate::domain::show_view::ShowView;
 use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
@@ -143,9 +144,8 @@ pub(super) async fn page(
     let is_for_sale = listing.availability.is_for_sale();
     let canonical = is_for_sale.then(|| format!("{}/tickets/{id}", state.public_url));
     let show = show.map(|found| ShowView::new(&found, now));
-    let image = show.as_ref().map(|show| format!("{}{}", state.public_url, show.poster));
     Ok(TicketPage {
-        layout: Layout { canonical, image, notice, ..Layout::new(&listing.title, description, viewer) },
+        layout: Layout { canonical, notice, ..Layout::new(&listing.title, description, viewer) },
         listing,
         version: ticket.version,
         show,
@@ -246,7 +246,7 @@ pub(super) async fn withdraw(
             if current.is_some_and(|current| current.status == TicketStatus::Withdrawn) {
                 return Ok(see_other("/selling"));
             }
-            show(&state, &viewer, id, None, StatusCode::CONFLICT, Some(error.problem.detail)).await
+            show(&state, &viewer, id, None, StatusCode::CONFLICT, Some(detail(&error.problem))).await
         }
         Err(error) if error.status() == StatusCode::UNAUTHORIZED => Err(PageError::SignInRequired(page)),
         Err(error) => Err(error.into()),

@@ -103,15 +103,23 @@ fn with_latest_change(tickets: &Collection<Document>) -> Document {
     with_listings(tickets, "latest", latest)
 }
 
-/// The stages that add to each show what it has for sale. The latest change comes first: a listing that changes in
-/// between is then a reason for another look, not one that is missed.
-pub(super) fn with_offers(tickets: &Collection<Document>) -> [Document; 2] {
+/// The stages that add to each show what it has for sale, in listings that sell this many seats together. The latest
+/// change comes first: a listing that changes in between is then a reason for another look, not one that is missed.
+pub(super) fn with_offers(tickets: &Collection<Document>, quantity: Option<u8>) -> [Document; 2] {
     let by_currency = doc! {
         "_id": "$state.price.currency", "free": { "$sum": "$free" }, "from": { "$min": "$state.price.amount" },
     };
-    let offers =
-        vec![doc! { "$match": { "state.status": TicketStatus::Available.as_ref() } }, doc! { "$group": by_currency }];
+    let offers = vec![doc! { "$match": for_sale(quantity) }, doc! { "$group": by_currency }];
     [with_latest_change(tickets), with_listings(tickets, "offers", offers)]
+}
+
+/// Matches the listings that are for sale, and that sell this many seats together.
+pub(super) fn for_sale(quantity: Option<u8>) -> Document {
+    let mut filter = doc! { "state.status": TicketStatus::Available.as_ref() };
+    if let Some(quantity) = quantity {
+        filter.insert("quantities", i64::from(quantity));
+    }
+    filter
 }
 
 /// The shows that these stages return, which include those of [`with_offers`].
@@ -126,11 +134,20 @@ pub(crate) async fn shows_by_ids(
     model: &Replicas,
     ids: impl IntoIterator<Item = ShowId>,
 ) -> Result<Vec<ShowOffer>, StoreError> {
+    shows_with_seats_together(model, ids, None).await
+}
+
+/// These shows with what they have for sale in listings that sell this many seats together.
+pub(crate) async fn shows_with_seats_together(
+    model: &Replicas,
+    ids: impl IntoIterator<Item = ShowId>,
+    quantity: Option<u8>,
+) -> Result<Vec<ShowOffer>, StoreError> {
     let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let [latest, offers] = with_offers(&model.ticket_documents);
+    let [latest, offers] = with_offers(&model.ticket_documents, quantity);
     aggregate(model, vec![doc! { "$match": { "_id": { "$in": ids } } }, latest, offers]).await
 }
 

@@ -166,13 +166,13 @@ impl Search<'_> {
             Sort::Newest => doc! { "_id": direction },
         };
         let mut stages = vec![doc! { "$match": query }, doc! { "$sort": order }];
-        if let Some(wanted) = self.wanted_price() {
+        if let Some(wanted) = self.priced_listing() {
             let one = vec![doc! { "$match": wanted }, doc! { "$limit": 1 }, doc! { "$project": { "_id": 1 } }];
             stages.push(offers::with_listings(tickets, "wanted", one));
             stages.push(doc! { "$match": { "wanted": { "$ne": [] } } });
         }
-        stages.extend(offers::with_offers(tickets));
-        if !self.filter.include_unavailable {
+        stages.extend(offers::with_offers(tickets, self.filter.quantity));
+        if !self.filter.include_unavailable || self.filter.quantity.is_some() {
             stages.push(doc! { "$match": { "offers": { "$ne": [] } } });
         }
         stages.push(doc! { "$limit": self.limit });
@@ -180,12 +180,10 @@ impl Search<'_> {
     }
 
     /// The condition that a listing of the show must meet; `None` if the filter names no price.
-    fn wanted_price(&self) -> Option<Document> {
+    fn priced_listing(&self) -> Option<Document> {
         let filter = self.filter;
-        let mut wanted = doc! {
-            "state.status": TicketStatus::Available.as_ref(),
-            "state.price.currency": filter.currency.as_ref()?.to_string(),
-        };
+        let mut wanted = offers::for_sale(filter.quantity);
+        wanted.insert("state.price.currency", filter.currency.as_ref()?.to_string());
         let mut amounts = Document::new();
         amounts.extend(filter.min_price.map(|price| ("$gte".to_owned(), Bson::Int64(price))));
         amounts.extend(filter.max_price.map(|price| ("$lte".to_owned(), Bson::Int64(price))));

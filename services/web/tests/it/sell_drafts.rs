@@ -80,7 +80,7 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     let (draft, form) = (draft('a'), format!("{}/edit", draft('a')));
     let get = async |at: &str| app.request("GET", at).as_user(&ana).send().await;
     // The rules of the tickets service hold before anything is sent to it.
-    let kept = ["Must be an amount such as 125.55.", "value=\"much\"", "value=\"Carmen &#38; &#60;b&#62;\""];
+    let kept = ["Enter an amount such as 125.50.", "value=\"much\"", "value=\"Carmen &#38; &#60;b&#62;\""];
     assert_contains(&type_form(&app, &draft, &ana, &typed_at("much")).await, &kept);
     assert_page(&get(&form).await.expect(200));
     assert_eq!(get(&draft).await.expect(303).header("location"), form);
@@ -88,6 +88,8 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     // An amount that might have been meant otherwise is shown as it was read.
     let said = "You entered 1.234 as the price. We read it as <strong>1234.00 EUR</strong>.";
     assert_contains(&type_form(&app, &draft, &ana, &typed_at("1.234")).await, &[said]);
+    let german = app.request("GET", &draft).as_user(&ana).header("accept-language", "de").send().await.expect(200);
+    assert!(!german.text().contains("alert-warning"), "1.234 has one meaning in German");
     let html = type_form(&app, &draft, &ana, &TYPED).await;
     let start = "Sunday, 1 March 2099, 20:00 CET (Europe/Paris)";
     assert_contains(&html, &["The buyer pays 89.00 EUR", "Payouts to sellers are not available yet", start]);
@@ -107,7 +109,10 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     let fault = "id=\"starts_at-fault\">Must be in the future.";
     for _ in 0..2 {
         let html = get(&form).await.expect(200).text();
-        assert_contains(&html, &[fault, "Odd is odd.", "value=\"2099-03-01T20:00\"", "value=\"89.00\""]);
+        assert_contains(
+            &html,
+            &[fault, "Something that you entered wasn’t accepted.", "value=\"2099-03-01T20:00\"", "value=\"89.00\""],
+        );
     }
     let sent = services.take_requests();
     assert_eq!(sent[0].headers["idempotency-key"], draft.rsplit('/').next().unwrap());
@@ -365,8 +370,27 @@ async fn seats_are_listed_with_their_split() {
         (&[("seats", "12-14"), ("split", "pairs")][..], "id=\"split-fault\">Must be another split: an odd number"),
         (&[("quantity", "6"), ("split", "sizes"), ("sizes", "3+2")], "id=\"sizes-fault\">Must be numbers that add up"),
         (&[("seats", "1, 2"), ("quantity", "3")], "id=\"quantity-fault\">Must be empty or 2"),
-        (&[("seats", "7, 7")], "id=\"seats-fault\">Must be different names."),
+        (&[("seats", "7, 7")], "id=\"seats-fault\">Enter each seat only once."),
     ] {
         assert_contains(&type_form(&app, &draft('b'), &ana, &typed(more)).await, &[fault]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preview_refuses_what_listing_would_refuse() {
+    let (app, services) = app_with_services().await;
+    let ana = app.signer.user();
+    let (draft, check) = (draft('e'), "POST /api/tickets/check");
+    let preview = async || {
+        let posted = post_form(&app, &format!("{draft}/edit"), Some(&ana), &TYPED).await.expect(303);
+        follow(&app, &ana, posted).await.expect(200).text()
+    };
+    let cap = "is required: in FR, a price may be at most 0% over face value";
+    services.respond_with_problem(check, 400, "Correct it.", &[("faceValue", cap)]);
+    assert_contains(&preview().await, &["id=\"face_value-fault\">Is required: in FR", "value=\"89.00\""]);
+    services.respond_with_problem(check, 409, "This show has been cancelled.", &[]);
+    assert_contains(&preview().await, &["This show has been cancelled.", "value=\"89.00\""]);
+    // A service that does not answer stops nobody here.
+    services.respond_with_problem(check, 503, "Not available right now.", &[]);
+    assert_contains(&preview().await, &["name=\"revision\"", "89.00"]);
 }
