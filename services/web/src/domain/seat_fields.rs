@@ -5,6 +5,8 @@ use common::seats::{MAX_SEATS, Split, SplitRule};
 use common::text::Text;
 use strum::VariantArray as _;
 
+use crate::i18n::msg;
+
 /// Value of the choice to name the sizes of the blocks.
 const OWN_SIZES: &str = "sizes";
 
@@ -27,17 +29,17 @@ pub(crate) struct RequestedSeats {
 }
 
 /// The ways to divide seats: value of the field, label.
-pub(crate) fn splits() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(crate) fn splits() -> impl Iterator<Item = (&'static str, String)> {
     let rules = SplitRule::VARIANTS.iter().map(|rule| {
         let label = match rule {
-            SplitRule::Together => "Keep them all together",
-            SplitRule::Pairs => "In pairs",
-            SplitRule::Any => "Any number of seats",
-            SplitRule::NoSingle => "Never leave one seat on its own",
+            SplitRule::Together => msg::sell_split_together(),
+            SplitRule::Pairs => msg::sell_split_pairs(),
+            SplitRule::Any => msg::sell_split_any(),
+            SplitRule::NoSingle => msg::sell_split_no_single(),
         };
         (rule.as_ref(), label)
     });
-    rules.chain([(OWN_SIZES, "My own group sizes")])
+    rules.chain([(OWN_SIZES, msg::sell_split_sizes())])
 }
 
 impl SeatFields {

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use super::layout::{see_other, with_parameters};
 use crate::client_context::ClientContext;
 use crate::domain::form::FormErrors;
+use crate::i18n::msg;
 use crate::state::AppState;
 use crate::store::drafts::{Draft, DraftId, DraftOwner, VISITOR_LIFETIME, random_text};
 
@@ -86,8 +87,7 @@ pub(super) fn listing_of(state: &AppState, draft: &Draft) -> Result<NewListing, 
     let listing = draft.form.to_request(&state.listing_rules)?;
     // Without the version, the request would overwrite concurrent changes.
     if draft.editing.is_some() && draft.form.version.parse::<u64>().is_err() {
-        let message = "this page has expired. Open it again and make your changes";
-        return Err(FormErrors::new("", message));
+        return Err(FormErrors::new("", msg::sell_error_expired()));
     }
     draft.rejection.clone().map_or(Ok(listing), Err)
 }
