@@ -143,7 +143,7 @@ impl ListingForm {
         let starts_at = self.wall_time().instant().map_err(|error| add("starts_at", error.message()));
         let currency = self.currency.parse::<Currency>();
         let money = |text: &str| {
-            let currency = currency.as_ref().map_err(ToString::to_string)?;
+            let currency = currency.as_ref().map_err(|_| msg::form_currency())?;
             read_amount(text, currency).map(|read| read.money)
         };
         let price = money(&self.price).map_err(|message| add("price", message));
@@ -159,7 +159,7 @@ impl ListingForm {
             // Report missing fields together with malformed ones.
             for (field, text) in [("title", &self.title), ("venue", &self.venue)] {
                 if text.trim().is_empty() {
-                    errors.add(field, "must have 1 to 200 characters");
+                    errors.add(field, msg::form_length(200_u8, 1_u8));
                 }
             }
             return Err(errors);

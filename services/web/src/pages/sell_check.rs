@@ -10,19 +10,20 @@ use common::api::tickets::{
 use common::error::Error;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{ShowId, TicketId, UserId};
+use common::problem::Problem;
 use common::text::Text;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use validator::Validate;
 
 use super::layout::{self, Layout, see_other, with_retry_after};
-use super::sell_draft::{check_path, find_own, form_path, listing_of, parse_id, sign_in_first};
+use super::sell_draft::{check_path, correctable_errors, find_own, form_path, listing_of, parse_id, sign_in_first};
 use super::sell_page::{KnownShow, known_show};
 use super::ticket;
 use crate::client_context::{ClientContext, with_cookies};
-use crate::domain::form::FormErrors;
-use crate::domain::listing_form::{ListingForm, already_matches};
+use crate::domain::listing_form::already_matches;
 use crate::domain::listing_view::ListingView;
+use crate::domain::problem_text::detail;
 use crate::domain::seats::alternatives;
 use crate::flows::await_version::await_version;
 use crate::flows::fetch_current_listing::fetch_current_listing;
@@ -76,8 +77,8 @@ pub(super) async fn check(
         return Ok(see_other(&format!("/tickets/{listing}")));
     }
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
-    if let Some(errors) = refusal(&state, &client, &draft, &listing).await? {
-        state.drafts.note_rejected(&draft.id, draft.revision, &errors).await?;
+    if let Some(problem) = refusal(&state, &client, &draft, &listing).await? {
+        state.drafts.note_rejected(&draft.id, draft.revision, &problem).await?;
         return Ok(see_other(&form_path(&id)));
     }
     let page = page(&state, &viewer, user, &draft, listing, None).await?;
@@ -175,7 +176,7 @@ async fn refusal(
     client: &ClientContext,
     draft: &Draft,
     listing: &NewListing,
-) -> Result<Option<FormErrors>, Error> {
+) -> Result<Option<Problem>, Error> {
     let (options, body) = (options_of(draft)?, listing.clone());
     let checked = match draft.editing {
         Some(id) => state.services.send_with(&options, &CheckReplacement { id, body }, client).await,
@@ -188,7 +189,7 @@ async fn refusal(
     {
         return Ok(None);
     }
-    Ok(correctable_errors(&error))
+    Ok(Some(error.problem).filter(|problem| correctable_errors(problem).is_some()))
 }
 
 /// Responds to a failed attempt to list. Redirects to the sign-in page if the session has ended, and to the form if the
@@ -206,36 +207,20 @@ async fn not_listed(
         return Ok(with_cookies(sign_in_first(&check_path(&draft.id)), error.cookies));
     }
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        let text = msg::sell_check_try_again(&error.problem.detail);
+        let text = msg::sell_check_try_again(detail(&error.problem));
         let page = page(state, viewer, user, draft, listing, Some(text)).await?;
         return Ok(with_retry_after(layout::respond(status, &page.layout, &page)?, error.retry_after));
     }
-    let Some(errors) = correctable_errors(&error) else { return Err(error.into()) };
-    state.drafts.note_rejected(&draft.id, draft.revision, &errors).await?;
+    if correctable_errors(&error.problem).is_none() {
+        return Err(error.into());
+    }
+    state.drafts.note_rejected(&draft.id, draft.revision, &error.problem).await?;
     Ok(see_other(&form_path(&draft.id)))
 }
 
 /// Whether the listing has this change already, because an earlier click applied it.
 async fn is_already_applied(state: &AppState, client: &ClientContext, id: TicketId, new: &NewListing) -> bool {
     fetch_current_listing(state, client, id).await.is_some_and(|current| already_matches(&current, new))
-}
-
-/// The errors that the seller can do something about.
-fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
-    Some(match error.status() {
-        StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
-        StatusCode::CONFLICT if error.problem.code() == "seat-listed" => {
-            FormErrors::new("seats", msg::sell_error_seat_listed())
-        }
-        StatusCode::CONFLICT => FormErrors::new("", &error.problem.detail),
-        StatusCode::PRECONDITION_FAILED => FormErrors::new("", msg::sell_error_changed()),
-        StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => {
-            FormErrors::from_problem(&error.problem, ListingForm::form_field)
-        }
-        // The draft's idempotency key was used with other contents; whether they created a listing is not known here.
-        StatusCode::UNPROCESSABLE_ENTITY => FormErrors::new("", msg::sell_error_submitted()),
-        _ => return None,
-    })
 }
 
 async fn page(
@@ -301,6 +286,7 @@ fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::listing_form::ListingForm;
     use crate::domain::seats::tests::{sample, six_seats};
     use crate::i18n::reader::{Locale, Reader};
 

@@ -26,6 +26,7 @@ use crate::domain::show_watch::{ShowWatch, WatchForm, WatchPanel};
 use crate::domain::structured_data;
 use crate::flows::await_version::get_or_await;
 use crate::flows::find_show_watches::find_show_watches;
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::store::model::Replicas;
@@ -204,7 +205,7 @@ fn page(
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {
             Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),
-            Err(message) => rejected = Some(format!("The maximum price was ignored: it {message}.")),
+            Err(message) => rejected = Some(format!("{} {message}", msg::form_ignored_max())),
         }
     }
     let rows = if show.is_open() { show_rows::rows(tickets, sellers, &filter) } else { Vec::new() };

@@ -21,6 +21,7 @@ use super::layout::{self, Layout, see_other, with_retry_after};
 use crate::client_context::ClientContext;
 use crate::domain::duplicate_seats::DuplicateSeats;
 use crate::domain::listing_view::{Availability, ListingView};
+use crate::domain::problem_text::detail;
 use crate::domain::show_view::ShowView;
 use crate::flows::await_version::{await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
@@ -246,7 +247,7 @@ pub(super) async fn withdraw(
             if current.is_some_and(|current| current.status == TicketStatus::Withdrawn) {
                 return Ok(see_other("/selling"));
             }
-            show(&state, &viewer, id, None, StatusCode::CONFLICT, Some(error.problem.detail)).await
+            show(&state, &viewer, id, None, StatusCode::CONFLICT, Some(detail(&error.problem))).await
         }
         Err(error) if error.status() == StatusCode::UNAUTHORIZED => Err(PageError::SignInRequired(page)),
         Err(error) => Err(error.into()),

@@ -209,7 +209,7 @@ async fn several_seats_are_chosen_held_and_released() {
     assert_contains(&html, &["Seats 12 to 17", "sold in pairs", "4 × $125.50 = $502.00", chosen]);
     assert_contains(
         &get(&format!("{at}?quantity=9"), &ben).await,
-        &["quantity must be", "value=\"2\" required checked"],
+        &["The number of seats was ignored.", "value=\"2\" required checked"],
     );
 
     // The page says that four seats together are gone, names the numbers that are left, and keeps the buyer's choice.

@@ -80,7 +80,7 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     let (draft, form) = (draft('a'), format!("{}/edit", draft('a')));
     let get = async |at: &str| app.request("GET", at).as_user(&ana).send().await;
     // The rules of the tickets service hold before anything is sent to it.
-    let kept = ["Must be an amount such as 125.55.", "value=\"much\"", "value=\"Carmen &#38; &#60;b&#62;\""];
+    let kept = ["Enter an amount such as 125.50.", "value=\"much\"", "value=\"Carmen &#38; &#60;b&#62;\""];
     assert_contains(&type_form(&app, &draft, &ana, &typed_at("much")).await, &kept);
     assert_page(&get(&form).await.expect(200));
     assert_eq!(get(&draft).await.expect(303).header("location"), form);
@@ -109,7 +109,10 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     let fault = "id=\"starts_at-fault\">Must be in the future.";
     for _ in 0..2 {
         let html = get(&form).await.expect(200).text();
-        assert_contains(&html, &[fault, "Odd is odd.", "value=\"2099-03-01T20:00\"", "value=\"89.00\""]);
+        assert_contains(
+            &html,
+            &[fault, "Something that you entered wasn’t accepted.", "value=\"2099-03-01T20:00\"", "value=\"89.00\""],
+        );
     }
     let sent = services.take_requests();
     assert_eq!(sent[0].headers["idempotency-key"], draft.rsplit('/').next().unwrap());
@@ -364,10 +367,10 @@ async fn seats_are_listed_with_their_split() {
     let sent = services.take_requests().remove(0).body;
     assert_eq!((&sent["seats"], &sent["split"]), (&json!(["12", "13", "14", "15"]), &json!("pairs")));
     for (more, fault) in [
-        (&[("seats", "12-14"), ("split", "pairs")][..], "id=\"split-fault\">Must be another split: an odd number"),
-        (&[("quantity", "6"), ("split", "sizes"), ("sizes", "3+2")], "id=\"sizes-fault\">Must be numbers that add up"),
-        (&[("seats", "1, 2"), ("quantity", "3")], "id=\"quantity-fault\">Must be empty or 2"),
-        (&[("seats", "7, 7")], "id=\"seats-fault\">Must be different names."),
+        (&[("seats", "12-14"), ("split", "pairs")][..], "id=\"split-fault\">Choose another way: an odd number"),
+        (&[("quantity", "6"), ("split", "sizes"), ("sizes", "3+2")], "id=\"sizes-fault\">Enter numbers that add up"),
+        (&[("seats", "1, 2"), ("quantity", "3")], "id=\"quantity-fault\">Leave this empty or enter 2"),
+        (&[("seats", "7, 7")], "id=\"seats-fault\">Enter each seat only once."),
     ] {
         assert_contains(&type_form(&app, &draft('b'), &ana, &typed(more)).await, &[fault]);
     }

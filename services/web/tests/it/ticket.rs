@@ -119,7 +119,10 @@ async fn unknown_ticket_is_a_404_page() {
     for path in [format!("/tickets/{}", TicketId::new()), "/tickets/nonsense".to_owned(), "/tickets/".to_owned()] {
         let response = app.request("GET", &path).send().await.expect(404);
         assert_page(&response);
-        assert_contains(&response.text(), &["<h1>Not found</h1>", "Browse shows", response.header("x-request-id")]);
+        assert_contains(
+            &response.text(),
+            &["<h1>We couldn’t find that page</h1>", "Browse shows", response.header("x-request-id")],
+        );
     }
 }
 
