@@ -63,7 +63,7 @@ sell-per-seat = Preis und Originalpreis gelten pro Platz.
 sell-check-title = Prüfe dein Angebot
 sell-check-changes-title = Prüfe deine Änderungen
 sell-check-description = So sehen andere dein Angebot. Prüfe es, bevor es online geht.
-sell-check-split = { $quantity } Plätze, { $split }: Zur Wahl stehen { $quantities }.
+sell-check-split = { $quantity } Plätze, { $split }. Wählbare Anzahl: { $quantities }.
 sell-check-all-in = { $count ->
     [one] Endpreis
    *[other] pro Platz, Endpreis

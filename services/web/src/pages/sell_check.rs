@@ -357,7 +357,7 @@ mod tests {
         for part in [
             "<h1>Prüfe dein Angebot</h1>",
             ">Vorschau</h2>",
-            "6 Plätze, nur paarweise: Zur Wahl stehen 2, 4 oder 6.",
+            "6 Plätze, nur paarweise. Wählbare Anzahl: 2, 4 oder 6.",
             "125,50\u{a0}$</span> pro Platz, Endpreis",
             "Originalpreis 99,00\u{a0}$",
             "<strong>Der Kauf kostet 125,50\u{a0}$.</strong> Keine Gebühren",

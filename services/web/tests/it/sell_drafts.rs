@@ -114,6 +114,8 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
             &[fault, "Something that you entered wasn’t accepted.", "value=\"2099-03-01T20:00\"", "value=\"89.00\""],
         );
     }
+    let german = app.request("GET", &form).as_user(&ana).header("accept-language", "de").send().await.expect(200);
+    assert_contains(&german.text(), &["<a href=\"#starts_at\">Datum und Uhrzeit</a>: Diese Angabe ist nicht gültig."]);
     let sent = services.take_requests();
     assert_eq!(sent[0].headers["idempotency-key"], draft.rsplit('/').next().unwrap());
     let fields = ["price", "startsAt", "description"].map(|name| sent[0].body[name].clone());
