@@ -21,7 +21,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   await search.press('Enter');
   await expect(page).toHaveURL(/\/browse\?.*q=/);
   await expect(card(page, ticket.title)).toHaveCount(1);
-  await expect(card(page, ticket.title)).toContainText('89.00 EUR');
+  await expect(card(page, ticket.title)).toContainText('€89.00');
   await page.getByRole('link', { name: ticket.title }).click();
 
   // The show lists its tickets.

@@ -67,8 +67,8 @@ test('a watcher is notified when a ticket gets cheaper', async ({ page: guest, n
 
   await guest.goto('/');
   const drops = guest.getByRole('region', { name: 'Price drops' });
-  await expect(liveShow(drops, ticket)).toContainText('89.00 EUR');
-  await expect(liveShow(drops, ticket)).toContainText('75.00 EUR');
+  await expect(liveShow(drops, ticket)).toContainText('€89.00');
+  await expect(liveShow(drops, ticket)).toContainText('€75.00');
 });
 
 test('a watcher is told that a held ticket is free again', async ({ newUser }) => {

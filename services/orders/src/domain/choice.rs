@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! The choice only avoids collisions: the unique index over the slots decides which order gets a seat. It considers
-//! orders alone, because the replica of the listing is behind them.
+//! only orders, because the replica of the listing lags behind them.
 
 use std::collections::BTreeSet;
 

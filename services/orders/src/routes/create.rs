@@ -54,9 +54,9 @@ pub(super) async fn create(
         return Err(if already_held { OrderError::AlreadyHeld.into() } else { error.into() });
     }
     let claim = state.claims.claim(user.id, key.as_ref(), OrderId::new(), (), now).await?;
-    // The claim is the record of the idempotency key, whose repeats get the same id. The hold begins now even if the
-    // claim is older: an earlier request with the same key may have failed to insert the order, for example because the
-    // seats were taken.
+    // The claim records the idempotency key with the order's id, so that repeated requests with the key get the same
+    // id. The hold begins now even if the claim is older: an earlier request with the same key may have failed to
+    // insert the order, for example because the seats were taken.
     let quantity = body.quantity.map(usize::from);
     let request = HoldRequest { id: claim.entity_id, buyer: user.id, ticket: &ticket, quantity, now };
     let order = match hold_seats(&state, &request).await? {

@@ -20,7 +20,8 @@ use crate::domain::ticket::{ListingDetails, SeatPlace, Ticket};
 use crate::domain::ticket_error::TicketError;
 use crate::state::AppState;
 
-/// Maximum number of attempts. Each failed one names one more thing that has to be looked up.
+/// Maximum number of attempts. An attempt fails if it turns out that a show or other listings have to be looked up
+/// first.
 const MAX_ATTEMPTS: usize = 8;
 
 /// Why an edit was not made.
@@ -79,7 +80,8 @@ pub(crate) async fn edit_listing(
         match change_listing(state, id, seller, if_match, |ticket| edit.apply(ticket)).await {
             Ok(edited) => {
                 if edit.show.is_some() {
-                    // Whoever changed the show since it was read may not have seen this listing.
+                    // The show may have been changed since it was read, and the spread of that change may have missed
+                    // this listing.
                     follow_show(state, id, Current::Unread, None).await?;
                 }
                 return Ok(edited);

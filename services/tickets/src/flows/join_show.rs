@@ -16,8 +16,9 @@ use crate::domain::ticket_error::TicketError;
 use crate::state::AppState;
 use crate::store::show_names::NamedShow;
 
-/// Returns the show that has these details, under whichever name, or makes it. Of two listings at the same time, one
-/// makes the show and the other joins it. A crash between two writes leaves what the next call completes.
+/// Returns the show that has the name of these details, now or from before a change, or makes it. Of two listings at
+/// the same time, one makes the show and the other joins it. A crash between two writes leaves what the next call
+/// completes.
 ///
 /// The show may change before the listing is stored, so the caller makes the listing follow it afterwards.
 pub(crate) async fn join_show(

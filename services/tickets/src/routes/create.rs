@@ -67,7 +67,7 @@ pub(super) async fn create(
         Err(error) if error.is_duplicate_of(ID_INDEX) => Current::Unread,
         Err(error) => return Err(error.into()),
     };
-    // Whoever changed the show since it was read may not have seen this listing.
+    // The show may have been changed since it was read, and the spread of that change may have missed this listing.
     follow_show(&state, claim.entity_id, own, None).await?;
     Ok(created(claim.response))
 }

@@ -158,9 +158,9 @@ async fn seller_lists_a_named_seat_once() {
     assert_eq!(last_event(&app, &again).await.data["seats"][0]["name"], "17");
 }
 
-/// Whichever request stores its listing first, the others have another body.
+/// One request stores its listing. The others have the same key with another body, so they are rejected.
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_requests_with_one_key_and_other_bodies_are_no_repeats() {
+async fn concurrent_requests_with_one_key_and_different_bodies_are_rejected_but_one() {
     let app = app().await;
     let seller = app.signer.user();
     for round in 0..5 {
@@ -182,7 +182,7 @@ async fn look_for_listed_seats_reads_an_index_and_nothing_if_no_seat_is_named() 
     for number in 1..10 {
         post(&app, &seller, json!({ "seat": number.to_string() })).await.expect(201);
     }
-    // What another seller has listed, and withdrawn again, costs this one nothing.
+    // Listings that another seller has withdrawn are not examined.
     let other = app.signer.user();
     for _ in 0..5 {
         let listed = post(&app, &other, json!({ "seat": "20" })).await.expect(201).json();

@@ -1,5 +1,6 @@
 # Der Rahmen jeder Seite.
 
+layout-description = Tickets aus zweiter Hand für Konzerte, Sport, Theater und mehr, zu Endpreisen.
 layout-skip = Zum Inhalt springen
 layout-navigation = Hauptmenü
 layout-browse = Stöbern

@@ -1,5 +1,6 @@
 # The frame of every page.
 
+layout-description = Resale tickets for concerts, sport, theatre and more, at all-in prices.
 layout-skip = Skip to main content
 layout-navigation = Main
 layout-browse = Browse

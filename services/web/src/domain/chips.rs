@@ -7,8 +7,10 @@ use jiff::tz::TimeZone;
 use strum::VariantArray;
 
 use super::filter::{Availability, Filter, SearchParams};
-use super::form::capitalized;
-use super::period::{Period, day_label, days_after_tomorrow, short_day_label};
+use super::listing_view::category_label;
+use super::period::{Period, day_label, days_after_tomorrow};
+use crate::i18n::msg;
+use crate::i18n::price::format_price;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chip {
@@ -28,7 +30,7 @@ impl Chip {
 pub(crate) fn category_chips() -> Vec<Chip> {
     let chip = |category: &Category| {
         let params = SearchParams { category: Some(*category), ..SearchParams::default() };
-        Chip::new(capitalized(category.as_ref()), &params)
+        Chip::new(category_label(*category), &params)
     };
     Category::VARIANTS.iter().map(chip).collect()
 }
@@ -50,9 +52,8 @@ pub(crate) fn date_chips() -> Vec<Chip> {
 pub(crate) fn day_chips(params: &SearchParams, now: Timestamp, zone: Option<&TimeZone>) -> Vec<Chip> {
     let shown = params.first_page();
     let on_day = |when, day| SearchParams { when, from: day, to: day, ..shown.clone() };
-    let relative =
-        [Period::Today, Period::Tomorrow].map(|period| (period.label().to_owned(), on_day(Some(period), None)));
-    let dated = days_after_tomorrow(now, zone).into_iter().map(|day| (short_day_label(day), on_day(None, Some(day))));
+    let relative = [Period::Today, Period::Tomorrow].map(|period| (period.label(), on_day(Some(period), None)));
+    let dated = days_after_tomorrow(now, zone).into_iter().map(|day| (day_label(day), on_day(None, Some(day))));
     let chip =
         |(label, search): (String, SearchParams)| Chip { is_chosen: search == shown, ..Chip::new(label, &search) };
     relative.into_iter().chain(dated).map(chip).collect()
@@ -68,40 +69,40 @@ pub(crate) fn active_filter_chips(params: &SearchParams, filter: &Filter, defaul
         chips.push(Chip::new(label, &rest));
     };
     let currency = filter.currency.as_ref().unwrap_or(default_currency);
-    let money = |amount| Money { amount, currency: currency.clone() };
+    let price = |amount| format_price(&Money { amount, currency: currency.clone() });
     if filter.words.is_some() {
-        chip(format!("“{}”", params.q.trim()), |rest| rest.q.clear());
+        chip(msg::browse_words(params.q.trim()), |rest| rest.q.clear());
     }
     if let Some(category) = params.category {
-        chip(capitalized(category.as_ref()), |rest| rest.category = None);
+        chip(category_label(category), |rest| rest.category = None);
     }
     if let Some(period) = params.when {
-        chip(period.label().to_owned(), |rest| rest.when = None);
+        chip(period.label(), |rest| rest.when = None);
     }
     if let Some(day) = params.from.filter(|day| params.to == Some(*day)) {
         chip(day_label(day), |rest| (rest.from, rest.to) = (None, None));
     } else {
         if let Some(day) = params.from {
-            chip(format!("From {}", day_label(day)), |rest| rest.from = None);
+            chip(msg::browse_from_day(day_label(day)), |rest| rest.from = None);
         }
         if let Some(day) = params.to {
-            chip(format!("Until {}", day_label(day)), |rest| rest.to = None);
+            chip(msg::browse_until_day(day_label(day)), |rest| rest.to = None);
         }
     }
     if let Some(quantity) = params.quantity {
-        chip(format!("Seats together: {quantity}"), |rest| rest.quantity = None);
+        chip(msg::browse_seats_together(quantity), |rest| rest.quantity = None);
     }
-    if let Some(price) = filter.min_price {
-        chip(format!("From {}", money(price)), |rest| rest.min.clear());
+    if let Some(amount) = filter.min_price {
+        chip(msg::browse_from_price(price(amount)), |rest| rest.min.clear());
     }
-    if let Some(price) = filter.max_price {
-        chip(format!("Up to {}", money(price)), |rest| rest.max.clear());
+    if let Some(amount) = filter.max_price {
+        chip(msg::browse_up_to_price(price(amount)), |rest| rest.max.clear());
     }
     if params.currency.is_some() {
-        chip(format!("Prices in {currency}"), |rest| rest.currency = None);
+        chip(msg::browse_prices_in(currency.to_string()), |rest| rest.currency = None);
     }
     if params.status == Some(Availability::All) {
-        chip("Including sold out".to_owned(), |rest| rest.status = None);
+        chip(msg::browse_including_sold_out(), |rest| rest.status = None);
     }
     chips
 }
@@ -145,11 +146,11 @@ mod tests {
             "“jazz”",
             "Concert",
             "Today",
-            "From 1 June 2026",
-            "Until 3 June 2026",
+            "From Mon, Jun 1, 2026",
+            "Until Wed, Jun 3, 2026",
             "Seats together: 2",
-            "From 25.00 EUR",
-            "Up to 50.00 EUR",
+            "From €25.00",
+            "Up to €50.00",
             "Prices in EUR",
             "Including sold out",
         ];
@@ -161,7 +162,7 @@ mod tests {
         assert_eq!(active_filter_chips(&SearchParams::default(), &Filter::default(), &usd()), []);
         let (params, filter) = parse("q=jazz&from=2026-06-01&to=2026-06-01");
         let chips = active_filter_chips(&params, &filter, &usd());
-        assert_eq!((chips[1].label.as_str(), chips[1].address.as_str()), ("1 June 2026", "/browse?q=jazz"));
+        assert_eq!((chips[1].label.as_str(), chips[1].address.as_str()), ("Mon, Jun 1, 2026", "/browse?q=jazz"));
         assert_eq!(chips.len(), 2, "one day is one filter");
     }
 

@@ -19,6 +19,7 @@ use super::form::parse_choice;
 use super::period::Period;
 use super::search;
 use super::sort::{Sort, SortKey};
+use crate::i18n::msg;
 
 /// Validation context of [`SearchParams`].
 #[derive(Debug, Clone)]
@@ -103,7 +104,9 @@ pub(crate) struct SearchParams {
 }
 
 /// Deserialises a parameter; a blank one is `None`.
-fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     non_blank(deserializer, str::parse)
 }
 
@@ -232,12 +235,12 @@ impl Filter {
     }
 
     /// Why no show can match: a range ends before it begins.
-    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+    pub(crate) fn contradiction(&self) -> Option<String> {
         if self.from.zip(self.to).is_some_and(|(first, last)| first > last) {
-            return Some("The last day is before the first day, so that no show matches.");
+            return Some(msg::browse_days_reversed());
         }
         let is_below = self.min_price.zip(self.max_price).is_some_and(|(lowest, highest)| lowest > highest);
-        is_below.then_some("The highest price is below the lowest price, so that no show matches.")
+        is_below.then(msg::browse_prices_reversed)
     }
 
     /// The filter that valid parameters describe.

@@ -18,6 +18,7 @@ use strum::{AsRefStr, EnumString, VariantArray};
 use utoipa::ToSchema;
 
 use crate::i18n::date::format_day;
+use crate::i18n::msg;
 
 /// How far clocks are behind UTC where a day begins last: in American Samoa.
 const FURTHEST_BEHIND: Duration = Duration::from_secs(11 * 3_600);
@@ -48,13 +49,13 @@ pub(crate) struct ZoneDays {
 
 impl Period {
     /// Label on pages.
-    pub(crate) fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> String {
         match self {
-            Self::Today => "Today",
-            Self::Tomorrow => "Tomorrow",
-            Self::Weekend => "This weekend",
-            Self::Week => "Next 7 days",
-            Self::Month => "This month",
+            Self::Today => msg::browse_today(),
+            Self::Tomorrow => msg::browse_tomorrow(),
+            Self::Weekend => msg::browse_weekend(),
+            Self::Week => msg::browse_week(),
+            Self::Month => msg::browse_month(),
         }
     }
 
@@ -113,14 +114,9 @@ pub(crate) fn days_after_tomorrow(now: Timestamp, zone: Option<&TimeZone>) -> Ve
     days.take_while(|day| *day <= last).map(Day::from).collect()
 }
 
-/// The day on the link to it, in the reader's format: `Fri, Nov 27`.
-pub(crate) fn short_day_label(day: Day) -> String {
-    day.date().to_zoned(TimeZone::UTC).map_or_else(|_| day.to_string(), |day| format_day(&day))
-}
-
-/// The day as pages show it: `1 June 2026`.
+/// The day in the reader's format: `Fri, Nov 27`.
 pub(crate) fn day_label(day: Day) -> String {
-    day.date().strftime("%-d %B %Y").to_string()
+    day.date().to_zoned(TimeZone::UTC).map_or_else(|_| day.to_string(), |day| format_day(&day))
 }
 
 #[cfg(test)]
@@ -146,7 +142,6 @@ mod tests {
         for extreme in [i64::MIN, i64::MAX] {
             assert!(!Period::Weekend.days_by_zone(Timestamp::from_millis(extreme)).is_empty());
         }
-        assert_eq!(day_label("2026-06-01".parse().unwrap()), "1 June 2026");
     }
 
     #[test]
@@ -164,7 +159,7 @@ mod tests {
         let from_saturday = [&["2026-11-28"][..], &from_sunday].concat();
         assert_eq!(days("2026-11-27T06:00:00Z", None), from_saturday);
         assert_eq!(days("2026-11-27T06:00:00Z", Some("Pacific/Honolulu")), from_saturday[..5]);
-        assert_eq!(short_day_label("2026-11-27".parse().unwrap()), "Fri, Nov 27, 2026", "outside a request");
+        assert_eq!(day_label("2026-11-27".parse().unwrap()), "Fri, Nov 27, 2026", "outside a request");
         for extreme in [i64::MIN, i64::MAX] {
             assert!(days_after_tomorrow(Timestamp::from_millis(extreme), None).len() < 8);
         }

@@ -12,6 +12,7 @@ use super::listing_view::{category_label, place};
 use super::moment::Moment;
 use super::offer::ShowOffer;
 use super::poster::poster_path;
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
 /// From this number of seats on, few are left.
@@ -53,7 +54,7 @@ pub(crate) struct ShowView {
 impl ShowView {
     pub(crate) fn new(found: &ShowOffer, now: Timestamp) -> Self {
         let (show, offer) = (&found.show.state, &found.offer);
-        let from: Vec<_> = offer.from.iter().map(format_price).collect();
+        let from = offer.from.iter().map(format_price).reduce(msg::show_price_or);
         let reason = show.cancel_reason.as_deref().map(str::trim).unwrap_or_default();
         let end = if reason.is_empty() || reason.ends_with(['.', '!', '?']) { "" } else { "." };
         Self {
@@ -69,7 +70,7 @@ impl ShowView {
             has_begun: now >= show.starts_at,
             free: offer.free,
             quantity: None,
-            from: from.join(" or "),
+            from: from.unwrap_or_default(),
             drop: None,
             version: found.show.version,
             revision: offer.revision,
@@ -161,9 +162,9 @@ pub(crate) mod tests {
         let mut found = sample();
         let now = found.show.created_at;
         let view = ShowView::new(&found, now);
-        assert_eq!((view.from.as_str(), view.free, view.version), ("46.00 EUR or 50.00 USD", 37, 3));
+        assert_eq!((view.from.as_str(), view.free, view.version), ("€46.00 or $50.00", 37, 3));
         assert_eq!((view.place.as_str(), view.cancel_reason.as_str()), ("Town Hall, New York", ""));
-        assert_eq!(view.starts_at.text, "Monday, 1 June 2099, 15:30 EDT (America/New_York)");
+        assert_eq!(view.starts_at.text, "Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT");
         assert_eq!(view.poster, poster_path(found.show.id, Some(Category::Concert)));
         assert!(view.is_open() && !view.is_moved() && !view.is_cancelled());
         assert!(!ShowView::new(&found, found.show.starts_at).is_open(), "it has begun");

@@ -18,6 +18,7 @@ use crate::domain::offer::ShowOffer;
 use crate::domain::period::Period;
 use crate::domain::show_view::ShowView;
 use crate::domain::sort::Sort;
+use crate::i18n::msg;
 use crate::i18n::reader::Reader;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
@@ -26,7 +27,6 @@ use crate::viewer::Viewer;
 
 const PAGE_SIZE: usize = 24;
 const FALLBACK_COUNT: i64 = 4;
-pub(super) const META_DESCRIPTION: &str = "Resale tickets for concerts, sport, theatre and more, at all-in prices.";
 
 #[derive(Template)]
 #[template(path = "browse.html")]
@@ -106,7 +106,7 @@ pub(super) async fn browse(
     let is_plain = filter == Filter::default();
     let canonical = is_plain.then(|| format!("{}/browse", state.public_url));
     let page = BrowsePage {
-        layout: Layout { canonical, ..Layout::new("Browse shows", META_DESCRIPTION, &viewer) },
+        layout: Layout { canonical, ..Layout::new(msg::browse_title(), msg::layout_description(), &viewer) },
         categories: categories(&params),
         sorts: sorts(filter.sort),
         periods: periods(&params),
@@ -117,7 +117,7 @@ pub(super) async fn browse(
         active_filters,
         corrected: found.corrected,
         summary: summary(found.shows.len(), has_more, &filter),
-        rejected: rejected_parameters_message(&rejected).or_else(|| filter.contradiction().map(str::to_owned)),
+        rejected: rejected_parameters_message(&rejected).or_else(|| filter.contradiction()),
         shows: views(&found.shows, now).map(|show| show.found_by(&params, &filter)).collect(),
         fallback: views(&fallback, now).collect(),
         is_continued: filter.after.is_some(),
@@ -134,7 +134,7 @@ fn views(found: &[ShowOffer], now: Timestamp) -> impl Iterator<Item = ShowView> 
 
 fn categories(params: &SearchParams) -> Vec<Choice> {
     let chosen = params.category.as_ref().map_or("", AsRef::as_ref);
-    let all = [("", "All".to_owned())].into_iter().chain(all_categories());
+    let all = [("", msg::browse_any_category())].into_iter().chain(all_categories());
     all.map(|(value, label)| Choice::new(value, label, value == chosen)).collect()
 }
 
@@ -145,7 +145,7 @@ fn sorts(chosen: Sort) -> Vec<Choice> {
 }
 
 fn periods(params: &SearchParams) -> Vec<Choice> {
-    let any = Choice::new("", "Any time", params.when.is_none());
+    let any = Choice::new("", msg::browse_any_time(), params.when.is_none());
     let each = Period::VARIANTS
         .iter()
         .map(|period| Choice::new(period.as_ref(), period.label(), params.when == Some(*period)));
@@ -153,7 +153,7 @@ fn periods(params: &SearchParams) -> Vec<Choice> {
 }
 
 fn quantities(params: &SearchParams) -> Vec<Choice> {
-    let any = Choice::new("", "Any", params.quantity.is_none());
+    let any = Choice::new("", msg::browse_any_quantity(), params.quantity.is_none());
     let each =
         (1..=MAX_SEATS).map(|n| Choice::new(n.to_string(), n.to_string(), params.quantity.map(usize::from) == Some(n)));
     std::iter::once(any).chain(each).collect()
@@ -166,30 +166,25 @@ fn currency_choices(params: &SearchParams, configured: &[Currency]) -> Vec<Choic
     if !chosen.is_empty() && !codes.contains(&chosen) {
         codes.push(chosen.clone());
     }
-    let any = Choice::new("", "Any", chosen.is_empty());
+    let any = Choice::new("", msg::browse_any_currency(), chosen.is_empty());
     let each = codes.iter().map(|code| Choice::new(code, code, *code == chosen));
     std::iter::once(any).chain(each).collect()
 }
 
-/// The number of shows on the page, and their order.
+/// The number of shows on the page and their order, and which tickets are counted.
 fn summary(count: usize, has_more: bool, filter: &Filter) -> String {
-    let shows = match (count, filter.after.is_some()) {
-        (0, _) => return "No shows".to_owned(),
-        (1, false) => "1 show".to_owned(),
-        (1, true) => "1 more show".to_owned(),
-        (count, false) if has_more => format!("The first {count} shows"),
-        (count, false) => format!("{count} shows"),
-        (count, true) => format!("{count} more shows"),
+    if count == 0 {
+        return msg::browse_none();
+    }
+    let part = match filter.after {
+        Some(_) => "more",
+        None if has_more => "first",
+        None => "all",
     };
-    let order = filter.sort.label().to_lowercase();
-    let seats = match filter.quantity {
-        Some(1) => Some("a single seat".to_owned()),
-        Some(quantity) => Some(format!("{quantity} seats together")),
-        None => filter.currency.as_ref().map(|_| "tickets".to_owned()),
-    };
-    let seats = seats.map(|seats| format!(" with {seats}")).unwrap_or_default();
-    let currency = filter.currency.as_ref().map(|currency| format!(" in {currency}")).unwrap_or_default();
-    format!("{shows}{seats}{currency}, {order}")
+    let seats = filter.quantity.map(msg::browse_seats_together);
+    let currency = filter.currency.as_ref().map(|currency| msg::browse_prices_in(currency.to_string()));
+    let shows = msg::browse_summary(count, filter.sort.name(), part);
+    std::iter::once(shows).chain(seats).chain(currency).collect::<Vec<_>>().join(" · ")
 }
 
 #[cfg(test)]
@@ -199,6 +194,7 @@ mod tests {
     use super::*;
     use crate::domain::filter::SearchRules;
     use crate::domain::show_view::tests::sample;
+    use crate::i18n::reader::Locale;
 
     struct Context(SearchRules);
 
@@ -225,7 +221,7 @@ mod tests {
         let usd = usd();
         let found = sample();
         BrowsePage {
-            layout: Layout::new("Browse shows", META_DESCRIPTION, &Viewer::Guest),
+            layout: Layout::new(msg::browse_title(), msg::layout_description(), &Viewer::Guest),
             categories: categories(&params),
             sorts: sorts(filter.sort),
             periods: periods(&params),
@@ -299,12 +295,12 @@ mod tests {
             "No match for “&#34;jazz&#34;”. Showing “ja&#60;zz”.",
             "href=\"/browse?q=%22jazz%22&#38;when=week&#38;from=2026-06-01",
             "<option value=\"2\" selected>2</option>",
-            "1 show with 2 seats together in JPY, newest first",
+            "1 show, newest first · Seats together: 2 · Prices in JPY",
             "max must be &#60;an amount&#62;",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
-            "46.00 EUR or 50.00 USD",
+            "€46.00 or $50.00",
             "37 left",
-            "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
+            "Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT",
             &format!("data-live=\"show:{}:2\"", page.shows[0].id),
             &format!("-{}?quantity=2&#38;max=25&#38;currency=JPY\"", page.shows[0].id),
             "data-version=\"1767225600000\"",
@@ -352,10 +348,43 @@ mod tests {
         assert_eq!(summary(1, false, &filter), "1 more show, soonest first");
         let (quantity, currency) = (Some(1), Some(usd()));
         let filter = Filter { quantity, ..Filter::default() };
-        assert_eq!(summary(2, false, &filter), "2 shows with a single seat, soonest first");
+        assert_eq!(summary(2, false, &filter), "2 shows, soonest first · Seats together: 1");
         let filter = Filter { quantity: Some(2), currency: currency.clone(), ..filter };
-        assert_eq!(summary(2, false, &filter), "2 shows with 2 seats together in USD, soonest first");
+        assert_eq!(summary(2, false, &filter), "2 shows, soonest first · Seats together: 2 · Prices in USD");
         let filter = Filter { currency, ..Filter::default() };
-        assert_eq!(summary(2, false, &filter), "2 shows with tickets in USD, soonest first");
+        assert_eq!(summary(2, false, &filter), "2 shows, soonest first · Prices in USD");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let mut found = page("q=jazz&from=2026-06-01&min=5&max=25&currency=EUR&quantity=2&status=all");
+            found.next = Some("/browse?after=b".to_owned());
+            found.corrected = Some("jazz".to_owned());
+            let mut nothing = page("q=jazz&sort=newest&when=week");
+            nothing.fallback.append(&mut nothing.shows);
+            nothing.summary = summary(0, false, &Filter::default());
+            found.render().unwrap() + &nothing.render().unwrap()
+        });
+        for part in [
+            "<h1>Veranstaltungen entdecken</h1>",
+            "1. Juni 2026",
+            ">Bis 25,00\u{a0}€ entfernen</span>",
+            "1 Veranstaltung, früheste zuerst · Plätze nebeneinander: 2 · Preise in EUR",
+            "46,00\u{a0}€ oder 50,00\u{a0}$",
+            "Keine Treffer für „jazz“.",
+            "selected>Nächste 7 Tage</option>",
+            ">Demnächst</h2>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in ["show", "Any", "First", " page", " date", "Price", "price", "Seats", "Search", "Clear", "Remove"] {
+            let mut texts = html.split('>').filter_map(|tail| tail.split('<').next());
+            assert!(!texts.any(|text| text.contains(part)), "{part} is in {html}");
+        }
+        assert!(
+            !html.contains("=\"Pages\"") && !html.contains("=\"Days\"") && !html.contains("=\"Filters\""),
+            "{html}"
+        );
     }
 }

@@ -5,13 +5,14 @@ use http::header;
 use serde::Serialize;
 
 use crate::assets;
+use crate::i18n::{msg, reader};
 
 #[derive(Serialize)]
 struct Manifest {
     id: &'static str,
     name: &'static str,
     short_name: &'static str,
-    description: &'static str,
+    description: String,
     lang: &'static str,
     start_url: &'static str,
     scope: &'static str,
@@ -36,8 +37,8 @@ pub(super) async fn manifest() -> Response {
         id: "/",
         name: "Ticketing",
         short_name: "Ticketing",
-        description: super::browse::META_DESCRIPTION,
-        lang: "en",
+        description: msg::layout_description(),
+        lang: reader::language().tag(),
         start_url: "/",
         scope: "/",
         // With the browser's own Back, which some pages rely on.
@@ -56,6 +57,7 @@ pub(super) async fn manifest() -> Response {
         (header::CONTENT_TYPE, "application/manifest+json"),
         // It names the icons of this version.
         (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::VARY, "accept-language"),
     ];
     (headers, serde_json::to_string(&manifest).unwrap_or_default()).into_response()
 }

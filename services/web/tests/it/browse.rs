@@ -218,10 +218,10 @@ async fn filters_narrow_by_the_days_of_the_venue() {
     assert_contains(
         &html,
         &[
-            "Up to 60.00 USD",
+            "Up to $60.00",
             "href=\"/browse?category=concert\"",
             "href=\"/browse?max=60\"",
-            "1 show with tickets in USD",
+            "1 show, soonest first · Prices in USD",
         ],
     );
     for (query, canonical) in [("", true), ("q=&sort=&status=available", true), ("sort=newest", false)] {

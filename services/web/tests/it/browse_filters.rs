@@ -21,9 +21,9 @@ async fn seats_together_are_found_in_one_listing_at_its_price() {
         ("quantity=1", "Duo Solo", "€30.00</span>, <span class=\"status open\">1 left"),
         ("quantity=2", "Duo", "€50.00</span>, <span class=\"status open\">6 left"),
         ("quantity=2&q=duo", "Duo", "6 left"),
-        ("quantity=2&max=60&currency=EUR", "Duo", "Up to 60.00 EUR"),
+        ("quantity=2&max=60&currency=EUR", "Duo", "Up to €60.00"),
         // The default is USD, but the price says another currency.
-        ("quantity=2&max=+60+%E2%82%AC", "Duo", "Up to 60.00 EUR"),
+        ("quantity=2&max=+60+%E2%82%AC", "Duo", "Up to €60.00"),
         // The cheaper listing has one seat.
         ("quantity=2&max=40&currency=EUR", "", "No shows"),
         ("quantity=3&status=all", "", "No shows"),

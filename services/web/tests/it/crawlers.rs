@@ -115,6 +115,8 @@ async fn show_describes_itself_to_programs() {
     assert_eq!(response.header("content-type"), "application/manifest+json");
     let icons = response.json()["icons"].as_array().unwrap().clone();
     assert!(icons.iter().any(|icon| icon["purpose"] == "maskable"));
+    let german = app.request("GET", "/manifest.webmanifest").header("accept-language", "de").send().await.expect(200);
+    assert!(response.json()["lang"] == "en" && german.json()["lang"] == "de", "{}", german.text());
     for icon in &icons {
         let response = app.request("GET", icon["src"].as_str().unwrap()).send().await.expect(200);
         assert_eq!(response.header("content-type"), icon["type"], "{icon}");

@@ -54,7 +54,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     assert!(!html.contains("Stop watching"), "{html}");
     let response = post_form(&app, &watch, Some(&ben), &[("max", "60"), ("currency", "USD")]).await.expect(303);
     assert_eq!(response.header("location"), format!("{address}#watch"));
-    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 USD or less.", "Stop watching"]);
+    assert_contains(&get(&app, &address, &ben).await, &["for $60.00 or less.", "Stop watching"]);
     assert!(!get(&app, &address, &eve).await.contains("Stop watching"));
 
     app.clock.advance(Duration::from_secs(60));
@@ -143,7 +143,7 @@ async fn watch_follows_a_merged_show_until_it_is_cancelled() {
     let typed = [("max", "41"), ("currency", "EUR")];
     let response = post_form(&app, &format!("/shows/{}/watch", merged.id), Some(&ben), &typed).await.expect(303);
     assert_eq!(response.header("location"), format!("{address}#watch"));
-    assert_contains(&get(&app, &address, &ben).await, &["for 41.00 EUR or less."]);
+    assert_contains(&get(&app, &address, &ben).await, &["for €41.00 or less."]);
     assert_contains(&notifications(&app, &ben).await, &told[1..]);
     let watches = app.context.database.collection::<Document>("show_watches");
     assert_eq!(watches.count_documents(doc! { "user": ben.id.to_string() }).await.unwrap(), 1);
@@ -200,11 +200,11 @@ async fn guests_watch_is_stored_after_sign_in() {
     let address = show_path(&show_of(&ticket));
     assert_eq!(response.header("location"), format!("{address}#watch"));
     assert!(response.header("set-cookie").starts_with("access="));
-    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 EUR or less."]);
+    assert_contains(&get(&app, &address, &ben).await, &["for €60.00 or less."]);
     // Following such a link changes nothing.
     let response = app.request("GET", &format!("{watch}?max=1&currency=EUR")).as_user(&ben).send().await.expect(303);
     assert_eq!(response.header("location"), format!("/shows/{}", ticket.show_id));
-    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 EUR or less."]);
+    assert_contains(&get(&app, &address, &ben).await, &["for €60.00 or less."]);
     let unknown = format!("/shows/{}/watch", ticket.terms.id);
     app.clock.advance(Duration::from_secs(60));
     post_form(&app, &unknown, Some(&ben), &[]).await.expect(404);
