@@ -111,15 +111,14 @@ pub fn price(money: &Money, offered: &[Currency]) -> Result<(), ValidationError>
     let (minimum, increment) = (money.currency.min_charge(), money.currency.increment());
     if !offered.contains(&money.currency) {
         let codes: Vec<_> = offered.iter().map(ToString::to_string).collect();
-        Err(invalid_part("currency", "currency", format!("must be one of {}", codes.join(", "))))
-    } else {
-        within(money, minimum, "amount")?;
-        if money.amount % increment == 0 {
-            return Ok(());
-        }
-        let increment = Money { amount: increment, currency: money.currency.clone() };
-        Err(invalid_amount("amount", "step", format!("must be a multiple of {increment}"), &increment))
+        return Err(invalid_part("currency", "currency", format!("must be one of {}", codes.join(", "))));
     }
+    within(money, minimum, "amount")?;
+    if money.amount % increment == 0 {
+        return Ok(());
+    }
+    let increment = Money { amount: increment, currency: money.currency.clone() };
+    Err(invalid_amount("amount", "step", format!("must be a multiple of {increment}"), &increment))
 }
 
 /// A validation error of an amount at this path, with the money in its message.

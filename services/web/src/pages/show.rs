@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::ticket::TicketState;
-use common::id::{ShowId, UserId};
+use common::id::UserId;
 use common::money::Currency;
 use http::StatusCode;
 use serde::Deserialize;
@@ -230,6 +230,8 @@ fn summary(shown: usize, all: usize, currency: Option<&Currency>, are_several: b
 
 #[cfg(test)]
 mod tests {
+    use common::id::ShowId;
+
     use super::*;
     use crate::domain::show_view::tests::sample;
     use crate::i18n::reader::{Locale, Reader};
