@@ -14,15 +14,13 @@ use std::str::FromStr;
 
 use common::problem::{FieldError, Problem};
 use common::validate;
-use serde::{Deserialize, Serialize};
 use validator::ValidationErrors;
 
 use super::problem_text::{detail, field_message, sentence};
 use crate::i18n::msg;
 
-/// Error messages by form field; errors of the whole form are under the empty name, so they are stored as pairs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<(String, String)>", into = "Vec<(String, String)>")]
+/// Error messages by form field; errors of the whole form are under the empty name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FormErrors(BTreeMap<String, String>);
 
 /// An error of a field, for the list of errors above the form.
@@ -32,18 +30,6 @@ pub(crate) struct Fault<'a> {
     pub id: &'a str,
     pub label: String,
     pub text: &'a str,
-}
-
-impl From<Vec<(String, String)>> for FormErrors {
-    fn from(pairs: Vec<(String, String)>) -> Self {
-        Self(pairs.into_iter().collect())
-    }
-}
-
-impl From<FormErrors> for Vec<(String, String)> {
-    fn from(errors: FormErrors) -> Self {
-        errors.0.into_iter().collect()
-    }
 }
 
 impl FormErrors {

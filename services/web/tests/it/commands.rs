@@ -22,7 +22,7 @@ async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
     assert!(response.header("location").starts_with("/signin?next=%2Ftickets%2F"), "{response:?}");
     // The buyer has not seen the current price.
     let html = post_form(&app, &hold, Some(&ben), &[("price", "1.00 USD")]).await.expect(409).text();
-    assert_contains(&html, &["The price has changed to 125.50 USD. Nothing is held yet."]);
+    assert_contains(&html, &["The price has changed to $125.50. Nothing is held yet."]);
     assert!(services.take_requests().is_empty());
     let typed = [("price", "125.50 USD"), ("key", "the-key")];
     services.respond_with_problem("POST /api/orders", 409, "Someone else got this ticket first.", &[]);
