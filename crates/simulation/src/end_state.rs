@@ -95,7 +95,7 @@ fn balances(payment: &Entity) -> BTreeMap<String, i64> {
 }
 
 /// The sentence about the availability that the ticket's page shows.
-async fn shown_availability(fleet: &SimulatedFleet, ticket: &str) -> Option<&'static str> {
+async fn shown_availability(fleet: &SimulatedFleet, ticket: &str) -> Option<String> {
     use web::domain::listing_view::Availability;
     let routes = fleet.routes(web::NAME, 1);
     let page = testkit::app::request::Request::new(routes, "GET", &format!("/tickets/{ticket}")).send().await;

@@ -368,7 +368,7 @@ mod tests {
         });
         for part in [
             "<h1>Veranstaltungen entdecken</h1>",
-            "1. Juni 2026",
+            "01.06.2026",
             ">Bis 25,00\u{a0}€ entfernen</span>",
             "1 Veranstaltung, früheste zuerst · Plätze nebeneinander: 2 · Preise in EUR",
             "46,00\u{a0}€ oder 50,00\u{a0}$",
