@@ -141,7 +141,8 @@ pub(super) async fn page(
     }
     let description = format!("{}, {}: {} all-in.", listing.place, listing.starts_at.text, listing.price);
     let is_for_sale = listing.availability.is_for_sale();
-    let canonical = is_for_sale.then(|| format!("{}/tickets/{id}", state.public_url));
+    let is_listed = is_for_sale && model.hidden_seller != Some(ticket.seller_id);
+    let canonical = is_listed.then(|| format!("{}/tickets/{id}", state.public_url));
     let show = show.map(|found| ShowView::new(&found, now));
     let image = show.as_ref().map(|show| format!("{}{}", state.public_url, show.poster));
     Ok(TicketPage {
