@@ -29,6 +29,7 @@ mod nats_users;
 mod operations;
 mod operator;
 mod outages;
+mod purchase;
 mod reads;
 mod repair;
 mod resync;
