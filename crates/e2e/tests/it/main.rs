@@ -20,6 +20,7 @@ mod dead_letters;
 mod drain;
 mod failover;
 mod faults;
+mod follow;
 mod gateway;
 mod generated_client;
 mod journey;
