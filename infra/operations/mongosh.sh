@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs mongosh as root of MongoDB in the cluster of the current kubectl context: interactively, or one expression.
+#
+#   mongosh.sh
+#   mongosh.sh 'db.getSiblingDB("orders").orders.findOne()'
+set -euo pipefail
+
+readonly NAMESPACE=${NAMESPACE:-ticketing}
+# The container `setup` has the password in its environment, so that it is in no argument of a process.
+readonly LOGIN='const { hosts } = new Mongo("mongodb://localhost/?directConnection=true").getDB("admin").hello();
+db = connect(`mongodb://root:${encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD)}@${hosts.join()}/admin?replicaSet=rs0`);'
+
+case $# in
+  0) terminal=(--stdin --tty) arguments=(--eval "$LOGIN" --shell) ;;
+  1) terminal=() arguments=(--eval "$LOGIN" --eval "$1") ;;
+  *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" && exit 2 ;;
+esac
+exec kubectl --namespace "$NAMESPACE" exec "${terminal[@]}" statefulset/mongodb --container setup -- \
+  mongosh --quiet --norc --nodb "${arguments[@]}"
