@@ -38,7 +38,7 @@ pub(crate) fn check(objects: &Objects, runbook: &str) -> Vec<String> {
 /// The entries that do not begin with a block of one command.
 fn without_command(runbook: &str) -> Vec<&str> {
     let lines: Vec<&str> = runbook.lines().collect();
-    let entries = (1..).zip(&lines).filter_map(|(next, line)| Some((entry(line)?, lines.get(next..)?)));
+    let entries = (1..).zip(lines.iter().copied()).filter_map(|(next, line)| Some((entry(line)?, lines.get(next..)?)));
     let wrong = entries.filter(|(_, below)| {
         let mut below = below.iter().copied().skip_while(|line| line.is_empty());
         let is_block = below.next() == Some(BLOCK);
