@@ -29,7 +29,7 @@ text_enum! {
     Role {
         /// Corrects, merges and cancels shows, and helps users.
         Support,
-        /// Gives back money.
+        /// Refunds the orders of cancelled shows.
         Finance,
         /// Operates the marketplace.
         Operator,

@@ -99,7 +99,7 @@ impl<'de> Deserialize<'de> for Money {
     }
 }
 
-/// Deserialises money of a request, which may not have unknown fields; for `#[serde(deserialize_with)]`.
+/// Deserialises money in a request, where unknown fields are an error; for `#[serde(deserialize_with)]`.
 pub fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
     deserializer.deserialize_map(MoneyVisitor { unknown_fields: UnknownFields::Rejected })
 }

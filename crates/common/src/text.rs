@@ -108,8 +108,8 @@ fn is_visible(c: char) -> bool {
         && !BLANK.contains(&c)
 }
 
-/// The folded words of a text in their order, joined by spaces: equal for two spellings of a name. A text without
-/// letters and digits is itself in lower case.
+/// The folded words of a text in their order, joined by spaces. Different spellings of a name have the same folded
+/// words. A text without letters and digits is only trimmed and converted to lower case.
 pub fn folded(text: &str) -> String {
     let words = folded_words(text);
     if words.is_empty() { text.trim().to_lowercase() } else { words.join(" ") }

@@ -168,6 +168,10 @@ export const PAGES = [
   { name: 'notifications-none', as: 'newcomer', open: at('/notifications') },
   { name: 'not-found', open: at('/nothing/here') },
   { name: 'offline', open: at('/offline') },
+  { name: 'help', open: at('/help') },
+  { name: 'terms', open: at('/terms') },
+  { name: 'privacy', open: at('/privacy') },
+  { name: 'imprint', open: at('/imprint') },
 ];
 
 /** The browser context's options for the user who opens this page. */

@@ -1,5 +1,5 @@
 //! A client of fakestripe, the stand-in for the card network. It makes changes that do not come from the marketplace:
-//! actions of staff in the card network's dashboard, answers of cardholders to 3-D Secure challenges, and faults.
+//! actions of staff in the card network's dashboard, outcomes of 3-D Secure challenges, and faults.
 
 use anyhow::{Context as _, Result, ensure};
 use fakestripe::control::{Challenge, ChallengeResult};

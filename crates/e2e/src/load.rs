@@ -178,7 +178,7 @@ impl Sale {
         outcome(&self.other, order).await
     }
 
-    /// Does with the buyer's order what happens in this scenario; returns its outcome.
+    /// Continues the buyer's order as the scenario says; returns its outcome.
     async fn end(&self, ticket: TicketId, order: OrderId, scenario: Scenario, quantity: u8) -> Result<&'static str> {
         match scenario {
             Scenario::Payment | Scenario::PriceChange => _ = pay(&self.buyer, order, "pm_card_visa").await?,

@@ -34,7 +34,7 @@ async fn is_led(fleet: &TestFleet) -> Result<bool> {
     let jetstream = fleet.jetstream().await?;
     let names: Vec<_> = jetstream.stream_names().try_collect().await?;
     for name in &names {
-        // Only a leader answers.
+        // Only a leader responds.
         jetstream.get_stream(name).await?;
     }
     Ok(!names.is_empty())

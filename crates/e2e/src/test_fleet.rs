@@ -85,7 +85,7 @@ impl TestFleet {
     async fn start_with(settings: &[(&str, &str)], configure: impl FnOnce(&mut FleetOptions)) -> Result<Self> {
         let scratch = ScratchDir::new("e2e")?;
         let options = FleetOptions::new(scratch.path()).without_rate_limits();
-        // No limits: few users generate all load.
+        // The limits on holds are practically off, because few users generate all load.
         let limits = [("HOLDS_PER_BUYER", "1000"), ("HOLDS_PER_LISTING", "1000")];
         let mut options =
             limits.iter().chain(settings).fold(options, |options, (name, value)| options.env(name, value));

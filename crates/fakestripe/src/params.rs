@@ -44,7 +44,7 @@ impl Params {
         })
     }
 
-    /// The parameters in an order of their own, to tell whether a reused idempotency key has the same request.
+    /// The parameters in a canonical order, by which requests with the same idempotency key are compared.
     pub(crate) fn canonical(&self) -> &str {
         &self.canonical
     }

@@ -154,7 +154,7 @@ impl Context {
 async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<async_nats::Client> {
     let mut options = async_nats::ConnectOptions::new()
         .name(service)
-        // NATS permissions are per user, so each service receives replies under a prefix of its own.
+        // NATS permissions are per user, so each service receives replies under its own prefix.
         .custom_inbox_prefix(format!("_INBOX_{service}"))
         .retry_on_initial_connect()
         .connection_timeout(Duration::from_secs(2))

@@ -22,8 +22,9 @@ pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<D
     options.connect_timeout.get_or_insert(Duration::from_secs(5));
     // The server commits journaled writes in groups, so more writes in flight mean more writes per second.
     options.max_pool_size.get_or_insert(64);
-    // These override the URL. Local reads may be rolled back when a primary fails, and secondaries lag behind; but
-    // what is read leaves the database in events, calls and responses.
+    // These override the URL. What is read here leaves the service in events, calls and responses, so it must be
+    // current and must never be rolled back. A local read may be rolled back when a primary fails, and secondaries lag
+    // behind.
     options.read_concern = Some(ReadConcern::majority());
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
@@ -47,7 +48,7 @@ pub async fn find_by_id<T: DeserializeOwned + Send + Sync>(
     }
 }
 
-/// Finds a document by `_id` with a linearizable read. Fails when no majority answers within 5 s.
+/// Finds a document by `_id` with a linearizable read. Fails when no majority responds within 5 s.
 pub async fn linearizable<T: DeserializeOwned + Send + Sync>(
     collection: &Collection<T>,
     id: &str,

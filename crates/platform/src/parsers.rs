@@ -39,8 +39,9 @@ pub(crate) fn public_url(text: &str) -> Result<String, String> {
     if url.path() == "/" && url.query().is_none() { Ok(format!("{scheme}://{authority}")) } else { Err(wrong()) }
 }
 
-/// Parses a network of proxies; a single address is a network of one. Rejects everyone, and the networks reserved for
-/// documentation: the production manifests contain one until they are given the cluster's own.
+/// Parses a network of proxies; a single address is a network of one. Rejects the network of all addresses, and the
+/// networks that are reserved for documentation: the production manifests contain one of these until an operator enters
+/// the network of the cluster.
 pub(crate) fn proxies(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let network = text

@@ -2,7 +2,8 @@
 //!
 //! # Why
 //! A handler that considers only its own event breaks when events are reordered. Instead, the loop loads the aggregate,
-//! then all replicas that can move it in its status, takes one step, and repeats until a step changes nothing.
+//! then all replicas that can cause a step from its present status, takes one step, and repeats until a step changes
+//! nothing.
 //!
 //! After a step that changes nothing, the loop ends without another read. That is safe for three reasons: every read
 //! starts after the handler's own write was acknowledged by a majority; the compare-and-swap checks the version that
@@ -53,11 +54,12 @@ pub trait Reconcile: Sync {
     type Aggregate: Aggregate;
     /// The replicas that the caller has just written and that serve as the first read of them; by default none.
     type Seen: Default + Send;
-    /// The replicas that can move the aggregate in its status.
+    /// The replicas that can cause a step from the aggregate's present status.
     type Replicas: Send + Sync;
     /// Reads the aggregate.
     fn load_aggregate(&self) -> impl Future<Output = Result<Option<Versioned<Self::Aggregate>>, Error>> + Send;
-    /// Reads the replicas that can move this aggregate, except those that were seen. Reads nothing if none can.
+    /// Reads the replicas that can cause a step of this aggregate, except those in `seen`. Reads nothing if no replica
+    /// can.
     fn load_replicas(
         &self,
         aggregate: Option<&Versioned<Self::Aggregate>>,

@@ -16,7 +16,7 @@ use testkit::servers::scratch::ScratchDir;
 /// Listens on the configured addresses, is always ready, and responds with its environment.
 const STUB_SERVICE: &str = r#"
 import http.server, json, os, sys, threading
-class Answer(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
@@ -25,7 +25,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         pass
 def serve(address):
     host, port = address.rsplit(":", 1)
-    http.server.ThreadingHTTPServer((host, int(port)), Answer).serve_forever()
+    http.server.ThreadingHTTPServer((host, int(port)), Handler).serve_forever()
 for bind in ["ADMIN_BIND", "METRICS_BIND"]:
     if bind in os.environ:
         threading.Thread(target=serve, args=[os.environ[bind]], daemon=True).start()

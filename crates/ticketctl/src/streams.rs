@@ -21,7 +21,7 @@ const DEAD_LETTERS: &str = "dead-letters";
 
 /// The servers if `NATS_URL` is not set.
 const DEFAULT_NATS_URL: &str = "nats://127.0.0.1:4222";
-/// The user of people. Any other user receives replies below an inbox prefix of its own.
+/// The NATS user of people. Any other user receives replies below its own inbox prefix.
 const OPERATOR: &str = "operator";
 
 fn servers(args: &FleetArgs) -> Result<Vec<ServerAddr>> {

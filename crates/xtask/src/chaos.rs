@@ -44,7 +44,7 @@ async fn build_and_run(args: &ChaosArgs) -> Result<()> {
 }
 
 /// Builds the services like a possible next release, whose events have fields that the present release does not know.
-/// Copies them to a folder of their own, because the build of the present release replaces them. Returns the folder.
+/// Copies them to a separate folder, because the build of the present release replaces them. Returns the folder.
 async fn build_next_release(release: bool) -> Result<PathBuf> {
     progress("Building", "the services of the next release");
     let mut arguments = cargo::build_arguments(&[], release);

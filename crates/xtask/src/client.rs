@@ -57,9 +57,25 @@ impl Session {
 
     /// Sends a request and retries it while the status is one of these.
     pub(crate) async fn send_while<E: Endpoint>(&self, retried: &[u16], request: &E) -> Result<E::Response> {
+        self.send_while_with_key(retried, request, None).await
+    }
+
+    /// Sends a request that creates something, and retries it while the status is 503, after which it may exist. The
+    /// idempotency key makes that safe.
+    pub(crate) async fn create_retrying<E: Endpoint>(&self, request: &E, key: &str) -> Result<E::Response> {
+        self.send_while_with_key(&[503], request, Some(key)).await
+    }
+
+    async fn send_while_with_key<E: Endpoint>(
+        &self,
+        retried: &[u16],
+        request: &E,
+        key: Option<&str>,
+    ) -> Result<E::Response> {
         let deadline = Instant::now() + PROPAGATION_TIMEOUT;
         loop {
-            match self.send(request).await {
+            let (_, response) = self.exchange_with_key(request, key).await?;
+            match response.with_context(|| format!("{} {}", E::METHOD, request.path())) {
                 Err(error)
                     if status_of(&error).is_some_and(|status| retried.contains(&status))
                         && Instant::now() <= deadline =>

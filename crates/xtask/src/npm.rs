@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use crate::cargo::run;
 
-/// Folder of Bootstrap and htmx, which web's build script embeds into the binary.
+/// Folder of the font and of htmx, which web's build script embeds into the binary.
 pub(crate) const WEB: &str = "services/web";
 /// Folder of Playwright, axe-core and Lighthouse.
 pub(crate) const BROWSER: &str = "crates/e2e/browser";

@@ -43,9 +43,12 @@ async fn orphans(
     Ok(Json(Orphans { orphans: resolve_orphans(&state, request.since, request.resolve).await? }))
 }
 
-/// Takes the actions after which nothing of the payment is authorised or charged. 409 if the order is not closed for it
-/// according to the replica, or if it is said to be lost and the replica is newer than the one that the caller has
-/// read; 503 when the provider did not take the action or did not respond.
+/// Voids or refunds a payment, so that none of its amount remains authorised or charged.
+///
+/// # Errors
+/// 409 if the order is not closed for this payment according to the replica. If the request says that the order is
+/// lost: 409 if the replica is newer than the version that the caller has read. 503 if the provider did not carry out
+/// the action or did not respond.
 async fn void(State((state, _)): State<(AppState, Tasks)>, Body(request): Body<Void>) -> Result<Json<Voided>, Error> {
     let payment = reload(&state, request.id).await?;
     let order = state.orders.get(payment.order_id).await?;

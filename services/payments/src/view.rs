@@ -5,7 +5,8 @@ use common::api;
 
 use crate::domain::payment::Payment;
 
-/// The payment as the request that started it returned it, if it did. What happened to it afterwards is left out.
+/// The payment as the first response to the request that started it showed it, without later changes; `None` if there
+/// was no such response.
 pub fn first_response(payment: &Versioned<Payment>) -> Option<api::payments::Payment> {
     let response = payment.first_response.as_ref()?;
     Some(api::payments::Payment {

@@ -6,9 +6,13 @@ import { reload } from 'shop/live';
 const form = document.getElementById('pay');
 const button = form?.querySelector('button');
 const fault = document.getElementById('fault');
-const { order, key, amount, currency, trace } = form?.dataset ?? {};
+// The texts are in the language of the page.
+const { order, key, amount, currency, trace, ...texts } = form?.dataset ?? {};
 
 const showError = (text) => { fault.textContent = text; fault.hidden = !text; follow(); };
+
+// Why a payment failed, in the language of the page if the page has a text for it; the API has them in English.
+const explain = ({ type = '', detail }) => form.getAttribute(`data-${type.split(':').pop()}`) ?? detail;
 
 // Renews an expired session, so that the buyer need not sign in while paying. Continues the trace of the hold, if any.
 const post = async (path, body, headers = {}) => {
@@ -37,7 +41,7 @@ const pay = async (method) => {
 };
 
 const start = () => {
-  const stripe = window.Stripe(key);
+  const stripe = window.Stripe(key, { locale: document.documentElement.lang });
   // Stripe's frames know neither our style sheet nor the colour scheme.
   const { color: colorText, fontFamily } = getComputedStyle(document.body);
   const { backgroundColor: colorBackground } = getComputedStyle(document.getElementById('card'));
@@ -53,7 +57,7 @@ const start = () => {
   const card = elements.create('payment', { wallets: { applePay: 'never', googlePay: 'never' } });
   card.mount('#card');
   card.on('ready', () => { button.disabled = false; });
-  card.on('loaderror', () => showError('The payment form couldn’t be loaded. Reload the page.'));
+  card.on('loaderror', () => showError(texts.notLoaded));
   const express = elements.create('expressCheckout');
   express.mount('#express');
   express.on('ready', ({ availablePaymentMethods }) => { document.getElementById('or').hidden = !availablePaymentMethods; });
@@ -62,7 +66,7 @@ const start = () => {
     if (button.disabled) { wallet?.paymentFailed({ reason: 'fail' }); return; }
     button.disabled = true;
     showError('');
-    say('Processing your payment.');
+    say(texts.processing);
     let isAccepted = false;
     try {
       const checked = await elements.submit();
@@ -75,17 +79,15 @@ const start = () => {
         const acted = await stripe.handleNextAction({ clientSecret: response.body.clientSecret });
         const after = await post(`/api/payments/${response.body.id}/refresh`);
         // Our payment's status takes precedence, because Stripe's error depends on how far the payment had come.
-        if (after.body.status === 'declined') showError('Your bank did not approve the payment. You were not charged. Try again or use another card.');
+        if (after.body.status === 'declined') showError(texts.notApproved);
         else if (acted.error) showError(acted.error.message);
-        else if (after.status !== 200) showError(after.body.detail ?? 'We couldn’t check the payment. Reload the page.');
+        else if (after.status !== 200) showError(explain(after.body) ?? texts.notChecked);
       } else if (response.status !== 201) {
-        showError(response.body.detail ?? (response.status >= 500
-          ? 'We don’t know yet whether your payment went through. Check your order above before you try again.'
-          : 'The payment didn’t go through. You were not charged. Try again.'));
+        showError(explain(response.body) ?? (response.status >= 500 ? texts.unknown : texts.rejected));
       }
       await reload();
     } catch {
-      showError('We couldn’t reach our payment provider. Check your order above, then try again.');
+      showError(texts.unreachable);
       await reload();
     } finally {
       if (!isAccepted) wallet?.paymentFailed({ reason: 'fail' });
@@ -113,5 +115,5 @@ if (form) {
   document.addEventListener('shop:reloaded', follow);
   follow();
   if (window.Stripe) start();
-  else showError('The payment form couldn’t be loaded. Turn off anything that blocks scripts, such as an ad blocker, then reload the page.');
+  else showError(texts.blocked);
 }

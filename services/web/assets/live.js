@@ -111,7 +111,8 @@ const apply = (message) => {
       setTimeout(() => { part.value = agreedPrice; }, 1500);
     });
     element.querySelectorAll('[data-live-for-sale]').forEach((part) => { part.hidden = !isForSale; });
-    if (element.id === 'live') say(previousPrice === price ? text : `The price is now ${price}. ${text}`);
+    const isSame = previousPrice === price;
+    if (element.id === 'live') say(isSame ? text : `${document.body.dataset.newPrice.replace('{price}', () => price)} ${text}`);
   });
 };
 

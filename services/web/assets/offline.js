@@ -1,11 +1,10 @@
 // Lists the passes that this browser keeps.
-const passes = await window.caches?.open('passes');
-const kept = document.getElementById('kept');
-for (const request of await passes?.keys() ?? []) {
-  const page = new DOMParser().parseFromString(await (await passes.match(request)).text(), 'text/html');
-  const link = Object.assign(document.createElement('a'), { href: request.url, textContent: page.querySelector('h1').textContent });
+import { keptPasses } from 'shop/passes';
+
+for (const { url, title, date, isPast } of window.caches ? await keptPasses() : []) {
+  const section = document.getElementById(isPast ? 'kept-past' : 'kept');
   const item = document.createElement('li');
-  item.append(link, ', ', page.querySelector('time').textContent);
-  kept.querySelector('ul').append(item);
-  kept.hidden = false;
+  item.append(Object.assign(document.createElement('a'), { href: url, textContent: title }), ', ', date);
+  section.querySelector('ul').append(item);
+  section.hidden = false;
 }

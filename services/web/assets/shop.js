@@ -12,23 +12,18 @@ document.cookie = `timezone=${encodeURIComponent(timeZone)}; path=/; max-age=315
 // Caches the offline page.
 navigator.serviceWorker?.register('/sw.js').catch(() => {});
 
-// Keeps the passes that this page leads to. A page of one order replaces its pass, a list adds those that are missing.
-// A form ends it: after a sign-out nothing may be kept. Without an active service worker nothing is kept, since only that
-// removes the passes at a sign-out.
+// Keeps the passes that this page leads to. A form ends it: after a sign-out nothing may be kept. Without an active service
+// worker nothing is kept, since only that removes the passes at a sign-out.
 const leaving = new AbortController();
 document.addEventListener('submit', () => leaving.abort());
-const keepPasses = async () => {
-  const links = [...document.querySelectorAll('a[data-keep]')].slice(0, 20);
+const keep = async () => {
+  const links = [...document.querySelectorAll('a[data-keep]')].slice(0, 40);
   if (!links.length || !navigator.serviceWorker) return;
   await navigator.serviceWorker.ready;
-  const passes = await caches.open('passes');
-  for (const { pathname } of links) {
-    if (links.length > 1 && await passes.match(pathname)) continue;
-    const page = await fetch(pathname, { signal: leaving.signal });
-    if (page.ok && !page.redirected) await passes.put(pathname, page);
-  }
+  const { keepPasses } = await import('shop/passes');
+  await keepPasses(links, leaving.signal);
 };
-keepPasses().catch(() => {});
+keep().catch(() => {});
 
 // A double click submits a form once.
 document.addEventListener('submit', (event) => {
@@ -55,6 +50,18 @@ document.addEventListener('shop:countdown-ended', ({ detail }) => {
 document.addEventListener('htmx:afterSettle', ({ target }) => {
   const summary = ['results', 'live', 'found'].includes(target.id) && document.getElementById('summary');
   if (summary) say(summary.textContent.trim());
+});
+// After a deployment the page of the server may lack the part that is to be replaced: it is opened as a whole.
+document.addEventListener('htmx:beforeSwap', (event) => {
+  const { requestConfig, pathInfo, serverResponse } = event.detail;
+  const part = requestConfig.elt.getAttribute('hx-select')?.slice(1);
+  if (!part || serverResponse.includes(`id="${part}"`)) return;
+  event.preventDefault();
+  location.assign(pathInfo.finalRequestPath);
+});
+// Without a network the offline page is shown, as for any other link.
+document.addEventListener('htmx:sendError', ({ detail }) => {
+  if (!navigator.onLine && detail.elt.matches('form')) location.assign(detail.pathInfo.finalRequestPath);
 });
 document.addEventListener('htmx:responseError', ({ detail }) => {
   if (detail.elt.matches('form')) location.assign(detail.pathInfo.finalRequestPath);

@@ -11,14 +11,32 @@ self.addEventListener('install', (event) => {
     const assets = [...(await page.clone().text()).matchAll(/"(\/assets\/[^"]+)"/g)].map((match) => match[1]);
     await cache.put('/offline', page);
     await cache.addAll(new Set(assets));
+    // Those of former releases would only accumulate.
+    const present = ['/offline', ...assets];
+    for (const { url } of await cache.keys()) if (!present.includes(new URL(url).pathname)) await cache.delete(url);
     await self.skipWaiting();
   })());
 });
 
+// Loads a page. Passes go if the session has ended, also elsewhere; where that is not known, the page asks for a retry.
+const load = async (request) => {
+  const response = await fetch(request);
+  if (response.status === 401 && !response.headers.has('retry-after')) await caches.delete(PASSES);
+  return response;
+};
+
+// What is kept of an asset: a kept pass names the assets of its time, and those of another release are better than none.
+const keptAsset = async (pathname) => {
+  const name = (path) => path.replace(/-[0-9a-f]+(?=\.\w+$)/, '');
+  const cache = await caches.open(CACHE);
+  const other = async () => (await cache.keys()).find(({ url }) => name(new URL(url).pathname) === name(pathname));
+  return (await cache.match(pathname)) ?? (await cache.match((await other()) ?? pathname));
+};
+
 // The pass of an order, also in place of the order's page: the present one if it comes in time, else the kept one.
 const showPass = async (request, path) => {
   const kept = await caches.match(path);
-  const present = fetch(request).then(async (response) => {
+  const present = load(request).then(async (response) => {
     if (!kept || response.status < 500) {
       if (response.ok && new URL(request.url).pathname === path) await (await caches.open(PASSES)).put(path, response.clone());
       return response;
@@ -41,7 +59,7 @@ self.addEventListener('fetch', (event) => {
   const isPage = request.mode === 'navigate';
   const [, order] = (isPage && pathname.match(/^(\/orders\/[0-9a-f-]{36})(\/pass)?$/)) || [];
   if (order) { event.respondWith(showPass(request, `${order}/pass`)); return; }
-  const instead = isPage ? '/offline' : pathname;
-  if (instead !== '/offline' && !instead.startsWith('/assets/')) return;
-  event.respondWith(fetch(request).catch(async () => (await caches.match(instead)) ?? Response.error()));
+  if (!isPage && !pathname.startsWith('/assets/')) return;
+  const kept = () => (isPage ? caches.match('/offline') : keptAsset(pathname));
+  event.respondWith((isPage ? load(request) : fetch(request)).catch(async () => (await kept()) ?? Response.error()));
 });

@@ -1,5 +1,5 @@
-//! Style sheets, scripts and icons, embedded and compressed by the build script. Their paths contain a hash of the
-//! content, so browsers may cache them forever.
+//! The style sheet, fonts, scripts and icons, embedded and compressed by the build script. Their paths contain a hash of
+//! the content, so browsers may cache them forever.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -14,6 +14,11 @@ struct Asset {
     name: &'static str,
     hash: &'static str,
     plain: &'static [u8],
+    /// `None` for a format that is compressed itself.
+    compressed: Option<Compressed>,
+}
+
+struct Compressed {
     brotli: &'static [u8],
     gzip: &'static [u8],
 }
@@ -41,6 +46,8 @@ impl Asset {
             "css" => "text/css; charset=utf-8",
             "js" => "text/javascript; charset=utf-8",
             "svg" => "image/svg+xml",
+            "png" => "image/png",
+            "woff2" => "font/woff2",
             "webmanifest" => "application/manifest+json",
             _ => "application/octet-stream",
         }
@@ -87,10 +94,14 @@ pub(crate) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Resul
         (header::VARY, "accept-encoding"),
     ];
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    Ok(match Coding::best(accepted) {
-        Coding::Brotli => (common, [(header::CONTENT_ENCODING, "br")], asset.brotli).into_response(),
-        Coding::Gzip => (common, [(header::CONTENT_ENCODING, "gzip")], asset.gzip).into_response(),
-        Coding::Identity => (common, asset.plain).into_response(),
+    Ok(match (Coding::best(accepted), &asset.compressed) {
+        (Coding::Brotli, Some(Compressed { brotli, .. })) => {
+            (common, [(header::CONTENT_ENCODING, "br")], *brotli).into_response()
+        }
+        (Coding::Gzip, Some(Compressed { gzip, .. })) => {
+            (common, [(header::CONTENT_ENCODING, "gzip")], *gzip).into_response()
+        }
+        (Coding::Identity, _) | (_, None) => (common, asset.plain).into_response(),
     })
 }
 
@@ -155,6 +166,37 @@ mod tests {
             assert_eq!(found.len(), 1, "{file}");
             assert_eq!(found[0].name, asset.name);
             assert_ne!(asset.kind(), "application/octet-stream", "{file}");
+        }
+    }
+
+    #[test]
+    fn style_sheet_refers_to_assets_that_exist() {
+        let style = text("style.css");
+        let referred: Vec<_> = style.split("/assets/").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+        assert_eq!(referred.len(), 2, "{style}");
+        for name in referred {
+            let current = ASSETS.iter().any(|asset| asset.path() == format!("/assets/{name}"));
+            assert!(current, "{name} is not the path of an asset");
+        }
+        assert!(!style.contains("/*") && style.contains("--accent:"), "{style}");
+    }
+
+    #[test]
+    fn the_font_is_small_and_images_have_the_size_that_their_names_say() {
+        let body = |name: &str| ASSETS.iter().find(|asset| asset.name == name).unwrap().plain;
+        assert!(body("figtree-latin.woff2").len() + body("figtree-extended.woff2").len() < 35_000);
+        let images = [
+            ("icon-180.png", (180_u32, 180_u32)),
+            ("icon-192.png", (192, 192)),
+            ("icon-512.png", (512, 512)),
+            ("icon-maskable.png", (512, 512)),
+            ("preview.png", (1200, 630)),
+        ];
+        for (name, (width, height)) in images {
+            let png = body(name);
+            assert!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.ends_with(b"IEND\xae\x42\x60\x82"), "{name}");
+            assert_eq!(png[16..24], [width.to_be_bytes(), height.to_be_bytes()].concat(), "{name}");
+            assert!(png.len() < 20_000, "{name} has {} bytes", png.len());
         }
     }
 

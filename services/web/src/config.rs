@@ -23,6 +23,9 @@ pub struct Config {
     /// Origin from which browsers load Stripe.js at `/v3/`: Stripe, or a fake of it
     #[arg(long, env = "STRIPE_JS_ORIGIN", default_value = STRIPE_JS, value_parser = origin)]
     pub stripe_js_origin: String,
+    /// Who operates the shop.
+    #[command(flatten)]
+    pub operator: Operator,
     /// Allowed currencies of listings, comma-separated; must match the setting of the tickets service
     #[arg(long, env = "CURRENCIES", value_delimiter = ',', default_value = "USD,EUR,GBP", value_parser = common::money::chargeable::parse)]
     pub currencies: Vec<common::money::Currency>,
@@ -30,6 +33,20 @@ pub struct Config {
     /// figure; none by default. Must match the setting of the tickets service.
     #[arg(long, env = "SMOKE_TEST_SELLER")]
     pub smoke_test_seller: Option<common::id::UserId>,
+}
+
+/// The operator's particulars, for the pages about the shop. The name of the setting stands for one that is not set.
+#[derive(Debug, Clone, Args)]
+pub struct Operator {
+    /// Name of the person or company that operates the shop
+    #[arg(long = "operator-name", env = "OPERATOR_NAME", default_value = "[OPERATOR_NAME]")]
+    pub name: String,
+    /// The operator's postal address, in one line
+    #[arg(long = "operator-address", env = "OPERATOR_ADDRESS", default_value = "[OPERATOR_ADDRESS]")]
+    pub address: String,
+    /// Email address at which users reach the operator
+    #[arg(long = "operator-email", env = "OPERATOR_EMAIL", default_value = "[OPERATOR_EMAIL]")]
+    pub email: String,
 }
 
 /// Stripe's own origin for its script.

@@ -80,6 +80,7 @@ fn label(parameter: &str) -> &str {
         "min" => "Minimum price",
         "max" => "Maximum price",
         "number" => "Order number",
+        "quantity" => "Seats together",
         other => other,
     }
 }

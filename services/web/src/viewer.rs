@@ -8,7 +8,7 @@ use common::error::Error;
 use common::id::UserId;
 use common::identity::{Verifier, cookie};
 use cookie::Cookie;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use platform::http::address::ClientAddress;
 use platform::limits::marker::AlreadyCounted;
 
@@ -66,7 +66,7 @@ pub(crate) async fn resolve(
 ) -> Response {
     let is_counted = request.extensions().get::<AlreadyCounted>().is_some();
     let mut client = ClientContext::new(request.headers(), address, is_counted);
-    let (user, cookies) = identify(&state, request.headers(), &client).await;
+    let Identified { user, cookies, is_certain } = identify(&state, request.headers(), &client).await;
     let viewer = match user {
         None => Viewer::Guest,
         Some(id) => match Viewer::load(&state, id).await {
@@ -79,24 +79,44 @@ pub(crate) async fn resolve(
     }
     request.extensions_mut().insert(viewer);
     request.extensions_mut().insert(client);
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    if !is_certain && response.status() == StatusCode::UNAUTHORIZED {
+        // The service worker keeps passes unless the session has ended.
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    }
     // Cookies set by the handler take precedence, such as those of a sign-out.
     with_unset_cookies(response, cookies)
 }
 
-/// The signed-in user, and the cookies of a renewed or ended session.
-async fn identify(state: &AppState, headers: &HeaderMap, client: &ClientContext) -> (Option<UserId>, Vec<HeaderValue>) {
+/// Who sent a request.
+struct Identified {
+    /// The signed-in user.
+    user: Option<UserId>,
+    /// The cookies of a renewed or ended session.
+    cookies: Vec<HeaderValue>,
+    /// False if the session could not be renewed just now and may still exist.
+    is_certain: bool,
+}
+
+impl Identified {
+    fn certain(user: Option<UserId>, cookies: Vec<HeaderValue>) -> Self {
+        Self { user, cookies, is_certain: true }
+    }
+}
+
+/// Identifies the signed-in user. Renews the session if necessary.
+async fn identify(state: &AppState, headers: &HeaderMap, client: &ClientContext) -> Identified {
     let verifier = &state.verifier;
     if let Some(user) = verifier.identify(headers) {
-        return (Some(user.id), Vec::new());
+        return Identified::certain(Some(user.id), Vec::new());
     }
     if cookie(headers, verifier.cookie_names().refresh).is_none_or(str::is_empty) {
-        return (None, Vec::new());
+        return Identified::certain(None, Vec::new());
     }
     match state.services.refresh(client).await {
-        RefreshOutcome::Renewed(cookies) => (user_of_cookies(verifier, &cookies), cookies),
-        RefreshOutcome::SessionExpired(cookies) => (None, cookies),
-        RefreshOutcome::Unavailable => (None, Vec::new()),
+        RefreshOutcome::Renewed(cookies) => Identified::certain(user_of_cookies(verifier, &cookies), cookies),
+        RefreshOutcome::SessionExpired(cookies) => Identified::certain(None, cookies),
+        RefreshOutcome::Unavailable => Identified { user: None, cookies: Vec::new(), is_certain: false },
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn find(bed: &TestBed, workload: &Workload, results: &mut Resul
 }
 
 /// Inserts tickets into a collection without secondary indexes, and into one with the indexes of the tickets; also with
-/// a single writer, which has no group commit: every insert waits for a journal flush of its own.
+/// a single writer, which has no group commit: every insert waits for its own journal flush.
 pub(super) async fn insert(bed: &TestBed, workload: &Workload, results: &mut Results) -> Result<()> {
     bed.stock_tickets(1).await?;
     let client = client(bed).await?;

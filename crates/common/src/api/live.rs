@@ -9,9 +9,10 @@ use validator::Validate;
 /// server first sends the updates that the page missed, and then a response with the topic `report`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate)]
 pub struct VersionReport {
-    /// The version of each topic: `ticket:` or `order:` with an id; `show:` or `list:` with the id of a show and the
-    /// revision of what it has for sale; or `me` with the number of unread notifications. `live.js` reports no more
-    /// than this.
+    /// The version of each topic. A topic is `ticket:` or `order:` with an id; `show:` or `list:` with the id of a
+    /// show, whose version is the revision of what the show has for sale; `show:` with an id and a number of seats,
+    /// such as `:2`, for the listings that sell this many seats together; or `me`, whose version is the number of
+    /// unread notifications. `live.js` reports at most 120 topics.
     #[serde(rename = "watch")]
     #[validate(length(max = 120))]
     pub versions: BTreeMap<String, u64>,

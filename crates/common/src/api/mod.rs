@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! The service that owns a route and the clients that call it use the same types, so the compiler finds disagreements.
-//! The types are data transfer objects; each service has a domain model of its own.
+//! The types are data transfer objects; each service has its own domain model.
 
 pub mod admin;
 pub mod live;

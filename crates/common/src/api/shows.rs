@@ -47,12 +47,12 @@ pub struct ShowQuery {
     #[validate(length(max = 200))]
     #[param(max_length = 200, value_type = Option<String>, example = "carmen")]
     pub q: Option<Text>,
-    /// Only shows that start on this day of the venue or later. Without `from` and `to`, shows that have begun are left
-    /// out.
+    /// Only shows that start on this day, in the time zone of the venue, or later. Without `from` and `to`, shows that
+    /// have begun are left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(inline, example = "2099-06-01")]
     pub from: Option<Day>,
-    /// Only shows that start on this day of the venue or earlier.
+    /// Only shows that start on this day, in the time zone of the venue, or earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(inline, example = "2099-06-30")]
     pub to: Option<Day>,
@@ -191,7 +191,7 @@ fn is_country(code: &Text) -> Result<(), ValidationError> {
     if is_code { Ok(()) } else { Err(invalid("country", "must be two capital letters such as GB")) }
 }
 
-/// Which show another one is the same as.
+/// The show that another show is merged into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ShowMerge {
@@ -332,7 +332,7 @@ mod tests {
         let query = |text: &str| serde_urlencoded::from_str::<ShowTicketsQuery>(text);
         let wanted = query("quantity=2&max=5000&currency=EUR").unwrap();
         assert_eq!((wanted.quantity, wanted.max, wanted.validate().is_ok()), (Some(2), Some(5_000), true));
-        assert!(query("max=5000").unwrap().validate().is_err(), "an amount of which currency?");
+        assert!(query("max=5000").unwrap().validate().is_err(), "max requires a currency");
         assert!(query("quantity=9").unwrap().validate().is_err());
         assert!(query("max=-1").is_err() && query("quantity=+1").is_err() && query("max=").is_err());
     }

@@ -22,15 +22,22 @@ endpoints! { Tickets;
     /// List a ticket for sale.
     CreateListing { body: NewListing } = POST "/api/tickets" -> Listing,
         409 "show-cancelled", 409 "seat-listed", 422 "over-cap";
+    /// Check a new listing by the same rules, without creating it.
+    CheckListing { body: NewListing } = POST "/api/tickets/check" -> (),
+        409 "show-cancelled", 409 "seat-listed", 422 "over-cap";
     /// List or search listings.
     ListListings { query: ListingQuery } = GET "/api/tickets" -> Page<Listing>;
-    /// List seats that are for sale or held in more than one listing, as a member of the staff.
+    /// List seats that more than one listing has, as a member of the staff.
     ListDuplicateSeats {} = GET "/api/tickets/duplicate-seats" -> DuplicateSeats,
         403 "role-required";
     /// Read a listing.
     ReadListing { id: TicketId } = GET "/api/tickets/{id}" -> Listing;
     /// Replace a listing.
     ReplaceListing { id: TicketId, body: NewListing } = PUT "/api/tickets/{id}" -> Listing,
+        403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn", 409 "show-cancelled",
+        409 "seat-listed", 422 "over-cap";
+    /// Check the replacement of a listing by the same rules, without making it.
+    CheckReplacement { id: TicketId, body: NewListing } = POST "/api/tickets/{id}/check" -> (),
         403 "not-the-seller", 409 "ticket-reserved", 409 "ticket-sold", 409 "ticket-withdrawn", 409 "show-cancelled",
         409 "seat-listed", 422 "over-cap";
     /// Withdraw a listing.
@@ -232,14 +239,14 @@ pub struct ListingQuery {
     pub cursor: Option<Cursor>,
 }
 
-/// Seats that are for sale or held in more than one listing.
+/// Seats that more than one listing has, for sale, held or sold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DuplicateSeats {
     /// The seats, at most 100.
     pub items: Vec<DuplicateSeat>,
 }
 
-/// A seat that is for sale or held in more than one listing.
+/// A seat that more than one listing has, for sale, held or sold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DuplicateSeat {

@@ -58,7 +58,7 @@ pub struct ShowState {
     pub status: ShowStatus,
     /// Why the show was cancelled; null unless `status` is `cancelled`.
     pub cancel_reason: Option<String>,
-    /// The show that this one is the same as. Final: its tickets belong to that show.
+    /// The show that this one was merged into; its tickets belong to that show. Final once it is set.
     pub merged_into: Option<ShowId>,
     /// When the first ticket of the show was listed.
     pub created_at: Timestamp,

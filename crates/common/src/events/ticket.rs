@@ -92,13 +92,14 @@ pub struct TicketTerms {
 }
 
 impl TicketTerms {
-    /// Whether these terms of an order are those of the listing, in every field that the order's release knew.
+    /// Whether these terms, which the buyer of an order agreed to, equal those of the listing. Compares only the fields
+    /// that the order has: the release that stored it may not have known the others.
     ///
     /// # Why
-    /// While releases are mixed, and after that for stored orders, an order can be of a release that did not know a
-    /// newer field, and must not be rejected for it. So a field that is added later is an `Option<Option<_>>`: absent
-    /// means that the order's release did not know it, null that the listing has none. It needs a `deserialize_with`
-    /// that decodes null as `Some(None)`, which derived code decodes as `None`. An absent field is not compared.
+    /// An order may have been placed by an older release, which did not know a field that was added later. Such an
+    /// order must not be refused because of that field. So the type of a later field is `Option<Option<_>>`: absent
+    /// means that the order's release did not know the field, null that the listing has no value. The field needs a
+    /// `deserialize_with` that decodes null as `Some(None)`, since derived code decodes it as `None`.
     pub fn agree_with(&self, listing: &Self) -> bool {
         match (serde_json::to_value(self), serde_json::to_value(listing)) {
             (Ok(Value::Object(agreed)), Ok(Value::Object(current))) => is_part_of(&agreed, &current),
@@ -151,8 +152,8 @@ pub struct RefusedOrder {
     pub refusal: Refusal,
 }
 
-/// A reduction of the price by the seller, measured against the lowest price of the 30 days before it, so that raising
-/// and lowering a price is none.
+/// A reduction of the price by the seller below the lowest price of the 30 days before it. So a price that is raised
+/// and then lowered again is not shown as reduced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]

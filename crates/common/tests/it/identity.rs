@@ -83,12 +83,14 @@ fn valid_token_yields_its_claims() {
 fn token_is_valid_from_nbf_to_exp() {
     let (key, clock) = (Key::new("k1"), ShiftedClock::default());
     let verifier = verifier(&[&key], &clock);
+    // The token expires after 900 s.
     let token = key.sign(&claims(&clock));
     clock.advance(Duration::from_secs(895));
     assert!(verifier.verify(&token).is_some());
     clock.advance(Duration::from_secs(6));
     assert!(verifier.verify(&token).is_none(), "expired");
     let now = clock.now().as_seconds();
+    // `nbf` may be up to 150 s ahead of the clock of this service.
     let early = |by: i64| key.sign(&with(&with(&claims(&clock), "nbf", json!(now + by)), "exp", json!(now + 900)));
     assert!(verifier.verify(&early(200)).is_none(), "not yet valid");
     assert!(verifier.verify(&early(120)).is_some(), "the clock of auth is two minutes ahead of ours");

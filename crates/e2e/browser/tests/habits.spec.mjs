@@ -83,3 +83,27 @@ test('the errors of a form have the focus, and lead to their fields', async ({ p
   await errors.getByRole('link', { name: 'Password' }).click();
   await expect(page.getByLabel('Password')).toBeFocused();
 });
+
+test('Back undoes a filter', async ({ page }) => {
+  await page.goto('/browse');
+  await page.getByLabel('Seats together').selectOption('2');
+  await expect(page).toHaveURL(/quantity=2/);
+  await expect(page.getByRole('link', { name: 'Remove Seats together: 2' })).toBeVisible();
+  await page.goBack();
+  await expect(page).not.toHaveURL(/quantity/);
+  await expect(page.getByLabel('Seats together')).toHaveValue('');
+});
+
+test('a page of another release is opened as a whole', async ({ page }) => {
+  await page.goto('/browse');
+  // What the script asks for lacks the part that it would replace.
+  await page.route('**/browse?**', async (route) => {
+    if (route.request().isNavigationRequest()) return route.continue();
+    return route.fulfill({ contentType: 'text/html', body: '<main id="another">Another release</main>' });
+  });
+  await markDocument(page);
+  await page.getByLabel('Category').selectOption('theatre');
+  await expect.poll(() => isSameDocument(page).catch(() => true)).toBe(false);
+  await expect(page).toHaveURL(/category=theatre/);
+  await expect(page.getByRole('main').getByRole('search')).toBeVisible();
+});

@@ -21,7 +21,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   await search.press('Enter');
   await expect(page).toHaveURL(/\/browse\?.*q=/);
   await expect(card(page, ticket.title)).toHaveCount(1);
-  await expect(card(page, ticket.title)).toContainText('89.00 EUR');
+  await expect(card(page, ticket.title)).toContainText('€89.00');
   await page.getByRole('link', { name: ticket.title }).click();
 
   // The show lists its tickets.
@@ -53,7 +53,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   await expect(nav(page, 'Ben Buyer')).toBeVisible();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Checkout');
   await expect(page.locator('[data-countdown]')).toHaveText(/^1[45]:[0-5]\d$/);
-  await expect(payButton(page)).toHaveText('Pay 89.00 EUR');
+  await expect(payButton(page)).toHaveText('Pay €89.00');
 
   await pay(page, CARDS.declined);
   await expect(page.getByRole('alert').filter({ hasText: /declined/i })).toBeVisible();
@@ -68,7 +68,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   // The events of payments may arrive after those of the order.
   await expect(async () => {
     await page.reload();
-    for (const fact of [ticket.title, 'The ticket was held for you', 'declined', 'charged 89.00 EUR']) {
+    for (const fact of [ticket.title, 'The ticket was held for you', 'declined', 'charged €89.00']) {
       await expect(main).toContainText(fact, { timeout: 1_000 });
     }
   }).toPass({ timeout: 20_000 });
@@ -80,7 +80,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   expect(event).toContain('BEGIN:VEVENT');
   expect(event).toContain(word);
   await page.goto(await main.getByRole('link', { name: 'Receipt' }).getAttribute('href'));
-  await expect(page.getByRole('main')).toContainText('89.00 EUR');
+  await expect(page.getByRole('main')).toContainText('€89.00');
   await expect(page.getByRole('main')).toContainText(ticket.title);
 
   await page.goto('/orders');

@@ -35,7 +35,7 @@ test('browse, sign in, hold and cancel', async ({ page }) => {
 
   await page.goto('/orders');
   await page.getByRole('link', { name: ticket.title, exact: true }).click();
-  await expect(page.getByRole('main')).toContainText('89.00 EUR');
+  await expect(page.getByRole('main')).toContainText('€89.00');
   await expect(page.getByRole('region', { name: 'Your hold' })).toContainText(/^Held for you 1[45]:\d\d · Pay$/);
   await page.goBack();
   await page.goBack();
@@ -90,17 +90,17 @@ test('sell a second ticket for a known show, and filter its page', async ({ newU
   await page.getByRole('main').getByRole('searchbox').fill(ticket.title);
   await page.getByRole('button', { name: 'Find the show' }).click();
   await page.getByRole('main').getByRole('link', { name: ticket.title }).click();
-  await expect(page.getByRole('main')).toContainText('Tickets in section Stalls are listed at 87.00 to 89.00 EUR.');
+  await expect(page.getByRole('main')).toContainText('Tickets in section Stalls are listed at €87.00 to €89.00.');
   await page.getByLabel('Section').fill('Stalls');
   await page.getByLabel('Price', { exact: true }).fill('60');
   await page.getByLabel('Currency').selectOption('EUR');
   await page.getByRole('button', { name: 'Preview' }).click();
-  await expect(page.getByRole('main')).toContainText('Similar seats are listed at 87.00 to 89.00 EUR.');
+  await expect(page.getByRole('main')).toContainText('Similar seats are listed at €87.00 to €89.00.');
   await page.getByRole('button', { name: 'List this ticket' }).click();
   await page.getByRole('link', { name: 'All tickets for this show' }).click();
   await expect(page.getByRole('heading', { name: '4 tickets, cheapest first' })).toBeVisible();
   const rows = page.getByRole('main').locator('[data-live^="ticket:"]');
-  await expect(rows.first()).toContainText('60.00 EUR');
+  await expect(rows.first()).toContainText('€60.00');
   await expect(rows.first()).toContainText('Cheapest in section Stalls');
   await page.getByLabel('Section').selectOption('Balcony');
   await page.getByRole('button', { name: 'Apply filters' }).click();

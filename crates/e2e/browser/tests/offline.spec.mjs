@@ -1,7 +1,7 @@
 // Loss and return of the network.
 import { expect, test } from '../fixture.mjs';
 import { buyTicket, createPayableOrder, cancelOrder, createListing } from '../users.mjs';
-import { live, markDocument, nav, isSameDocument } from '../steps.mjs';
+import { fillSignIn, live, markDocument, nav, isSameDocument } from '../steps.mjs';
 
 test('offline page is shown without a network, and leads back', async ({ page, context }) => {
   await page.goto('/');
@@ -17,7 +17,27 @@ test('offline page is shown without a network, and leads back', async ({ page, c
   await expect(page).toHaveURL('/browse');
 });
 
-test('a pass that was bought is shown without a network, until its buyer signs out', async ({ newUser }) => {
+test('assets of another release are replaced by those that are kept, and not kept themselves', async ({ page, context }) => {
+  await page.goto('/');
+  const old = '/assets/style-000000000000.css';
+  // The same worker is installed again, as after a deployment.
+  await page.evaluate(async (path) => {
+    const registration = await navigator.serviceWorker.ready;
+    await (await caches.open('offline')).put(path, new Response(''));
+    await registration.unregister();
+    await navigator.serviceWorker.register('/sw.js');
+  }, old);
+  await expect.poll(() => page.evaluate(async (path) => !await caches.match(path), old)).toBe(true);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+  await context.setOffline(true);
+  await page.goto('/browse');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('You are offline');
+  const size = (path) => page.evaluate(async (asked) => (await (await fetch(asked)).text()).length, path);
+  expect(await size(old)).toBeGreaterThan(1_000);
+  await context.setOffline(false);
+});
+
+test('a pass that was bought is shown without a network, until the session ends', async ({ newUser }) => {
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
   const order = await buyTicket(buyer, await createListing(seller));
   const { page } = buyer;
@@ -38,6 +58,16 @@ test('a pass that was bought is shown without a network, until its buyer signs o
   await page.getByRole('main').getByRole('link', { name: order.ticket.title }).click();
   await expect(page.getByRole('img', { name: /^QR code/ })).toBeVisible();
 
+  // So it does once the show is over.
+  await page.clock.setFixedTime(new Date(Date.parse(order.ticket.startsAt) + 13 * 3_600_000));
+  await page.goto('/orders');
+  const past = page.getByRole('region', { name: 'Passes of past shows' });
+  await past.getByRole('link', { name: order.ticket.title }).click();
+  await expect(page.getByRole('img', { name: /^QR code/ })).toBeVisible();
+  await page.goto('/orders');
+  await expect(past).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Passes saved on this device' })).toBeHidden();
+
   await context.setOffline(false);
   await page.goto('/orders');
   await page.getByRole('button', { name: 'Sign out' }).click();
@@ -47,6 +77,40 @@ test('a pass that was bought is shown without a network, until its buyer signs o
   await page.goto(`/orders/${order.id}/pass`);
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('You are offline');
   await context.setOffline(false);
+
+  // A session that was ended elsewhere takes them along.
+  await page.goto('/signin');
+  await fillSignIn(page, buyer);
+  await expect(nav(page, 'Sign in')).toHaveCount(0);
+  await page.goto(`/orders/${order.id}`);
+  await expect.poll(kept).toBe(1);
+  await context.clearCookies();
+  await page.goto('/orders');
+  await expect.poll(kept).toBe(0);
+});
+
+test('of more passes than are kept, those of the shows that are over longest go first', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const order = await buyTicket(buyer, await createListing(seller));
+  const { page } = buyer;
+  await page.goto('/orders');
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+  // One for each year.
+  await page.evaluate(async () => {
+    const passes = await caches.open('passes');
+    for (let year = 1900; year < 2005; year += 1) {
+      const html = `<h1>Show of ${year}</h1><time datetime="${year}-01-01T20:00:00Z">1 January ${year}</time>`;
+      await passes.put(`/orders/${year}/pass`, new Response(html));
+    }
+  });
+  await page.goto(`/orders/${order.id}`);
+  const kept = () => page.evaluate(async () => (await (await caches.open('passes')).keys()).map(({ url }) => new URL(url).pathname));
+  await expect.poll(async () => (await kept()).length).toBe(100);
+  const paths = await kept();
+  expect(paths).toContain(`/orders/${order.id}/pass`);
+  expect(paths).toContain('/orders/2004/pass');
+  expect(paths).not.toContain('/orders/1905/pass');
+  expect(paths).toContain('/orders/1906/pass');
 });
 
 test('a page that lost its connection catches up', async ({ page, newUser }) => {

@@ -7,6 +7,16 @@ import { CARDS, card, live, liveShow, pay, payButton, row } from '../steps.mjs';
 
 test.use(devices['Pixel 7']);
 
+/** Expects all passes on paper, and nothing to press. */
+const expectPrinted = async (page, codes) => {
+  await page.emulateMedia({ media: 'print' });
+  for (const code of await codes.all()) await expect(code).toBeVisible();
+  await expect(codes).toHaveCount(2);
+  await expect(page.getByRole('button')).toHaveCount(0);
+  await expect(page.locator('.btn:visible')).toHaveCount(0);
+  await page.emulateMedia({ media: null });
+};
+
 test('a user buys a ticket on a phone', async ({ newUser }) => {
   const word = unique();
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
@@ -20,7 +30,8 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   await row(page, ticket).tap();
   await page.getByRole('button', { name: 'Hold this ticket' }).tap();
   await expect(page).toHaveURL(/\/checkout\//);
-  // What is bought comes before the card.
+  // What is bought comes before the card, also on a narrow phone.
+  await page.setViewportSize({ width: 390, height: 844 });
   const summary = await page.getByRole('complementary', { name: 'Order summary' }).boundingBox();
   expect(summary.y + summary.height).toBeLessThan((await page.getByLabel('Card number').boundingBox()).y);
   await pay(page, CARDS.good);
@@ -31,6 +42,37 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   expect(code.width).toBeGreaterThan(180);
   expect(code.x).toBeGreaterThanOrEqual(0);
   expect(code.x + code.width).toBeLessThanOrEqual(page.viewportSize().width);
+});
+
+test('two seats together on a day, under 60 €, are found by their filters', async ({ page, newUser }) => {
+  const word = unique();
+  const seller = await newUser('Mara');
+  const startsAt = new Date(Date.now() + 3 * 86_400_000);
+  startsAt.setUTCHours(18, 0, 0, 0);
+  const day = startsAt.toISOString().slice(0, 10);
+  const list = (create, title, amount, more) => create(seller, {
+    title: `${title} ${word}`, startsAt: startsAt.toISOString(), price: { amount, currency: 'EUR' }, ...more,
+  });
+  const wanted = await list(createSix, 'Norma', 5_500);
+  await list(createSix, 'Dear', 6_100);
+  await list(createListing, 'Single', 4_000);
+  await list(createSix, 'Later', 4_000, { startsAt: new Date(startsAt.getTime() + 2 * 86_400_000).toISOString() });
+  await page.goto('/browse');
+  await page.getByRole('main').getByRole('searchbox').fill(word);
+  await page.getByLabel('Seats together').selectOption('2');
+  // As people type it: no currency is chosen.
+  await page.getByLabel('Maximum price').fill('60 €');
+  await page.getByLabel('Maximum price').press('Enter');
+  await expect(page.getByRole('article')).toHaveCount(2);
+  await page.getByRole('navigation', { name: 'Days' }).locator(`a[href*="from=${day}"]`).tap();
+  await expect(page.getByRole('article')).toHaveCount(1);
+  await expect(page.getByRole('article')).toContainText('€55.00, 6 left');
+  await card(page, wanted.title).getByRole('link', { name: wanted.title }).tap();
+  // The filters hold on the page of the show, and the number of seats on that of the listing.
+  await expect(page).toHaveURL(/\/shows\/.*quantity=2&max=60.*&currency=EUR$/);
+  await live(page, wanted).getByRole('link').tap();
+  await expect(page).toHaveURL(/quantity=2/);
+  await expect(page.getByRole('radio', { name: /^2 seats together/ })).toBeChecked();
 });
 
 test('two people buy two seats together each from one listing of six', async ({ newUser }) => {
@@ -54,7 +96,7 @@ test('two people buy two seats together each from one listing of six', async ({ 
     await pair.check();
     await page.getByRole('button', { name: 'Hold these seats' }).tap();
     await expect(page).toHaveURL(/\/checkout\//);
-    await expect(payButton(page)).toHaveText('Pay 178.00 EUR');
+    await expect(payButton(page)).toHaveText('Pay €178.00');
   }));
   const bought = [];
   for (const { page } of buyers) {
@@ -62,12 +104,13 @@ test('two people buy two seats together each from one listing of six', async ({ 
     await pay(page, CARDS.good);
     await expect(page.getByRole('heading', { name: 'The tickets are yours' })).toBeFocused();
     await page.getByRole('link', { name: 'View your tickets' }).tap();
-    await expect(page.getByRole('main')).toContainText('2 × 89.00 EUR = 178.00 EUR');
+    await expect(page.getByRole('main')).toContainText('2 × €89.00 = €178.00');
     const codes = page.getByRole('img', { name: /^QR code of your ticket/ });
     await expect(codes).toHaveCount(2);
     const names = await codes.evaluateAll((images) => images.map((image) => image.getAttribute('aria-label').match(/Seat (\d+)/)[1]));
     bought.push(names.map(Number));
     expect(new Set(await codes.locator('path').evaluateAll((paths) => paths.map((path) => path.getAttribute('d')))).size).toBe(2);
+    await expectPrinted(page, codes);
     // At the door: one pass fills the width, and the next is a swipe away.
     await page.getByRole('link', { name: 'Full screen' }).tap();
     await expect(codes).toHaveCount(2);
@@ -76,6 +119,16 @@ test('two people buy two seats together each from one listing of six', async ({ 
     await page.getByRole('group', { name: /^Passes/ }).evaluate((passes) => passes.scrollBy({ left: passes.clientWidth }));
     await expect(codes.last()).toBeInViewport({ ratio: 0.9 });
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    await expectPrinted(page, codes);
+    // Some browsers have no full screen.
+    const fill = page.locator('#fill');
+    if (await page.evaluate(() => document.fullscreenEnabled)) {
+      await fill.tap();
+      await expect.poll(() => page.evaluate(() => document.fullscreenElement?.matches('.pass'))).toBe(true);
+      await page.evaluate(() => document.exitFullscreen());
+    } else {
+      await expect(fill).toBeHidden();
+    }
   }
   // Each pair is a pair of neighbours that the seller fixed, and nobody has the seat of another.
   for (const [first, second] of bought) {
@@ -125,6 +178,12 @@ test('a user sells a ticket on a phone', async ({ newUser }) => {
   await page.getByLabel('Price', { exact: true }).fill('42,50');
   await page.getByLabel('Currency').selectOption('EUR');
   await page.getByRole('button', { name: 'Preview' }).tap();
+  // Going back keeps what was typed.
+  await expect(page.getByRole('heading', { name: 'Preview' })).toBeVisible();
+  await page.goBack();
+  await expect(page.getByLabel('Title')).toHaveValue(title);
+  await expect(page.getByLabel('Price', { exact: true })).toHaveValue('42,50');
+  await page.getByRole('button', { name: 'Preview' }).tap();
   await page.getByRole('button', { name: 'List this ticket' }).tap();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
   await expect(page.getByRole('main')).toContainText('42.50 EUR');
@@ -146,4 +205,10 @@ test('the tickets of a show are one line each, and can be tapped', async ({ newU
   // The whole row is the link.
   await rows.last().tap();
   await expect(page).toHaveURL(`/tickets/${tickets[0].id}`);
+  // A popular show has as many as 200.
+  await page.goBack();
+  await expect(rows).toHaveCount(4);
+  await rows.last().evaluate((one) => { for (let n = 4; n < 200; n += 1) one.after(one.cloneNode(true)); });
+  await expect(rows).toHaveCount(200);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
 });

@@ -30,7 +30,7 @@ test('a ticket cannot be held at a price that was not shown', async ({ newUser }
   // Now the new price was shown.
   await hold(buyer.page).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
-  await expect(payButton(buyer.page)).toHaveText('Pay 96.00 EUR');
+  await expect(payButton(buyer.page)).toHaveText('Pay €96.00');
 });
 
 test('a hold at an outdated price is refused, and offered at the new one', async ({ newUser }) => {
@@ -40,13 +40,13 @@ test('a hold at an outdated price is refused, and offered at the new one', async
   const order = await orderAtOutdatedPrice(buyer, seller, ticket, 9_500);
   await buyer.page.goto(`/checkout/${order.id}`);
   const main = buyer.page.getByRole('main');
-  await expect(main).toContainText('95.00 EUR');
+  await expect(main).toContainText('€95.00');
   await expect(main).toContainText(/not charged/i);
   await expect(payButton(buyer.page)).toBeHidden();
-  await main.getByRole('button', { name: 'Hold at 95.00 EUR' }).click();
+  await main.getByRole('button', { name: 'Hold at €95.00' }).click();
   await expect(buyer.page).not.toHaveURL(`/checkout/${order.id}`);
   await expect(buyer.page).toHaveURL(/\/checkout\//);
-  await expect(payButton(buyer.page)).toHaveText('Pay 95.00 EUR');
+  await expect(payButton(buyer.page)).toHaveText('Pay €95.00');
 });
 
 test('a watcher is notified when a ticket gets cheaper', async ({ page: guest, newUser }) => {
@@ -60,15 +60,15 @@ test('a watcher is notified when a ticket gets cheaper', async ({ page: guest, n
   await expect(nav(watcher.page, 'Notifications, 1 unread')).toBeVisible({ timeout: 5_000 });
   expect(await isSameDocument(watcher.page)).toBe(true);
   await nav(watcher.page, /^Notifications/).click();
-  await expect(watcher.page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('75.00 EUR');
+  await expect(watcher.page.getByRole('main').getByRole('link', { name: ticket.title })).toContainText('€75.00');
   await watcher.page.goto(`/tickets/${ticket.id}`);
   await watcher.page.getByRole('button', { name: 'Stop watching' }).click();
   await expect(watcher.page.getByRole('button', { name: 'Watch', exact: true })).toBeVisible();
 
   await guest.goto('/');
   const drops = guest.getByRole('region', { name: 'Price drops' });
-  await expect(liveShow(drops, ticket)).toContainText('89.00 EUR');
-  await expect(liveShow(drops, ticket)).toContainText('75.00 EUR');
+  await expect(liveShow(drops, ticket)).toContainText('€89.00');
+  await expect(liveShow(drops, ticket)).toContainText('€75.00');
 });
 
 test('a watcher is told that a held ticket is free again', async ({ newUser }) => {

@@ -7,7 +7,7 @@ import { audit, GATED, table } from '../lighthouse.mjs';
 import { createListing, createShow, showPath, signUp } from '../users.mjs';
 
 const ENOUGH = 95;
-const LIGHT = 150_000;
+const LIGHT = 80_000;
 
 test('home, browse, show and ticket meet the Lighthouse targets', async () => {
   test.setTimeout(300_000);

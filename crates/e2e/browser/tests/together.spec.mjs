@@ -71,8 +71,8 @@ test('the page of a show follows its tickets', async ({ page: guest, newUser }) 
   // A new listing appears by itself.
   const { title, section, row } = tickets[0];
   const added = await createListing(seller, { title, section, row, seat: '99', price: { amount: 1_000, currency: 'EUR' } });
-  await expect(live(guest, added)).toContainText('10.00 EUR', AT_ONCE);
-  await expect(liveShow(guest, added)).toContainText('10.00 EUR', AT_ONCE);
+  await expect(live(guest, added)).toContainText('€10.00', AT_ONCE);
+  await expect(liveShow(guest, added)).toContainText('€10.00', AT_ONCE);
   expect(await isSameDocument(guest)).toBe(true);
 });
 

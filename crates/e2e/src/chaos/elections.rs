@@ -20,10 +20,10 @@ use crate::test_fleet::TestFleet;
 
 /// Time between two polls of the members.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Maximum time for the answer of a member. A suspended member never answers.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum time for the response of a member. A suspended member never responds.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// For how long after an election its stale reads are excused: a response may still be in flight, and a deposed primary
-/// that resumes may still answer for a while.
+/// that resumes may still respond to reads for a while.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The elections of a run and the stale reads that they excuse.
@@ -66,8 +66,8 @@ impl<'a> Elections<'a> {
     async fn poll(&mut self) {
         let polled_at = Instant::now();
         let members = self.fleet.processes.servers().mongodb_members();
-        let answers = join_all(members.iter().map(|member| timeout(ANSWER_TIMEOUT, member.member_status()))).await;
-        let statuses: Vec<MemberStatus> = answers.into_iter().flatten().flatten().collect();
+        let polls = join_all(members.iter().map(|member| timeout(RESPONSE_TIMEOUT, member.member_status()))).await;
+        let statuses: Vec<MemberStatus> = polls.into_iter().flatten().flatten().collect();
         let Some(term) = newest_committed_term(&statuses).filter(|term| Some(*term) >= self.term) else { return };
         if self.term.is_some_and(|known| term > known) {
             let start = self.window.take().map_or(self.confirmed_at, |window| window.start);

@@ -1,5 +1,5 @@
 //! What real visitors do but the load generator does not: they use pages and the API at once, open two tabs, reload,
-//! return to forgotten tabs and answer 3-D Secure late.
+//! return to forgotten tabs and pass 3-D Secure late.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl Journey {
         let ticket = match habit {
             Habit::DoubleClick => self.list_twice().await?,
             Habit::SharedListing => {
-                // A row of its own, because a seller can't list the same seat twice.
+                // A separate row, because a seller can't list the same seat twice.
                 let row = Text::non_blank(&key());
                 self.list(with_seats(NewListing { row, ..terms(1_000) }, &[2, 2, 2, 2])).await?
             }
@@ -206,7 +206,8 @@ impl Journey {
         }
     }
 
-    /// The buyer wants two seats, the other one four, of eight in pairs. Whoever gets seats pays for all of them.
+    /// The buyer wants two seats and the other buyer four, of a listing of eight seats in pairs. A buyer who gets seats
+    /// pays for all of them.
     async fn share(&self, ticket: TicketId) -> Result<&'static str> {
         let withdrawal = WithdrawListing { id: ticket };
         let (one, two, withdrawn) = tokio::join!(

@@ -16,7 +16,7 @@ use super::names::AT_REST;
 /// Appends a violation for each entity that has not ended. Only chaos checks this: its holds are short enough to expire
 /// before the check, while in other tests an unpaid order may remain.
 pub(super) fn check(databases: &Databases, violations: &mut Vec<String>) {
-    // The status of a listing does not tell: one that is `available` or `withdrawn` may have reserved seats.
+    // The status of a listing does not show this: one that is `available` or `withdrawn` may have reserved seats.
     let is_reserved = |ticket: &&Entity| seats(ticket).any(|seat| seat.status == Some(TicketStatus::Reserved));
     for ticket in databases.owned("tickets").iter().filter(is_reserved) {
         violations.push(format!("{AT_REST}: ticket {} still has reserved seats", ticket.id));

@@ -44,7 +44,8 @@ fn check_acknowledged(data: &FleetData, responses: &ResponseLog, violations: &mu
 
 /// An idempotency key has at most one effect, and none if every response was a 4xx.
 fn check_idempotency_keys(data: &FleetData, responses: &ResponseLog, violations: &mut Vec<String>) {
-    // A rejected request may leave such a payment, for example if its order was closed during the call to the provider.
+    // A payment in one of these statuses charges nothing. A rejected request may leave one, for example if its order
+    // was closed during the call to the provider.
     let charges_nothing = |entity: &&Entity| {
         matches!(entity.status(), Some(PaymentStatus::Declined | PaymentStatus::Failed | PaymentStatus::Voided))
     };
@@ -54,7 +55,7 @@ fn check_idempotency_keys(data: &FleetData, responses: &ResponseLog, violations:
         let successes = responses.iter().filter(|(status, _)| matches!(status, Some(200..400)));
         let ids: BTreeSet<&String> = successes.map(|(_, id)| id).collect();
         if ids.len() > 1 {
-            violations.push(format!("{IDEMPOTENCY}: key {key} named {ids:?}"));
+            violations.push(format!("{IDEMPOTENCY}: key {key} has created several entities: {ids:?}"));
         }
         // A request without a response may have taken effect.
         let is_rejected = responses.iter().all(|(status, _)| matches!(status, Some(400..500)));

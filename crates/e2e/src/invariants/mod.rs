@@ -4,7 +4,8 @@
 //! [`names`] lists the invariants with their numbers. The checks of `ticketctl::audit` cover 0 to 6, 9, 12 and 19 in
 //! the databases alone: unique indexes exist (0), a seat is in at most one open order (1), a completed order is paid
 //! exactly once (3), no charge remains of a cancelled order (4), seats agree with orders (5) and listings with shows
-//! (19). Here they see all [`databases`] in memory. Its check of an entity's events (8, 11, 13, 16) is used too.
+//! (19). Here they read copies of all [`databases`] in memory. The audit's check of an entity's events (8, 11, 13, 16)
+//! is used as well.
 
 mod at_rest;
 mod clients;
@@ -37,7 +38,7 @@ pub async fn assert_eventually(fleet: &TestFleet) -> Result<()> {
 }
 
 /// Polls until all invariants hold and nothing waits any more, for at most this time, and returns the violations that
-/// remain. No hold may have expired early, or as late as no fault explains.
+/// remain. No hold may have expired early, or later than the faults explain.
 pub async fn violations_at_rest(fleet: &TestFleet, timeout: Duration) -> Vec<String> {
     poll(fleet, timeout, |data| {
         let mut violations = all_violations(fleet, data);

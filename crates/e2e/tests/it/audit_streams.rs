@@ -78,7 +78,7 @@ async fn each_manipulated_stream_is_reported_with_its_ids() {
     let stuck = stuck.map(|service| found(NO_BACKLOG, service, &[&format!("{service}-order")]));
     assert_eq!(audit(&operator).await, stuck);
 
-    // The same event with another price has two payloads, and terms that no listing was reserved at.
+    // With another price, this event has two payloads, and the order has terms that no listing was reserved at.
     let mut other = confirmed.clone();
     other["data"]["price"]["amount"] = json!(1);
     publish(&jetstream, &other).await;

@@ -1,4 +1,4 @@
-//! Runs the Playwright tests of `browser/` in Chromium, against fleets of their own.
+//! Runs the Playwright tests of `browser/` in Chromium, each against its own fleet.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! A member of the staff, whose role `ticketctl` gives and takes, cancels a show; what was paid is given back.
+//! A member of the staff, whose role `ticketctl` grants and revokes, cancels a show, and the payment of its completed
+//! order is refunded.
 
 use common::api::Endpoint;
 use common::api::orders::{CreateOrder, ListOrdersToRefund, NewOrder, OrderToRefund};
@@ -26,7 +27,7 @@ async fn problem<E: Endpoint>(user: &UserClient, request: &E) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn staff_cancels_a_show_and_gives_back_what_was_paid() {
+async fn staff_cancels_a_show_and_refunds_the_payment() {
     let fleet = TestFleet::start(&[]).await.unwrap();
     let operator = Operator::for_fleet(&fleet);
     let (seller, staff) = (fleet.sign_up("Mara").await.unwrap(), fleet.sign_up("Kim").await.unwrap());
@@ -65,7 +66,7 @@ async fn staff_cancels_a_show_and_gives_back_what_was_paid() {
     fleet.fakestripe.refund(listed[0].provider_ref.as_deref().unwrap()).await.unwrap();
     eventually("the refund", async || to_refund(&staff).await.is_empty()).await;
 
-    // Without the role, and without the sessions.
+    // The user loses the role and all sessions.
     operator.run_ok(&["role", "take", "operator", &email]).await;
     assert!(staff.send(&Refresh {}).await.is_err());
     invariants::assert_eventually(&fleet).await.unwrap();

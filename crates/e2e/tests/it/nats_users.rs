@@ -28,7 +28,7 @@ async fn service_users_can_do_only_what_they_need() {
     let fleet = TestFleet::start_with_server_auth(&settings).await.unwrap();
     let url = fleet.processes.servers().nats.url();
     let as_user = async |user: &str| {
-        // Services receive responses below an inbox prefix of their own.
+        // Services receive responses below their own inbox prefixes.
         let inbox = if user == "operator" { "_INBOX".to_owned() } else { format!("_INBOX_{user}") };
         let options = ConnectOptions::new().user_and_password(user.to_owned(), server_password(user));
         async_nats::jetstream::new(options.custom_inbox_prefix(inbox).connect(&url).await.unwrap())

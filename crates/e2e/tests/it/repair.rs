@@ -126,7 +126,7 @@ impl Shop {
         (ticket, order, payment.id)
     }
 
-    /// Repairs, after which no violation remains.
+    /// Runs the repair, and asserts that no violation remains.
     async fn repair(&self) -> RepairReport {
         let arguments = ["--output", "json", "audit", "--repair", "--yes", "--wait", "12"];
         let finished = self.operator.run(&arguments).await;
@@ -178,6 +178,7 @@ async fn databases_of_different_moments_are_repaired() {
 
     let report = shop.repair().await;
     let done = |detail: String| Some((CommandOutcome::Done, detail));
+    // A completed order has version 3: it was created, confirmed, authorised and completed.
     let versions = "was written at version 4";
     assert_eq!(outcome(&report, &raise), done(format!("order {} {versions}", older.order)));
     let raise = format!("ticketctl raise orders {}", lost.order);
@@ -257,7 +258,8 @@ async fn payment_that_was_set_back_is_looked_up_at_the_provider() {
     state.get_array_mut("ledger").unwrap().truncate(2);
     shop.set_back(payments, &earlier).await;
 
-    // The stream still has the capture that `payments` had forgotten. That is no finding after the raise.
+    // The stream still has the event of the capture that `payments` lost. After the raise, the audit does not report
+    // it.
     let report = shop.repair().await;
     let written = format!("payment {} was written at version 3", sale.payment);
     let raise = format!("ticketctl raise payments {}", sale.payment);

@@ -98,7 +98,7 @@ async fn resync_restores_every_replica() {
     for (service, collection) in before.keys() {
         client.database(service).collection::<Document>(collection).delete_many(doc! {}).await.unwrap();
     }
-    // First one listing, then everything.
+    // Restores one listing first, then the replicas of all services.
     let ticket = before[&("orders", "replica_ticket".to_owned())].keys().next().unwrap();
     let output = operator.run_ok(&["resync", "tickets", "--ids", ticket]).await;
     assert_eq!(output, "0 shows announced\n1 tickets announced\n");
@@ -170,6 +170,7 @@ async fn rebuilt_read_model_equals_the_live_one() {
     // The old generation stays up to date as long as pages may read it.
     let client = Client::with_uri_str(fleet.processes.servers().mongodb_url()).await.unwrap();
     let web = client.database("web");
+    // The sample data was created twice, with five listings, four orders and four payments each; "Carmen" is one more.
     for (entity, count) in [("user", 2), ("ticket", 11), ("order", 8), ("payment", 8)] {
         eventually("equal generations", async || {
             let rebuilt = documents(&web, &format!("replica_{entity}_v1")).await;

@@ -51,7 +51,7 @@ async fn purchase_is_one_trace_from_the_form_to_the_charge() {
     // Tracing is enabled, with an exporter that is unreachable.
     let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("ANNOUNCE_AFTER", "1h")];
     let fleet = TestFleet::start(&settings).await.unwrap();
-    // Webhooks are dropped, because a webhook starts a trace of its own, and may record the capture before our request.
+    // Webhooks are dropped, because a webhook starts a separate trace, and may record the capture before our request.
     fleet.fakestripe.set_faults(&Faults { drop_webhooks: true, ..Faults::default() }).await.unwrap();
     let seller = fleet.sign_up("Mara").await.unwrap();
     let ticket = seller.create_listing(listing("Carmen", 8_900)).await.unwrap();
@@ -121,5 +121,5 @@ async fn purchase_is_one_trace_from_the_form_to_the_charge() {
     assert!(traces.keys().eq(expected), "{traces:?}");
     let purchase = Some(trace_id(&traceparent));
     assert!(traces.values().all(|trace| *trace == purchase), "{purchase:?}: {traces:?}");
-    assert!(listed.is_some() && listed != purchase, "the listing has a trace of its own");
+    assert!(listed.is_some() && listed != purchase, "the listing has a separate trace");
 }

@@ -32,7 +32,7 @@ pub(crate) fn cors() -> CorsLayer {
         .expose_headers([HeaderName::from_static("request-id")])
 }
 
-/// Fallback handler. Each request runs in a task of its own, so that a client that disconnects does not cancel it.
+/// Fallback handler. Each request runs in a separate task, so that a client that disconnects does not cancel it.
 pub(crate) async fn handle(State(app): State<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let request_id = format!("req_{}", random(14));

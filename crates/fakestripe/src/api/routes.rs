@@ -1,4 +1,4 @@
-//! The routes of `/v1`: one table, and the handlers that need no flow of their own.
+//! The routes of `/v1` in one table, and the handlers that are too small for a module of their own in `flows`.
 
 use axum::http::Method;
 use serde_json::Value;

@@ -57,8 +57,8 @@ const POD: [(&str, Rule, &str); 5] = [
     ("/securityContext/sysctls/*", Allowed(&[]), ISOLATED),
 ];
 
-/// Which containers a rule is for, a pattern below the container, the rule, and a text after the remedy.
-/// The security context of the container extends that of its pod.
+/// Each entry is the containers that a rule is for, the pattern of a path below the container, the rule, and a text
+/// that follows the remedy. The security context of the container extends that of its pod.
 const CONTAINER: [(Scope, &str, Rule, &str); 18] = [
     (ALL, "/securityContext/runAsNonRoot", Required(TRUE), INHERITED),
     (ALL, "/securityContext/runAsUser", Forbidden(&["0"]), ", which is root"),

@@ -1,4 +1,4 @@
-//! The admin routes: resync and raise. They have a port of their own, which only the operator's program may reach.
+//! The admin routes: resync and raise. They have a separate port, which only `ticketctl` may reach.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,8 +55,8 @@ async fn resync(
     Ok(Json(ResyncResult { announced }))
 }
 
-/// Writes an entity above a version, and reconciles it as after any change of the service's own. A repeat reconciles it
-/// again.
+/// Writes an entity at a version above the requested one, then reconciles it, as the service does after each of its own
+/// changes. A repeated request only reconciles it again.
 async fn raise(
     State(AdminState { stores, reconcile, .. }): State<AdminState>,
     Body(request): Body<Raise>,
@@ -78,7 +78,8 @@ async fn raise(
     Err(failure)
 }
 
-/// Of the errors of two stores, the one of the store that may have the entity.
+/// Returns the more informative error of two stores. A store that does not have the entity returns `NotFound`, or
+/// `Invalid` for a state of another type, so any other error takes precedence over these.
 fn more_telling(first: Error, second: Error) -> Error {
     match (first, second) {
         (Error::NotFound | Error::Invalid(_), other) | (other, Error::NotFound | Error::Invalid(_)) => other,

@@ -1,4 +1,4 @@
-//! Liveness, readiness and metrics. They have a port of their own, so that whoever reads them can't reach the admin
+//! Liveness, readiness and metrics. They have a separate port, so that the clients that read them can't reach the admin
 //! routes.
 
 use axum::Router;

@@ -32,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
-/// Maximum number of headers that are parsed. Above the limit of the shell, so that most requests with too many headers
-/// get a response that says so; to requests above this limit, hyper responds with a bare 431.
+/// Maximum number of headers that are parsed. Higher than the limit that `shell` checks, so that most requests with too
+/// many headers get a response that says so. To a request above this limit, hyper responds with a bare 431.
 const PARSED_HEADERS: usize = 1024;
 
 /// When a waiting connection is closed.

@@ -61,7 +61,7 @@ impl<A: Aggregate> Store<A> {
     async fn take_due(&self, now: Timestamp) -> Result<Vec<Due<A>>, StoreError> {
         let (turns, task) = (self.turns(), format!("announce {}", A::COLLECTION));
         loop {
-            // The turns have no pauses between them: `announce.at` says when a state is announced again.
+            // The task itself has no pause between two cycles: `announce.at` decides when a state is due.
             let Some(turn) = turns.due(&task, now, Duration::ZERO).await? else { return Ok(Vec::new()) };
             let mut range = doc! { "$exists": true, "$lte": now.to_string() };
             if let Some(after) = &turn.after {
@@ -80,7 +80,7 @@ impl<A: Aggregate> Store<A> {
             }
             let last = found.last().filter(|_| found.len() >= usize::from(BATCH_SIZE));
             let after = last.map(|last| last.announce.at.to_string());
-            // If another instance took this turn, or the cycle ended with an empty batch, the next turn is tried.
+            // If another instance took this turn, or the cycle ended with an empty batch, try the next turn.
             if turns.take(&turn, after, now).await? && !found.is_empty() {
                 return Ok(found);
             }
@@ -90,7 +90,7 @@ impl<A: Aggregate> Store<A> {
 
 /// Announces the due states of all stores until shutdown.
 pub(crate) async fn run(context: Context, stores: OutboxStores) {
-    // An announcement is late by at most about a sixth of its delay.
+    // Six checks per `announce_after`, so that an announcement is late by at most about a sixth of that delay.
     let interval = (context.config.announce_after / 6).max(Duration::from_millis(100));
     let counter = "announced_total";
     super::announce_periodically(context, stores, interval, counter, |store, now| store.announce_due(now)).await;

@@ -47,7 +47,7 @@ fn encode<D: Payload>(envelope: &Envelope<D>) -> String {
     serde_json::to_string(envelope).unwrap_or_default()
 }
 
-/// Adds a field that this release does not know to every object, as the next release may do.
+/// Adds to every object a field that this release does not know, as the next release may do.
 fn add_fields(value: &mut Value) {
     match value {
         Value::Object(fields) => {

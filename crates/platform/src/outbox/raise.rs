@@ -6,8 +6,8 @@
 //! for other states, and its consumers would not learn of them. The raised version has one change event, like any
 //! other; the versions that are skipped had theirs before the restore.
 //!
-//! A snapshot follows the change event, because consumers respond to snapshots only: if this service has missed events
-//! of their entities, they publish snapshots of those.
+//! A snapshot follows the change event: only a snapshot makes the consumers publish snapshots of those entities of
+//! their own that the aggregate waits for. From these, this service learns the states whose events it has missed.
 
 use common::aggregate::{Aggregate, Versioned};
 use common::api::admin::{Raise, Raised};

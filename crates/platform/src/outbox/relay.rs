@@ -51,7 +51,8 @@ pub(crate) async fn run(context: Context, queue: mpsc::Receiver<QueuedEvent>, st
 async fn publish_queued(context: &Context, mut queue: mpsc::Receiver<QueuedEvent>, stop: &CancellationToken) {
     let mut in_flight = FuturesUnordered::new();
     let mut batch = Vec::with_capacity(BATCH_SIZE);
-    // Snapshots that could not be published. No outbox contains them, and a final state is announced only once.
+    // Snapshots that could not be published. They are kept here because no outbox contains them, and that of a final
+    // state would not be announced again.
     let mut retries: Vec<QueuedEvent> = Vec::new();
     let mut backoff = Backoff::up_to(MAX_PAUSE);
     // No batch is started before this time. The queue fills meanwhile; events that do not fit stay in their outboxes

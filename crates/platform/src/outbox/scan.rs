@@ -4,9 +4,9 @@
 //! # Why
 //! The announcer repairs lost events of entities that have changed recently. A final state is announced only once, so a
 //! replica that missed both its last event and that snapshot would stay wrong forever, as would a replica that was
-//! corrupted later. So each collection is also scanned by id. One batch is a turn, which one instance takes. States
-//! that can still change, or changed within 30 days, have a scan of their own, which comes first; the turns while it
-//! pauses go to the scan of all other states.
+//! corrupted later. So each collection is also scanned by id. One batch is a turn, which one instance takes. Each
+//! collection has two scans: one of the states that can still change or changed within 30 days, and one of all other
+//! states. The first one takes the turns until it has reached the end; while it pauses, the second one takes them.
 //!
 //! A document per collection stores the position. An instance advances it by compare-and-swap before it announces, so
 //! several instances are no faster than one. If it crashes in between, a few entities are skipped until the next scan.

@@ -2,9 +2,9 @@
 //!
 //! # Why
 //! Instances take [turns](super::turns): each turn is the next batch, oldest event first, and a cycle is all batches up
-//! to the newest event. A cycle skips a document that has the same time as the last document of a full batch, or whose
-//! instance stopped; the next cycle finds it. While no event is in an outbox, no turn is read or written. Events that
-//! this instance has published are skipped: they are about to be removed.
+//! to the newest event. A cycle skips a document that has the same time as the last document of a full batch, and the
+//! rest of a batch whose instance stopped; the next cycle finds them. While no event is in an outbox, no turn is read
+//! or written. Events that this instance has published are skipped: they are about to be removed.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::store::error::StoreError;
 use crate::telemetry;
 
 /// Minimum age of an event before it is requeued: until then, the relay probably publishes it. Also the minimum pause
-/// between two cycles, so that the relay has as long for an event that was requeued.
+/// between two cycles, so that the relay has the same time to publish a requeued event.
 const GRACE: Duration = Duration::from_secs(2);
 /// Maximum number of documents per turn.
 const BATCH_SIZE: u16 = 500;
@@ -76,7 +76,8 @@ impl<A: Aggregate> Store<A> {
         Ok(Swept::default())
     }
 
-    /// Finds documents with unpublished events, the oldest event first, whose first event is later than `after`.
+    /// Finds the next batch of documents with unpublished events, sorted by the time of their first event, which is
+    /// later than `after`.
     async fn find_unpublished(&self, after: Option<&str>, now: Timestamp) -> Result<Vec<OutboxDocument>, StoreError> {
         let mut filter = mongo::idle_since("outbox.0.time", now, GRACE);
         // The `$or` of `idle_since` does not suffice: the index is partial and requires `$exists`.
@@ -125,7 +126,7 @@ async fn measure_and_sweep(store: &dyn OutboxStore, context: &Context, interval:
         let age = oldest.map_or(0.0, |time| context.clock.now().since(time).as_secs_f64());
         set_gauges(store.name(), *pending, age);
     }
-    // Sweep if the count failed.
+    // If counting failed, there may be pending events.
     let mut has_more = measured.as_ref().map_or(true, |(pending, _)| *pending > 0);
     while has_more && !context.tasks.stop_token().is_cancelled() {
         let swept = store.sweep(context.clock.now(), interval).await?;

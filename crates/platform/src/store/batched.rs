@@ -266,13 +266,14 @@ async fn send(collection: &Collection<Document>, updates: &[Update]) -> Result<U
     }
 }
 
-/// Returns, after some updates did not match, which ones were applied: those whose event is in the outbox. An update
-/// without an event counts as applied if the document has the version and the state that it sets.
+/// Finds out which updates of a batch were applied, since the server's reply only counts them. An update was applied if
+/// its event is in the outbox of the document; an update without an event, if the document has the version and the
+/// state that the update sets.
 ///
-/// The event of an applied update is still in the outbox. Events are removed once they were published, but the relay
-/// gets this one only after the update has returned. There is one rare exception: if the connection was lost for longer
-/// than the sweeper leaves new events alone, a sweeper may have requeued the event, so that it was published and
-/// removed. Then an applied update is reported as a version conflict, and its caller decides again.
+/// An event is removed from the outbox only after it was published, and the relay publishes this one only after the
+/// update has returned. There is one exception: if the connection was lost for longer than the sweeper's grace period
+/// for new events, the sweeper of another instance may have published and removed the event. The applied update is then
+/// reported as a version conflict, and its caller decides again.
 async fn which_matched(collection: &Collection<Document>, updates: &[Update]) -> Result<Vec<bool>, StoreError> {
     let ids: Vec<_> = updates.iter().map(|update| update.id.as_str()).collect();
     let projection = doc! { "version": 1, "state": 1, "outbox.id": 1 };

@@ -91,6 +91,7 @@ mod tests {
         });
         let results: Vec<_> = results.into_iter().map(Option::unwrap).collect();
         assert!(results.iter().map(|(item, _)| *item).eq(0..10), "each caller gets its own result: {results:?}");
+        // Each of the n calls in a batch adds 1/n, so the sum is the number of batches.
         let batches: f64 = results.iter().map(|(_, count)| 1.0 / f64::from(u32::try_from(*count).unwrap())).sum();
         assert!(batches < 2.5, "ten concurrent calls are one or two batches: {results:?}");
     }

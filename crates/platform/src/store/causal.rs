@@ -1,10 +1,11 @@
-//! Reads and inserts in one causally consistent session: a read sees what earlier writes collided with.
+//! Reads and inserts in one causally consistent session: after an insert that violated a unique index, a read sees the
+//! document that the insert collided with.
 //!
 //! # Why
 //! The error of an insert that violates a unique index does not say which other document exists. Just after an
 //! election, a majority read may be older than that document. In the session of the insert, a read waits until its
-//! server has everything that the response to the insert was based on. Calls in a session are not batched, so it is
-//! only for decisions that read again after a collision.
+//! server has everything that the response to the insert was based on. Calls in a session are not batched, so use one
+//! only if a collision is followed by another read and another attempt.
 
 use common::aggregate::{Aggregate, ChangeOf, Versioned};
 use futures::TryStreamExt as _;

@@ -35,7 +35,8 @@ pub(crate) const COLLECTION: &str = "claims";
 const LIFETIME: Duration = Duration::from_secs(24 * 3600 + 300);
 /// A repeat does not extend a claim by less than this.
 const EXTENSION_STEP: Duration = Duration::from_secs(60);
-/// How much longer than that MongoDB keeps a claim, so that clock skew removes no valid one.
+/// How long MongoDB keeps a claim after the end of its lifetime, so that no valid claim is removed because of clock
+/// skew.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(3600);
 /// Maximum number of attempts to insert a claim or to use an earlier one. An attempt fails if another request removes
 /// or extends the earlier claim meanwhile. After the last attempt, the client has to repeat its request.

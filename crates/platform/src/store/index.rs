@@ -30,7 +30,7 @@ pub fn partial(name: &str, keys: Document, filter: Document) -> IndexModel {
     model(name, keys, None, Some(filter))
 }
 
-/// An index by which MongoDB removes a document some time after its `expiresOn`, which must be a BSON date.
+/// A TTL index: MongoDB removes each document within minutes after the time in `expiresOn`, which must be a BSON date.
 pub fn expiry(name: &str) -> IndexModel {
     let options = IndexOptions::builder().name(name.to_owned()).expire_after(Duration::ZERO).build();
     IndexModel::builder().keys(doc! { "expiresOn": 1 }).options(options).build()

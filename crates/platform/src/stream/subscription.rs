@@ -72,9 +72,10 @@ impl<S: Payload> Delivery<S> {
         self.group.has_snapshot || self.event.is_snapshot()
     }
 
-    /// Whether this is the first handling of a change, so that nothing is left to do if the change can't move the
-    /// service's aggregate. A stale or redelivered event may be one whose handler was interrupted between two steps,
-    /// and a snapshot may need an answer.
+    /// Whether this is the first delivery of a change. Then a change that can't cause a step of the service's aggregate
+    /// leaves nothing to do. The handler of a stale or redelivered event may have been interrupted between two steps,
+    /// and the owner may have published a snapshot because it waits for this service, which then announces its own
+    /// state.
     pub fn is_first(&self, stored: &Stored<S>) -> bool {
         stored.applied == Applied::Applied && !self.group.is_redelivered && !self.has_snapshot()
     }

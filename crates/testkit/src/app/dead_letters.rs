@@ -12,7 +12,7 @@ use super::{TestApp, server};
 pub const MAX_BYTES: i64 = 16 << 20;
 
 /// Creates the stream of the dead letters, as its owner does in a whole fleet. The service under test may be
-/// disconnected from NATS, so this has a connection of its own.
+/// disconnected from NATS, so this has a separate connection.
 pub(super) async fn create_stream(names: &Names) {
     let jetstream = jetstream::new(async_nats::connect(server("TEST_NATS_URL")).await.expect("NATS"));
     let stream = provision::dead_letter_stream(names, MAX_BYTES, 1);

@@ -38,8 +38,8 @@ async fn command(port: u16, mut command: Document) -> Result<Document> {
     tokio::time::timeout(Duration::from_secs(10), exchange).await.context("no response within 10 s")?
 }
 
-/// The message: its length, request id, the request that it answers, and opcode; then flags and one section of kind 0,
-/// the body. The first five are four bytes each, the kind is one.
+/// The message: its length, request id, the request that it responds to, and opcode; then flags and one section of kind
+/// 0, the body. The first five are four bytes each, the kind is one.
 fn request(command: &Document) -> Result<Vec<u8>> {
     let body = command.to_vec()?;
     let mut message = Vec::with_capacity(body.len() + 21);

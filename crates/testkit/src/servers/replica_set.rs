@@ -46,7 +46,7 @@ impl Servers {
         }
     }
 
-    /// The status of each member of MongoDB's replica set. Fails unless all of them answer.
+    /// The status of each member of MongoDB's replica set. Fails unless all of them respond.
     async fn mongodb_statuses(&self) -> Result<Vec<MemberStatus>> {
         let mut statuses = Vec::new();
         for server in self.mongodb_members() {

@@ -3,7 +3,7 @@
 //!
 //! # Why
 //! One malformed document must not abort the audit. The other checks skip it, so they may report that its entity is
-//! missing, and it is reported as a finding of its own.
+//! missing. The malformed document itself is reported as a separate finding.
 
 use anyhow::Result;
 use mongodb::Client;

@@ -22,8 +22,8 @@ const MAX_AUTHORIZED: Duration = Duration::from_secs(2 * 3600);
 /// provider.
 const MAX_AUTHORIZING: Duration = Duration::from_secs(25 * 3600);
 
-/// Checks that an order and its payments do not stay in a status that others have to end: everything may agree while
-/// the message is lost that would end it.
+/// Checks that neither an order nor its payments stay too long in a status that an event has to end. If that event is
+/// lost, all documents agree, so no other check finds it.
 pub fn check_progress(
     id: &str,
     order: Option<&Entity>,
@@ -90,7 +90,7 @@ pub fn check_order(id: &str, order: Option<&Entity>, payments: &[&Entity], found
         found.push(finding.repaired_by(remedies));
     };
     let voids = |payments: &[&Entity]| payments.iter().map(|payment| Remedy::void(&payment.id)).collect::<Vec<_>>();
-    // `payments` voids by itself what it learns to be of a cancelled order.
+    // Once `payments` has received the cancellation of the order, it voids or refunds the payments by itself.
     let cancellation = |payments: &[&Entity]| [vec![Remedy::resync("orders", id)], voids(payments)].concat();
     match order.status() {
         Some(OrderStatus::Completed) if !paid => {

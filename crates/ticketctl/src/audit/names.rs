@@ -112,15 +112,15 @@ pub const NO_BACKLOG: Invariant = Invariant {
     name: "no-backlog",
     advice: "look at the consumer's service and its log; list the dead letters with `ticketctl dead-letters list`",
 };
-/// Nothing was published that its owner does not have.
+/// The owner has every version that was published.
 pub const OWNED: Invariant = Invariant {
     number: 16,
     name: "owned",
     advice: "the owner lost what it had published: restore a newer backup, or let it write its state above that version",
 };
 
-/// Every listing names a show that exists and was not merged, a cancelled one only if the listing knows it, and one
-/// that was moved only if the listing is not for sale at another time.
+/// Every listing names a show that exists and was not merged into another one. If the show is cancelled, the listing
+/// can't be ordered. If the show was moved, a listing with all seats free is not for sale at another time.
 pub const SHOWS: Invariant = Invariant {
     number: 19,
     name: "shows",

@@ -104,7 +104,8 @@ fn shared_slots<'a>(orders: &[&'a Entity]) -> BTreeMap<Vec<&'a str>, Vec<Slot>> 
     shared
 }
 
-/// Checks that an order takes consecutive whole blocks of its listing, and costs the price of a seat for each.
+/// Checks that an order takes consecutive whole blocks of its listing, and that its price is the price of a seat times
+/// the number of seats.
 fn check_order(id: &str, order: &Entity, found: &mut Vec<Finding>) {
     let (slots, order_id) = (slots(order), order.id.as_str());
     let runs = Blocks::deserialize(&order.state["ticket"]["blocks"]).map(|blocks| blocks.runs(slots.len(), |_| true));
@@ -140,8 +141,8 @@ fn check_listing_status(id: &str, ticket: &Entity, found: &mut Vec<Finding>) {
     }
 }
 
-/// Checks what queries read of a listing, which follows from its blocks and seats: how many seats are free, and how
-/// many of them can be ordered together.
+/// Checks the fields of a listing that queries read and that follow from its blocks and seats: the number of free
+/// seats, and the numbers of seats that can be ordered together.
 fn check_offer(id: &str, ticket: &Entity, found: &mut Vec<Finding>) {
     let free: Vec<Slot> =
         seats(ticket).filter(|seat| seat.status == Some(TicketStatus::Available)).map(|seat| seat.slot).collect();
@@ -158,8 +159,8 @@ fn check_offer(id: &str, ticket: &Entity, found: &mut Vec<Finding>) {
     found.push(Finding::new(TICKET_STATUS, "tickets", [id], text));
 }
 
-/// Checks that each order for which seats are reserved, or to which they are sold, is open, names them and has the
-/// status for that.
+/// Checks that each order that seats are reserved for or sold to is open, names these seats, and has a status that
+/// agrees with theirs.
 fn check_seats(id: &str, ticket: &Entity, orders: &[&Entity], found: &mut Vec<Finding>) {
     // The slots by order, and by whether they are sold.
     let mut held: BTreeMap<(&str, bool), Vec<Slot>> = BTreeMap::new();

@@ -188,8 +188,8 @@ async fn plan(findings: &[Finding], client: &mongodb::Client) -> Result<(String,
     Ok((lines.join("\n"), remedies.collect()))
 }
 
-/// Divides sorted remedies into commands: the resyncs of one owner are one command, and every other remedy is a command
-/// of its own. Returns each command line with its remedies.
+/// Divides sorted remedies into commands: the resyncs of one owner are one command, and every other remedy is a
+/// separate command. Returns each command line with its remedies.
 fn in_commands(remedies: &[Remedy]) -> Vec<(String, &[Remedy])> {
     let is_same_resync = |one: &Remedy, other: &Remedy| match (one, other) {
         (Remedy::Resync { owner: one, .. }, Remedy::Resync { owner: other, .. }) => one == other,

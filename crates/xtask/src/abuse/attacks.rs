@@ -29,7 +29,7 @@ const PAYMENTS: u64 = 30;
 const ATTEMPTS: u64 = 10;
 /// The number of holds of one listing by one buyer that may end within an hour.
 const HOLDS_PER_LISTING: usize = 3;
-/// Requests per second that the flood must reach, to be one.
+/// Rate in requests per second that the flood must reach. At a lower rate, the attack would prove nothing.
 const MIN_FLOOD_RATE: f64 = 150.0;
 /// The number of holds that one account may have at once.
 const HOLDS: usize = 5;

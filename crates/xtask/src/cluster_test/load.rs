@@ -1,5 +1,5 @@
-//! Visitors that buy and read while the cluster changes. As a person or the shop's own scripts would, they repeat what
-//! got no response or a server error; what that cost them is counted.
+//! Visitors that buy and read while the cluster changes. Like people, and like the shop's own scripts, they repeat
+//! requests that get no response or a server error. Failed requests and the time spent on repeating them are counted.
 
 use std::fmt;
 use std::process;
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// How long a pair of traders stays signed in; less than the lifetime of an access token.
 const SESSION: Duration = Duration::from_secs(300);
 
-/// What visitors had to bear.
+/// The failures that visitors saw, and how long they had to repeat requests.
 #[derive(Debug, Default)]
 pub(super) struct Cost {
     /// Number of requests without a response, or with a server error.
@@ -283,7 +283,7 @@ impl Load {
         }
     }
 
-    /// Returns what visitors had to bear since the last call. Fails if one of them gave up.
+    /// Returns the cost to the visitors since the last call. Fails if one of them gave up.
     pub(super) fn take_cost(&mut self) -> Result<Cost> {
         while let Some(ended) = self.tasks.try_join_next() {
             ended??;
@@ -291,7 +291,7 @@ impl Load {
         Ok(std::mem::take(&mut *self.tally.cost.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// Stops the load. Returns the numbers of requests and purchases, and what the visitors had to bear.
+    /// Stops the load. Returns the numbers of requests and purchases, and the cost to the visitors.
     pub(super) async fn stop(mut self) -> Result<(u64, u64, Cost)> {
         self.stopping.store(true, Ordering::Relaxed);
         while let Some(outcome) = self.tasks.join_next().await {

@@ -12,8 +12,8 @@ pub(super) async fn operate(cluster: &Cluster, script: &str, arguments: &[&str])
     output(command, script).await
 }
 
-/// Audits databases and streams. Returns the summary; violations are an error. The payment provider is not asked, since
-/// fakestripe forgets its payments when it is restarted.
+/// Audits databases and streams. Returns the summary; violations are an error. The payment provider is not checked,
+/// since fakestripe loses its payments when it is restarted.
 pub(super) async fn audit(cluster: &Cluster) -> Result<String> {
     let audited = operate(cluster, "ticketctl.sh", &["audit"]).await.context("the audit found violations")?;
     ensure!(audited.contains("the audit passed"), "no audit passed:\n{audited}");

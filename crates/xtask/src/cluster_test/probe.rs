@@ -14,7 +14,8 @@ use super::kube::Kube;
 /// An image with bash and coreutils that every overlay uses anyway.
 pub(super) const IMAGE: &str = "mongo:7.0";
 const TIMEOUT: Duration = Duration::from_secs(180);
-/// The number of scripts that run at once. More would keep a small cluster from answering its probes.
+/// The number of scripts that run at once. With more, the pods of a small cluster would not respond to their probes in
+/// time.
 static SLOTS: Semaphore = Semaphore::const_new(4);
 
 /// Runs a bash script in the network of a pod and in the process namespace of one of its containers. Returns its

@@ -68,7 +68,7 @@ pub(super) async fn lose_disks(cluster: &Cluster) -> Result<()> {
         let started = Instant::now();
         cluster.kube.run(&["delete", "persistentvolumeclaim", claim, "--wait=false"]).await?;
         cluster.kube.run(&["delete", "pod", pod]).await?;
-        // The claim is deleted once no pod uses it; then the StatefulSet creates both anew.
+        // The claim is deleted once no pod uses it; then the StatefulSet creates a new claim and a new pod.
         while claim_uid(cluster, claim).await.is_ok_and(|current| current == uid) {
             ensure!(started.elapsed() < READY_TIMEOUT, "the claim {claim} was not replaced");
             sleep(Duration::from_millis(500)).await;

@@ -33,7 +33,7 @@ pub struct Session {
     pub user_id: UserId,
     /// The browser's `User-Agent`.
     pub device: Option<String>,
-    /// Number of the current rotation of refresh tokens: 0 at sign-in, one more with each.
+    /// Number of the current rotation of refresh tokens: 0 at sign-in, incremented by each rotation.
     pub rotation: i64,
     /// Recently retired tokens, by their rotation, oldest first.
     pub retired: Vec<RetiredToken>,

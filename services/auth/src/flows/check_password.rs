@@ -13,8 +13,8 @@ use crate::state::AppState;
 use crate::store::throttles::Attempt;
 
 /// Returns a hashing permit, with which the caller can hash a new password, if the password matches the account's hash.
-/// Without an account the check takes as long, so that timing does not reveal whether there is one. Callers check
-/// [`throttles`](AppState::throttles) first, which is cheaper than waiting for a permit.
+/// If there is no account, the check takes the same time, so that timing does not reveal whether there is one. Callers
+/// check [`throttles`](AppState::throttles) first, which is cheaper than waiting for a permit.
 ///
 /// # Errors
 /// 429 after too many failures.

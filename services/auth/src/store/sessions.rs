@@ -2,8 +2,8 @@
 //!
 //! # Why
 //! A token's document contains its hash and its rotation and never changes; every decision is a compare-and-swap of the
-//! rotation in the session's document. A request stores its new token before the swap: if it loses the swap, its
-//! token is of the rotation that won, and stays valid.
+//! rotation in the session's document. A request stores its new token before the swap. If a concurrent request wins the
+//! swap, both tokens have the rotation that was swapped in, so both are valid.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -53,7 +53,7 @@ async fn role_is_in_the_next_access_token_until_it_is_taken() {
     change(&app, "/roles/take", ana.email(), "finance").await.expect(200);
     assert!(staff(&app).await.is_empty());
 
-    // Each change is one event, which does not tell the roles.
+    // Each change is one event, which does not contain the roles.
     app.wait_until_idle().await;
     let history = app.history("auth", ana.id()).await;
     let expected = ["registered", "rolesChanged", "rolesChanged", "rolesChanged", "rolesChanged"];

@@ -7,7 +7,7 @@ use testkit::app::profiler::Read;
 
 use crate::support::{PASSWORD, SignedInUser, app, cookie, email, post, set_cookies, sign_in, whoami};
 
-/// A new account has no other sessions, so none is looked for beyond the limit.
+/// A new account has no other sessions, so a sign-up does not look for sessions beyond the limit, as a sign-in does.
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_up_reads_no_sessions() {
     let app = app().await;
@@ -43,7 +43,7 @@ async fn sign_up_signs_in_and_publishes_an_event() {
     let events = app.events("auth").await;
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].kind.as_str(), events[0].entityversion), ("user.registered.v1", 0));
-    // No other fields: no email address, no hash.
+    // The event has no other fields: neither the email address nor the hash.
     assert_eq!(events[0].data, json!({ "id": id, "displayName": "Ana L", "createdAt": view["createdAt"] }));
 }
 
@@ -164,7 +164,7 @@ async fn cookies_and_token_claims() {
     assert_eq!(cookie(&response, "refresh").unwrap().attributes, attributes("Max-Age=2592000"));
     assert_eq!(response.header("etag"), "\"0\"");
     let user = SignedInUser::of(&response);
-    // 256 bits.
+    // The length of 256 bits in base64url.
     assert_eq!(user.refresh.len(), 43);
     let claims = crate::support::claims(&user.access);
     let time = |name: &str| claims[name].as_i64().unwrap();

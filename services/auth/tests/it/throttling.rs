@@ -178,7 +178,7 @@ async fn successful_sign_ins_are_limited_per_account() {
     let app = app_with(&[("SIGNINS_PER_MINUTE", "3")]).await;
     let (ana, ben) = (sign_up(&app).await, sign_up(&app).await);
     advance_to_next_minute(&app);
-    // A stranger without the password can't use the account's sign-ins up.
+    // A stranger without the password can't use up the account's sign-ins.
     sign_in(&app, ana.email(), "wrong password").await.expect(401);
     for _ in 0..3 {
         sign_in(&app, ana.email(), PASSWORD).await.expect(200);

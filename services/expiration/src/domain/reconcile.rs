@@ -28,8 +28,8 @@ pub(crate) enum Step {
 /// The next step; `None` if timer and order agree.
 ///
 /// A timer is created even for an order that has already ended, and then closed at once, so that an older event which
-/// arrives later finds a timer that can't fire. The time of the hold's end differs only if the timer was stored with a
-/// wrong one.
+/// arrives later finds a timer that can't fire. The order's `expires_at` differs from the timer's only if the timer was
+/// stored with a wrong one.
 pub(crate) fn next_step(
     timer: Option<&Timer>,
     order: &OrderState,
@@ -196,7 +196,7 @@ mod tests {
         for history in [vec![Created, AwaitingPayment, Authorized, Completed], vec![Created, Cancelled]] {
             for first in &history {
                 for second in &history {
-                    // All events are delivered in order, after any two of them.
+                    // Delivers any two of the events first, and then all events in order.
                     let mut timer = None;
                     for status in [*first, *second].into_iter().chain(history.iter().copied()) {
                         let fired = reconcile(&mut timer, &OrderState { status, ..base.clone() }, at(5));

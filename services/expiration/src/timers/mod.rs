@@ -51,7 +51,8 @@ impl Queue {
             .idempotency_ttl(Some(DEDUPLICATION_TTL))
             .heartbeat_interval(HEARTBEAT)
             .missed_heartbeats(2)
-            // No leases: a job that runs twice is harmless. No notifications: nothing listens to them.
+            // Leases are off, because a job that runs twice is harmless; notifications, because nothing listens to
+            // them.
             .lock_tasks(false)
             .emit_events(false);
         Ok(Self { connection, config })

@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! The choice only avoids collisions: the unique index over the slots decides which order gets a seat. It considers
-//! orders alone, because the replica of the listing is behind them.
+//! only orders, because the replica of the listing lags behind them.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +18,8 @@ use super::order::{Order, OrderError};
 pub struct Wish<'a> {
     /// The blocks of the listing.
     pub blocks: &'a Blocks,
-    /// The number of seats.
-    pub quantity: usize,
+    /// The number of seats; if the buyer names none, the smallest that can be ordered.
+    pub quantity: Option<usize>,
     /// The buyer.
     pub buyer: UserId,
 }
@@ -57,11 +57,6 @@ impl From<ChoiceError> for Error {
     }
 }
 
-/// The number of seats that an order takes if its buyer names none: those of the smallest block.
-pub fn default_quantity(blocks: &Blocks) -> usize {
-    blocks.sizes().iter().copied().min().map_or(1, usize::from)
-}
-
 /// Chooses the lowest run of free blocks with that many seats. If all blocks are single seats and `random` is given, it
 /// chooses any such run instead, so that buyers whose orders collided spread over the seats.
 fn choose<'a>(
@@ -75,7 +70,8 @@ fn choose<'a>(
     }
     let taken: BTreeSet<Slot> = open.flat_map(|order| order.slots.iter().copied()).collect();
     let is_free = |slot| !taken.contains(&slot);
-    let mut runs = wish.blocks.runs(wish.quantity, is_free);
+    let quantity = wish.quantity.or_else(|| wish.blocks.quantities(is_free).first().copied());
+    let mut runs = quantity.map_or_else(Vec::new, |quantity| wish.blocks.runs(quantity, is_free));
     if runs.is_empty() {
         let quantities = wish.blocks.quantities(is_free);
         if !quantities.is_empty() {
@@ -134,7 +130,9 @@ mod tests {
         let ticket = ticket_of(&[2, 2, 2]);
         let pairs = &ticket.terms.blocks;
         let buyer = UserId::new();
-        let choose = |quantity, open: &[Order]| choose(Wish { blocks: pairs, quantity, buyer }, open.iter(), Some(1));
+        let choose = |quantity: usize, open: &[Order]| {
+            choose(Wish { blocks: pairs, quantity: Some(quantity), buyer }, open.iter(), Some(1))
+        };
         let [first, second, third] = [0, 2, 4].map(|slot| order_of(&ticket, &[slot, slot + 1]));
         assert_eq!(choose(2, &[]), Ok(vec![0, 1]));
         assert_eq!(choose(2, std::slice::from_ref(&first)), Ok(vec![2, 3]));
@@ -149,7 +147,7 @@ mod tests {
     fn buyer_has_one_unpaid_order_of_a_listing() {
         let ticket = ticket_of(&[1, 1]);
         let own = order_of(&ticket, &[0]);
-        let wish = Wish { blocks: &ticket.terms.blocks, quantity: 1, buyer: own.buyer_id };
+        let wish = Wish { blocks: &ticket.terms.blocks, quantity: Some(1), buyer: own.buyer_id };
         assert_eq!(choose(wish, [&own].into_iter(), None), Err(OrderError::AlreadyHeld.into()));
         let paid = Order { status: Status::Authorized { payment_id: common::id::PaymentId::new() }, ..own.clone() };
         assert_eq!(choose(wish, [&paid].into_iter(), None), Ok(vec![1]), "a paid order is no hold");
@@ -163,7 +161,7 @@ mod tests {
         let ticket = ticket_of(&[1, 1]);
         let placed = Versioned { version: 0, state: order_of(&ticket, &[1]) };
         let other = Versioned { version: 0, state: order_of(&ticket, &[0]) };
-        let wish = Wish { blocks: &ticket.terms.blocks, quantity: 1, buyer: placed.buyer_id };
+        let wish = Wish { blocks: &ticket.terms.blocks, quantity: Some(1), buyer: placed.buyer_id };
         let open = [other.clone(), placed.clone()];
         assert_eq!(next_attempt(placed.id, wish, &open, Some(0)), Ok(Attempt::Repeat(Box::new(placed))));
         assert_eq!(next_attempt(OrderId::new(), wish, &open, Some(0)), Err(OrderError::AlreadyHeld.into()));
@@ -173,7 +171,8 @@ mod tests {
     #[test]
     fn buyers_that_collided_spread_over_single_seats() {
         let buyer = UserId::new();
-        let choose_of = |blocks: &Blocks, random| choose(Wish { blocks, quantity: 1, buyer }, [].into_iter(), random);
+        let choose_of =
+            |blocks: &Blocks, random| choose(Wish { blocks, quantity: Some(1), buyer }, [].into_iter(), random);
         let ones = blocks(&[1; 8]);
         let chosen: BTreeSet<_> = (0..8).map(|random| choose_of(&ones, Some(random)).unwrap()).collect();
         assert_eq!(chosen.len(), 8);
@@ -185,11 +184,25 @@ mod tests {
     }
 
     #[test]
-    fn default_quantity_is_the_size_of_the_smallest_block() {
-        for (sizes, expected) in [(&[1][..], 1), (&[4][..], 4), (&[2, 2, 2][..], 2), (&[3, 2][..], 2), (&[1; 3][..], 1)]
-        {
-            assert_eq!(default_quantity(&blocks(sizes)), expected, "{sizes:?}");
+    fn default_quantity_is_the_smallest_that_is_free() {
+        // The sizes of the blocks, the slots that are taken, and those that are chosen.
+        type Case<'a> = (&'a [u8], &'a [Slot], &'a [Slot]);
+        let buyer = UserId::new();
+        let chosen = |sizes: &[u8], taken: &[Slot]| {
+            let ticket = ticket_of(sizes);
+            let open: Vec<_> = (!taken.is_empty()).then(|| order_of(&ticket, taken)).into_iter().collect();
+            choose(Wish { blocks: &ticket.terms.blocks, quantity: None, buyer }, open.iter(), None)
+        };
+        let table: [Case<'_>; 4] = [
+            (&[2, 2, 2], &[], &[0, 1]),
+            (&[3, 2], &[], &[3, 4]),
+            (&[3, 2], &[3, 4], &[0, 1, 2]),
+            (&[1, 1, 1], &[0], &[1]),
+        ];
+        for (sizes, taken, expected) in table {
+            assert_eq!(chosen(sizes, taken), Ok(expected.to_vec()), "{sizes:?} {taken:?}");
         }
+        assert_eq!(chosen(&[1, 1], &[0, 1]), Err(OrderError::TicketTaken.into()));
     }
 
     #[test]

@@ -228,9 +228,9 @@ proptest! {
     }
 }
 
-/// What the listing shows of one of its orders.
+/// What the listing has decided about one of its orders.
 #[derive(Debug, Clone, Copy)]
-enum Answer {
+enum Decision {
     None,
     FirstSeat,
     AllSeats,
@@ -238,37 +238,38 @@ enum Answer {
 }
 
 proptest! {
-    /// Each order of a listing is confirmed once all of its own seats are held for it, and by no other listing state,
-    /// whatever the listing's status is and whatever it shows of the other orders.
+    /// An order of a listing is confirmed if and only if all of its own seats are reserved for it, whatever the
+    /// listing's status is and whatever it has decided about the other orders.
     #[test]
     fn orders_of_one_listing_are_confirmed_by_their_own_seats(
         steps in prop::collection::vec((prop::array::uniform3(0..4_usize), any::<bool>()), 1..8),
     ) {
         let free = ticket_of(&[2, 2, 2]);
         let mut orders = [0, 2, 4].map(|slot| order_of(&free, &[slot, slot + 1]));
-        for (answers, is_withdrawn) in steps {
-            let answers = answers.map(|n| [Answer::None, Answer::FirstSeat, Answer::AllSeats, Answer::Refusal][n]);
+        for (decisions, is_withdrawn) in steps {
+            let decisions =
+                decisions.map(|n| [Decision::None, Decision::FirstSeat, Decision::AllSeats, Decision::Refusal][n]);
             let mut ticket = free.clone();
-            for (order, answer) in orders.iter().zip(answers) {
-                match answer {
-                    Answer::None => {}
-                    Answer::FirstSeat => ticket = reserved_seats(&ticket, order.id, &order.slots[..1]),
-                    Answer::AllSeats => ticket = reserved_seats(&ticket, order.id, &order.slots),
-                    Answer::Refusal => ticket.refusals.extend(refusing(&free, order.id).refusals),
+            for (order, decision) in orders.iter().zip(decisions) {
+                match decision {
+                    Decision::None => {}
+                    Decision::FirstSeat => ticket = reserved_seats(&ticket, order.id, &order.slots[..1]),
+                    Decision::AllSeats => ticket = reserved_seats(&ticket, order.id, &order.slots),
+                    Decision::Refusal => ticket.refusals.extend(refusing(&free, order.id).refusals),
                 }
             }
             if is_withdrawn {
                 ticket.status = TicketStatus::Withdrawn;
             }
-            for (order, answer) in orders.iter_mut().zip(answers) {
+            for (order, decision) in orders.iter_mut().zip(decisions) {
                 let transition = next(order, Some(&ticket), std::iter::empty(), start());
                 // The handler of listing events does nothing if the listing can't cause a transition of any order. It also
                 // skips an order that the listing can't change. Neither may miss a transition.
                 let is_handled = ticket_can_cause_transition(&ticket) && can_be_changed_by(order, &ticket);
                 prop_assert!(is_handled || transition.is_none());
-                let expected = match (&order.status, answer) {
-                    (Status::Created, Answer::AllSeats) => Some(OrderChange::Confirmed),
-                    (Status::Created, Answer::Refusal) => Some(OrderChange::Cancelled),
+                let expected = match (&order.status, decision) {
+                    (Status::Created, Decision::AllSeats) => Some(OrderChange::Confirmed),
+                    (Status::Created, Decision::Refusal) => Some(OrderChange::Cancelled),
                     _ => None,
                 };
                 let changed = transition.map(|transition| transition.expect("`next` returns only valid transitions"));
@@ -278,7 +279,7 @@ proptest! {
                 }
                 // The listing waits for an order that has ended if it holds any seat for it or has refused it.
                 let missed = tickets_missed_end(order, &ticket);
-                prop_assert_eq!(missed, order.is_settled() && !matches!(answer, Answer::None));
+                prop_assert_eq!(missed, order.is_settled() && !matches!(decision, Decision::None));
             }
         }
     }
@@ -319,7 +320,7 @@ fn all_instances_choose_the_same_of_several_authorisations() {
 }
 
 #[test]
-fn peers_that_missed_an_event_are_behind() {
+fn missed_events_of_an_order_are_detected_by_the_states_of_the_other_services() {
     let ticket = ticket();
     let mine = order(&ticket);
     let payment_id = PaymentId::new();
@@ -352,7 +353,8 @@ fn cancelled_show_ends_unpaid_orders_only() {
     let cancelled = TicketState { show_cancelled: true, ..ticket.clone() };
     for status in [Status::Created, Status::AwaitingPayment] {
         let mine = Order { status, ..order(&ticket) };
-        // Whatever else the listing and the payments say: what was authorised or charged is given back.
+        // The cancellation takes precedence over everything else that the listing and the payments say, even over a
+        // charge, which is then refunded.
         let charged = payment(&mine, payment_id, PaymentStatus::Captured);
         for ticket in [&cancelled, &reserved(&cancelled, mine.id), &refusing(&cancelled, mine.id)] {
             let next = next(&mine, Some(ticket), std::iter::once(&charged), start());
@@ -362,8 +364,8 @@ fn cancelled_show_ends_unpaid_orders_only() {
     }
     let mine = order(&ticket);
     let refusal = Refusal { reason: RefusalReason::ShowCancelled, price: None };
-    let told = TicketState { refusals: vec![RefusedOrder { order_id: mine.id, refusal }], ..ticket.clone() };
-    let (ended, _) = next(&mine, Some(&told), std::iter::empty(), start()).unwrap().unwrap();
+    let refused = TicketState { refusals: vec![RefusedOrder { order_id: mine.id, refusal }], ..ticket.clone() };
+    let (ended, _) = next(&mine, Some(&refused), std::iter::empty(), start()).unwrap().unwrap();
     assert_eq!((ended.cancel_reason(), ended.refusal()), (Some(CancelReason::ShowCancelled), None));
     let mine = Order { status: Status::Authorized { payment_id }, ..order(&ticket) };
     let charged = payment(&mine, payment_id, PaymentStatus::Captured);
@@ -378,6 +380,7 @@ fn buyer_is_told_the_start_that_has_changed() {
     let mine = order(&ticket);
     let moved = show(&ticket, ShowStatus::Moved);
     assert_eq!(changed_start(&mine, &moved), None);
+    // The show of the fixture starts at a full minute, and seconds do not count.
     for (later, is_told) in [(59, false), (60, true), (86_400, true)] {
         let starts_at = moved.starts_at.plus(Duration::from_secs(later));
         let moved = ShowState { starts_at, ..moved.clone() };

@@ -25,7 +25,8 @@ pub enum HoldDecision {
     Keep,
     /// Read again, because newer holds are about to be withdrawn. If they are not, withdraw this one.
     Wait {
-        /// Maximum number of waiting requests that withdraw before this one: the places below the limit that are left.
+        /// Maximum number of waiting requests that withdraw before this one: the limit minus one, minus the number of
+        /// older holds.
         ahead: usize,
     },
     /// Withdraw it.

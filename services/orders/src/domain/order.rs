@@ -94,7 +94,8 @@ pub enum OrderError {
     /// Orders of other buyers hold all seats of the listing.
     #[error("other orders hold all seats")]
     TicketTaken,
-    /// An unpaid order of the same buyer holds seats of the listing, or the buyer has all that are taken.
+    /// An unpaid order of the same buyer holds seats of the listing; or no seat is free, and this buyer has paid for
+    /// some of them.
     #[error("the buyer holds seats of the listing already")]
     AlreadyHeld,
     /// In every attempt, another order took the chosen seats first.

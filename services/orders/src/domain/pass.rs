@@ -1,9 +1,9 @@
 //! The claims of a pass, which lets one person into the venue: a completed order has one for each of its seats.
 //!
 //! # Why
-//! A pass is read from the screen of a phone, so it has to fit a small QR code: [`MAX_PASS_BYTES`]. So it has what a
-//! door checks and nothing else, ids take 22 characters, and long names are cut to what is left. Order and slot
-//! identify it and are never cut.
+//! A pass is read from the screen of a phone, so it has to fit a small QR code: [`MAX_PASS_BYTES`]. So it contains only
+//! what is checked at the door, ids are encoded in 22 characters, and long names are cut to the space that is left.
+//! Order and slot identify the pass and are never cut.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -13,8 +13,9 @@ use super::order::{Order, Status, Transition};
 /// payments that are not declined, or, once the order is authorised, the payment that authorised it.
 ///
 /// A cancelled show ends an unpaid order, even if a payment of it is authorised or captured by now: `payments` gives
-/// that back. An order that is authorised or completed stays so: its buyer paid in time, and what was charged has to be
-/// refunded. The listing tells of the cancellation, so that no further replica has to be read.
+/// that back. An order that is authorised or completed is not cancelled: its buyer paid in time, and the charge has to
+/// be refunded. Whether the show is cancelled is read from the replica of the listing, so the replica of the show is
+/// not needed.
 ///
 /// A payment that arrives before the listing's reservation takes effect once the reservation has arrived. A payment
 /// that is authorised after the order was cancelled changes nothing: `payments` voids it.
@@ -53,19 +54,21 @@ pub fn next<'a>(
 
 /// The transition of an order that waits for its listing.
 fn confirm_or_cancel(order: &Order, ticket: &TicketState, now: Timestamp) -> Option<Transition> {
-    // Whatever the listing's status says: a withdrawn one keeps the seats that were held before.
+    // The listing's status does not matter: a withdrawn listing keeps the seats that were reserved before.
     if ticket.has_seats_for(order.id, &order.slots) {
         return Some(order.clone().confirm(now));
     }
     let refused = ticket.refusals.iter().find(|refused| refused.order_id == order.id)?;
-    // The order ends the same whether the listing refused it or followed its show first.
+    // The listing may refuse an order because the show is cancelled, or show the cancellation first. The order ends in
+    // the same state either way.
     if refused.refusal.reason == RefusalReason::ShowCancelled {
         return Some(order.clone().cancel_for_show(now));
     }
     Some(order.clone().refuse(refused.refusal.clone(), now))
 }
 
-/// When the show starts at present, if that is another minute than the buyer of the order agreed to.
+/// The present start of the show, if it differs from the start that the buyer agreed to by their minutes; `None` if the
+/// show is cancelled.
 pub fn changed_start(order: &Order, show: &ShowState) -> Option<Timestamp> {
     let minute = |time: Timestamp| time.as_seconds().div_euclid(60);
     let is_changed = minute(show.starts_at) != minute(order.ticket.starts_at);
@@ -80,14 +83,14 @@ fn can_win(payment: &PaymentState, order: &Order) -> bool {
         && !payment.is_refunded()
 }
 
-/// Whether this listing can lead to a transition of any order: only one that has reserved seats or refusals or is for a
-/// cancelled show can.
+/// Whether this listing can lead to a transition of any order: whether it has reserved seats or refusals, or its show
+/// is cancelled.
 pub fn ticket_can_cause_transition(ticket: &TicketState) -> bool {
     !ticket.holders().is_empty() || !ticket.refusals.is_empty() || ticket.show_cancelled
 }
 
-/// Whether a listing can lead to a transition of this order: it confirms or refuses only what is created, and a
-/// cancelled show ends what is unpaid.
+/// Whether a listing can lead to a transition of this order: reservations and refusals affect created orders, and the
+/// cancellation of the show affects unpaid ones.
 pub fn can_be_changed_by(order: &Order, ticket: &TicketState) -> bool {
     matches!(order.status, Status::Created) || (ticket.show_cancelled && order.is_unpaid())
 }

@@ -1,5 +1,6 @@
-//! A show changed: stored for those who read an order. If it is cancelled, its completed orders have to be refunded.
-//! Orders end by the events of their listings, which follow the show.
+//! A show changed: the show is stored, since responses about its orders include it. If it was cancelled, its completed
+//! orders are recorded as due for a refund. Unpaid orders are cancelled by the events of their listings, which follow
+//! the show.
 
 use common::events::show::ShowState;
 use platform::stream::subscription::{Applied, Delivery, Failure};

@@ -24,7 +24,9 @@ pub(super) async fn handle(state: AppState, delivery: Delivery<TicketState>) -> 
         loop {
             let seen = Seen { ticket: Some(stored.entity.clone()), ..Seen::default() };
             let order = reconcile_order(&state, id, own, seen).await?;
-            // Past its confirmation an order does not read the listing again, so a swap that was lost is decided anew.
+            // After a lost compare-and-swap, the flow reads the listing again only for an order that is not confirmed
+            // yet. So a confirmed order may still be unpaid although its show is cancelled; then repeat the flow with
+            // the listing.
             match order.filter(|order| stored.entity.show_cancelled && order.is_unpaid()) {
                 Some(unpaid) => own = Current::from(unpaid),
                 None => break,

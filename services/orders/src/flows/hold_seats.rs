@@ -31,8 +31,8 @@ pub struct HoldRequest<'a> {
     pub buyer: UserId,
     /// The listing.
     pub ticket: &'a TicketState,
-    /// The number of seats.
-    pub quantity: usize,
+    /// The number of seats; if the buyer names none, the smallest that can be ordered.
+    pub quantity: Option<usize>,
     /// When the hold begins.
     pub now: Timestamp,
 }
@@ -59,7 +59,9 @@ pub async fn hold_seats(state: &AppState, request: &HoldRequest<'_>) -> Result<H
     let mut causal = if attempts > 1 { Some(state.orders.causal().await?) } else { None };
     let wish = Wish { blocks, quantity, buyer };
     let mut slots = blocks.slots();
-    if quantity != slots.len() {
+    // One block can only be ordered whole.
+    let is_whole = quantity.map_or(attempts == 1, |quantity| quantity == slots.len());
+    if !is_whole {
         let open = store::open_orders(&state.orders, listing).await?;
         slots = match next_attempt(id, wish, &open, None)? {
             Attempt::Repeat(earlier) => return Ok(Held::Earlier(*earlier)),

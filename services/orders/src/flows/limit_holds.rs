@@ -41,7 +41,7 @@ pub async fn check_limits(state: &AppState, buyer: UserId, ticket: TicketId) -> 
     if holds.len() >= state.config.holds_per_buyer.get() {
         return Ok(Some(HoldError::TooMany(holds)));
     }
-    // The buyer may try again when the oldest of them leaves the window.
+    // The buyer may try again when the oldest abandoned hold leaves the window.
     let oldest = abandoned.last().filter(|_| abandoned.len() >= limit);
     Ok(oldest.map(|oldest| HoldError::TooOften(oldest.plus(ABANDONED_WINDOW).since(now))))
 }
@@ -95,7 +95,8 @@ async fn withdraw(state: &AppState, claim: &Claim<OrderId>) -> Result<bool, Erro
         }
         Ok(None) => Err(Error::NotFound),
         Err(None) => {
-            // Cancelled in the meantime, by the buyer or because the seats were refused: the request had no effect.
+            // The order may have been cancelled in the meantime, by the buyer or because its seats were refused. Then
+            // the hold has ended already.
             let order = state.orders.get(id).await?.ok_or(Error::NotFound)?;
             Ok(order.status_name() == OrderStatus::Cancelled)
         }

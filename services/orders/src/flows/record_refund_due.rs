@@ -1,8 +1,8 @@
 //! Records which completed orders have to be refunded because their show was cancelled, and which no longer have to.
 //!
 //! # Why
-//! Order, show and payment arrive in any order. Whoever stores one of them then compares all three, so that the last
-//! one sees the others.
+//! The changes of an order, its show and its payment may be stored in any sequence. After each of them, all three are
+//! compared, so that the comparison after the last one sees the others.
 
 use common::error::Error;
 use common::events::payment::PaymentState;
@@ -28,7 +28,8 @@ pub async fn record_refund_due(state: &AppState, order: &Order) -> Result<(), Er
         } else {
             state.refunds_due.add(order.id).await?;
         }
-        // Whoever stored the payment since it was read may have written or removed the entry before.
+        // The payment may have been changed since it was read, and the handler of that change may have updated the
+        // entry before this write. Then decide again.
         if is_refunded(state, payment_id).await? == refunded {
             return Ok(());
         }

@@ -16,7 +16,6 @@ use platform::reconcile::Current;
 use platform::store::claims;
 
 use super::view;
-use crate::domain::choice::default_quantity;
 use crate::domain::order::{Order, OrderError};
 use crate::flows::hold_seats::{Held, HoldRequest, hold_seats};
 use crate::flows::limit_holds::{check_limits, keep_or_withdraw, may_replay};
@@ -55,10 +54,10 @@ pub(super) async fn create(
         return Err(if already_held { OrderError::AlreadyHeld.into() } else { error.into() });
     }
     let claim = state.claims.claim(user.id, key.as_ref(), OrderId::new(), (), now).await?;
-    // The claim is the record of the idempotency key, whose repeats get the same id. The hold begins now even if the
-    // claim is older: an earlier request with the same key may have failed to insert the order, for example because the
-    // seats were taken.
-    let quantity = body.quantity.map_or_else(|| default_quantity(&ticket.terms.blocks), usize::from);
+    // The claim records the idempotency key with the order's id, so that repeated requests with the key get the same
+    // id. The hold begins now even if the claim is older: an earlier request with the same key may have failed to
+    // insert the order, for example because the seats were taken.
+    let quantity = body.quantity.map(usize::from);
     let request = HoldRequest { id: claim.entity_id, buyer: user.id, ticket: &ticket, quantity, now };
     let order = match hold_seats(&state, &request).await? {
         Held::New(order) => order,

@@ -1,4 +1,5 @@
-//! GET /api/orders/to-refund: what has to be given back because a show was cancelled, for the staff.
+//! GET /api/orders/to-refund: the completed orders that have to be refunded because their show was cancelled, for the
+//! staff.
 
 use axum::Json;
 use axum::extract::State;
@@ -33,7 +34,7 @@ pub(super) async fn to_refund(
     Ok(Json(Page { items: items.into_iter().flatten().collect(), next_cursor }))
 }
 
-/// The order with its show and its payment; `None` if these say by now that nothing has to be given back.
+/// The order with its show and its payment; `None` if, according to their present state, no refund is due.
 async fn read(state: &AppState, id: OrderId) -> Result<Option<OrderToRefund>, Error> {
     let Some(order) = state.orders.get(id).await? else { return Ok(None) };
     let Some(payment_id) = order.payment_id() else { return Ok(None) };

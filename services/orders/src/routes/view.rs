@@ -8,7 +8,7 @@ use common::events::show::ShowState;
 use crate::domain::order::Order;
 use crate::domain::reconcile::changed_start;
 
-/// `show` is the order's show at present, if it is known and the response tells it.
+/// `show` is the present state of the order's show; `None` if it is unknown, or if the response does not include it.
 pub(super) fn order(order: Versioned<Order>, show: Option<&ShowState>) -> api::orders::Order {
     let Versioned { version, state: order } = order;
     api::orders::Order {

@@ -137,7 +137,8 @@ pub fn is_collision(error: &StoreError) -> bool {
     error.is_duplicate_of(OPEN_SEATS.name) || error.is_duplicate_of(ONE_HOLD.name)
 }
 
-/// Like [`open_orders`], seeing what the last insert of the session collided with.
+/// Like [`open_orders`], in the session of a failed insert, so that the result includes the order that it collided
+/// with.
 pub async fn open_orders_since(orders: &mut CausalStore<'_, Order>, ticket: TicketId) -> Result<Vec<Versioned<Order>>> {
     orders.find_in(&OPEN_SEATS, ticket).await
 }
@@ -176,7 +177,7 @@ pub async fn abandoned_since(
 /// either has not arrived.
 pub async fn find_show(shows: &Replica<ShowState>, id: ShowId) -> Result<Option<Versioned<ShowState>>> {
     let (mut id, mut passed) = (id, BTreeSet::new());
-    // `tickets` makes no circle of merges. If it did, no show of it would remain.
+    // `tickets` never merges shows in a circle. If it did, no show would remain.
     while passed.insert(id) {
         match shows.get(id).await? {
             Some(Versioned { state: ShowState { merged_into: Some(into), .. }, .. }) => id = into,
@@ -186,7 +187,7 @@ pub async fn find_show(shows: &Replica<ShowState>, id: ShowId) -> Result<Option<
     Ok(None)
 }
 
-/// The shows with these ids, or those that they were merged into, by the given ids.
+/// The shows with these ids, each by its id. A merged show is replaced by the one that remains.
 pub async fn find_shows(
     shows: &Replica<ShowState>,
     ids: impl Iterator<Item = ShowId>,

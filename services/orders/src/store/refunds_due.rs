@@ -1,9 +1,9 @@
-//! The orders whose charge has to be given back because their show was cancelled.
+//! The completed orders whose charge has to be refunded because their show was cancelled.
 //!
 //! # Why
-//! Orders, shows and payments say what has to be given back, but a query of them would read everything that was ever
-//! refunded. So each such order has an entry here until its charge is refunded in full. An entry follows from these
-//! three documents and is no part of the order, which is final.
+//! Whether a refund is due follows from the order, its show and its payment. But a query of these would also examine
+//! every charge that was ever refunded. So each order with a refund due has an entry here until its charge is refunded
+//! in full. The entry is not part of the order, which is final.
 
 use common::api::page::Page;
 use common::id::OrderId;

@@ -40,7 +40,7 @@ async fn redelivery_recovers_from_a_crash_after_the_replica_write() {
         let scenario = scenario.arrange(&app).await;
         scenario.event.write_replica(&app).await;
         let before = read(&app, &scenario.buyer, &scenario.order).await["version"].as_u64().unwrap();
-        // Creation is version 0, and the event under test leads to the last of the changes.
+        // All changes except the last one, which the event under test leads to, were made; the first one has version 0.
         assert_eq!(before + 2, scenario.changes.len() as u64, "{}: the order must not have changed yet", scenario.name);
         scenario.event.handle(&app).await.unwrap();
         assert_eq!(changes(&app, &scenario.order).await, expected_changes(scenario.changes), "{}", scenario.name);
@@ -123,6 +123,7 @@ async fn poison_messages_become_dead_letters_without_blocking() {
     TestEvent::ticket(&app, TicketChange::Reserved, 1, reserved(&ticket, id_of(&order))).publish(&app).await;
     eventually("the order to be confirmed", async || read(&app, &buyer, &order).await["status"] == "awaitingPayment")
         .await;
+    // Two malformed messages in each of the four streams, and the timer.
     eventually("the dead letters", async || app.dead_letters().await.len() == 9).await;
     app.expect_dead_letters(9);
 }

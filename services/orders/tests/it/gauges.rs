@@ -16,6 +16,7 @@ const AUTHORIZED: &str = "orders_authorized_oldest_age_seconds";
 const OVERDUE: &str = "orders_overdue_oldest_age_seconds";
 
 async fn expect_gauges(app: &TestApp, authorized: f64, overdue: f64) {
+    // Allows for 20 s between the change and the reading of the gauge.
     let about = |age: Option<f64>, expected: f64| age.is_some_and(|age| (expected..expected + 20.0).contains(&age));
     eventually(&format!("{authorized} s authorised, {overdue} s overdue"), async || {
         about(app.metric(AUTHORIZED).await, authorized) && about(app.metric(OVERDUE).await, overdue)
@@ -28,12 +29,14 @@ async fn overdue_hold_is_reported_until_it_ends() {
     let app = app().await;
     let order = place(&app, &app.signer.user(), &create_listing(&app).await).await;
     expect_gauges(&app, 0.0, 0.0).await;
+    // A hold lasts 900 s, so it is overdue by 60 s.
     app.clock.advance(Duration::from_secs(960));
     // A newer hold does not hide the overdue one.
     place(&app, &app.signer.user(), &create_listing(&app).await).await;
     expect_gauges(&app, 0.0, 60.0).await;
     TestEvent::expiration(&app, &order).handle(&app).await.unwrap();
     expect_gauges(&app, 0.0, 0.0).await;
+    // The newer hold is not due yet, so there is no overdue one, not even by a second.
     assert!(app.metric(OVERDUE).await < Some(1.0));
 }
 

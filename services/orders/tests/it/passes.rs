@@ -178,7 +178,8 @@ async fn passes_and_access_tokens_are_not_interchangeable() {
     let buyer = app.signer.user();
     let order = complete_order(&app, &buyer, &create_listing(&app).await).await;
     let (pass, jwks) = (pass(&app, &buyer, &order).await, jwks(&app).await);
-    // Neither is accepted as the other, whichever service's keys are used: the audience and the claims differ too.
+    // A pass is not accepted as an access token, nor the reverse, even if both are verified with the same keys: the
+    // audience and the claims differ too.
     for keys in [app.signer.jwks.clone(), jwks.to_string()] {
         let verifier = Verifier::new(&keys, PUBLIC_URL, Arc::clone(&app.context.clock)).unwrap();
         assert_eq!(verifier.verify(&pass), None);

@@ -201,7 +201,10 @@ async fn repeat_after_a_crash_between_claim_and_insert_places_the_claimed_order(
     assert_eq!(again["id"], first["id"]);
     let time = |name: &str| again[name].as_str().unwrap().parse::<common::timestamp::Timestamp>().unwrap();
     assert_eq!(time("expiresAt").since(time("createdAt")), Duration::from_secs(900), "the hold begins with the insert");
-    assert!(time("createdAt").plus(Duration::from_secs(60)) > app.clock.now());
+    assert!(
+        time("createdAt").plus(Duration::from_secs(60)) > app.clock.now(),
+        "it is created now, not when the key was claimed"
+    );
     assert_eq!(post().await.expect(201).json(), again);
     assert_eq!(read(&app, &buyer, &again).await["id"], first["id"]);
 }

@@ -55,13 +55,13 @@ async fn order_takes_the_lowest_free_blocks_at_the_price_of_its_seats() {
     assert_eq!((refused.problem().as_str(), &refused.json()["quantities"]), ("no-seats", &json!([2])));
     let broken = post_quantity(&app, &buyers[1], &ticket, 1).await.expect(409);
     assert_eq!((broken.problem().as_str(), &broken.json()["quantities"]), ("no-seats", &json!([2])));
-    // Even an order of all seats, which is inserted without a look.
+    // The same holds for an order of all seats, which is inserted before the open orders are read.
     let whole = post_quantity(&app, &buyers[1], &ticket, 6).await.expect(409);
     assert_eq!((whole.problem().as_str(), &whole.json()["quantities"]), ("no-seats", &json!([2])));
     let again = post_quantity(&app, &buyers[0], &ticket, 2).await.expect(409);
     assert_eq!(again.problem(), "held-already");
 
-    // By default the smallest number of seats.
+    // Without a quantity, an order takes the seats of the smallest block.
     let second = place(&app, &buyers[1], &ticket).await;
     assert_eq!(second["slots"], json!([4, 5]));
     let taken = post_quantity(&app, &buyers[2], &ticket, 2).await.expect(409);
@@ -89,7 +89,7 @@ async fn buyer_has_one_hold_of_a_listing_at_a_time() {
         requests.join_all().await.into_iter().partition(|response| response.status == 201);
     assert_eq!(placed.len(), 1);
     assert!(rejected.iter().all(|response| response.problem() == "held-already"));
-    // Who has paid may buy more of the listing, until no seat is free.
+    // A buyer who has paid may order more seats of the listing, as long as some are free.
     let (buyer, ticket) = (app.signer.user(), add_listing(&app, listing_of(&app, &[1, 1])).await);
     complete_order(&app, &buyer, &ticket).await;
     place(&app, &buyer, &ticket).await;
@@ -98,16 +98,16 @@ async fn buyer_has_one_hold_of_a_listing_at_a_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn order_of_a_whole_listing_reads_no_others() {
     let app = app().await;
-    for (blocks, looks) in [(&[1][..], false), (&[4][..], false), (&[2, 2][..], true)] {
+    for (blocks, reads_orders) in [(&[1][..], false), (&[4][..], false), (&[2, 2][..], true)] {
         let (buyer, ticket) = (app.signer.user(), add_listing(&app, listing_of(&app, blocks)).await);
         let reads = app.profile_reads(async { drop(place(&app, &buyer, &ticket).await) }).await;
-        let looked = reads.iter().any(|read| read.collection == "orders" && read.plan.contains("state.slots"));
-        assert_eq!(looked, looks, "{blocks:?}: {reads:?}");
+        let has_read = reads.iter().any(|read| read.collection == "orders" && read.plan.contains("state.slots"));
+        assert_eq!(has_read, reads_orders, "{blocks:?}: {reads:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn look_after_a_collision_sees_what_the_insert_met() {
+async fn read_after_a_collision_is_causally_consistent_with_the_insert() {
     let app = app().await;
     let ticket = add_listing(&app, listing_of(&app, &[2, 2])).await;
     place_quantity(&app, &app.signer.user(), &ticket, 2).await;
@@ -117,13 +117,13 @@ async fn look_after_a_collision_sees_what_the_insert_met() {
         assert_eq!(refused.problem(), "no-seats");
     })
     .await;
-    let look = doc! {
+    let filter = doc! {
         "command.find": "orders",
         "command.readConcern.level": "majority",
         "command.readConcern.afterClusterTime": { "$exists": true },
     };
     let profile = app.context.database.collection::<Document>("system.profile");
-    assert!(profile.find_one(look).await.unwrap().is_some(), "a majority read after the time of the insert");
+    assert!(profile.find_one(filter).await.unwrap().is_some(), "a majority read after the time of the insert");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,7 +144,7 @@ async fn repeated_key_gets_the_same_seats() {
     for response in responses {
         assert_eq!(response.expect(201).json(), first);
     }
-    // Also when the seats before them are free.
+    // A repeat returns the first response, even after its order was cancelled and its seats are free.
     let rival = place_quantity(&app, &app.signer.user(), &ticket, 2).await;
     assert_eq!((slots_of(&first), slots_of(&rival)), (vec![0, 1], vec![2, 3]));
     app.request("DELETE", &path(&first)).as_user(&buyer).send().await.expect(200);
@@ -208,7 +208,7 @@ async fn each_order_is_confirmed_when_all_its_seats_are_reserved() {
     (withdrawn.status, withdrawn.seats[2].status) = (TicketStatus::Withdrawn, TicketStatus::Withdrawn);
     TestEvent::ticket(&app, TicketChange::Withdrawn, 2, withdrawn).handle(&app).await.unwrap();
     expect(["awaitingPayment", "cancelled", "awaitingPayment"]).await;
-    // A cancelled show ends all of them.
+    // The cancellation of the show cancels all unpaid orders.
     let mut cancelled = held.clone();
     cancelled.show_cancelled = true;
     TestEvent::ticket(&app, TicketChange::Updated, 3, cancelled).handle(&app).await.unwrap();

@@ -20,7 +20,7 @@ async fn publish(app: &TestApp, change: ShowChange, version: u64, show: ShowStat
     app.handle(&app.event(change, show.id, version, show)).await.unwrap();
 }
 
-/// The listing follows its show, which is cancelled.
+/// Delivers the event of a listing that has followed the cancellation of its show.
 async fn follow(app: &TestApp, version: u64, ticket: TicketState) {
     let ticket = TicketState { show_cancelled: true, ..ticket };
     app.handle(&app.event(TicketChange::Updated, ticket.terms.id, version, ticket)).await.unwrap();
@@ -74,7 +74,7 @@ async fn cancelled_show_cancels_unpaid_orders_and_lists_completed_ones() {
     assert_eq!(read(&app, &buyer, &elsewhere).await["status"], "created");
     assert_eq!(post(&app, &buyer, &fifth).await.expect(409).problem(), "show-cancelled");
 
-    // What is completed stays so and is listed until the charge is refunded, newest first.
+    // Completed orders keep their status. They are listed, newest first, until their charges are refunded in full.
     let listed = to_refund(&app, &finance).await;
     let ids: Vec<_> = listed.iter().map(|item| item["order"]["id"].clone()).collect();
     assert_eq!(ids, [paid[1]["id"].clone(), paid[0]["id"].clone()]);
@@ -91,7 +91,7 @@ async fn cancelled_show_cancels_unpaid_orders_and_lists_completed_ones() {
     };
     refund(100, 3).await;
     assert_eq!(to_refund(&app, &finance).await[0]["refunded"]["amount"], json!(usd(100)));
-    // The list marks a charge that the bank may have taken back.
+    // The list marks disputed charges, which the bank may have taken back.
     assert_eq!(item["disputed"], json!(false));
     let (_, _, captured) = payment_transition(&payment(&paid[1], PaymentStatus::Captured), PaymentStatus::Captured);
     let id = serde_json::from_value(item["paymentId"].clone()).unwrap();
@@ -132,9 +132,10 @@ async fn refunded_orders_do_not_slow_down_the_list() {
         app.handle(&app.event(PaymentChange::Refunded, id, 3, refunded)).await.unwrap();
         assert_eq!(to_refund(&app, &finance).await.len(), 1, "{n}");
     }
-    // A snapshot of the show lists none of them again.
+    // A snapshot of the show adds no refunded order to the list again.
     publish(&app, ShowChange::Snapshot, 1, show(&ticket, ShowStatus::Cancelled)).await;
     app.wait_until_idle().await;
+    // One order is due; the bound is far below the ten refunded ones.
     app.assert_examined_at_most(5, async {
         assert_eq!(to_refund(&app, &finance).await[0]["order"]["id"], due["id"]);
     })
@@ -145,8 +146,8 @@ async fn refunded_orders_do_not_slow_down_the_list() {
 async fn paid_order_is_to_be_refunded_through_merges_of_its_show() {
     let app = app().await;
     let (buyer, finance) = (app.signer.user(), app.signer.staff(Role::Finance));
-    // In whatever order the events arrive: the first show is merged into the second one, that one into the third one,
-    // and the third one is cancelled.
+    // The first show is merged into the second one, that one into the third one, and the third one is cancelled. The
+    // events arrive in every order.
     for order_of_events in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         let ticket = create_listing(&app).await;
         let order = complete_order(&app, &buyer, &ticket).await;
@@ -173,6 +174,7 @@ async fn order_has_the_show_that_remains_after_many_merges() {
     let (buyer, ticket) = (app.signer.user(), create_listing(&app).await);
     let order = complete_order(&app, &buyer, &ticket).await;
     let mut id = ticket.show_id;
+    // Far more merges than the staff makes of one show: their number has no limit.
     for _ in 0..150 {
         let into = ShowId::new();
         let merged = ShowState { id, merged_into: Some(into), ..show(&ticket, ShowStatus::Scheduled) };

@@ -1,4 +1,5 @@
-//! Every transition from every status, the next action in each situation, and convergence for any responses.
+//! Tests of payments: every transition from every status, the next action for each status of the order, and convergence
+//! whatever the provider responds.
 
 use std::time::Duration;
 
@@ -148,7 +149,7 @@ fn next_action_in_each_situation() {
     for payment in states() {
         let held = payment.status_name() == PaymentStatus::Authorized;
         let live = held || payment.status == Status::RequiresAction;
-        let closed = if payment.is_captured() {
+        let action_if_closed = if payment.is_captured() {
             // The bank decides a disputed charge.
             (!payment.disputed).then_some(ProviderAction::Refund)
         } else {
@@ -160,13 +161,13 @@ fn next_action_in_each_situation() {
             (AwaitingPayment, None, None),
             (Authorized, ours, held.then_some(ProviderAction::Capture)),
             (Completed, ours, held.then_some(ProviderAction::Capture)),
-            (Authorized, other, closed),
-            (Completed, other, closed),
-            (Cancelled, None, closed),
+            (Authorized, other, action_if_closed),
+            (Completed, other, action_if_closed),
+            (Cancelled, None, action_if_closed),
         ] {
             let order = order_of(&payment, status, winner);
             if !can_need_action(&order) || !may_need_action(&payment) {
-                assert_eq!(expected, None, "neither is read: {:?} {status:?}", payment.status);
+                assert_eq!(expected, None, "skipped without reading: {:?} {status:?}", payment.status);
             }
             assert_eq!(
                 next_action(&payment, Some(&order), now(), RETRY_WINDOW),
@@ -295,13 +296,13 @@ fn intents_are_checked_against_their_payment() {
     for payment in states() {
         let other = |status: &IntentStatus, net_amount| check(Some(&payment), "pi_2", status, net_amount);
         let is_open = !payment.status_name().is_final();
-        let unanswered = is_open && payment.provider_ref.is_none();
+        let has_no_intent = is_open && payment.provider_ref.is_none();
         let net_amount = payment.received_amount() - payment.refunded_amount();
         let ok_if = |condition: bool, otherwise| if condition { IntentCheck::Consistent } else { otherwise };
         assert_eq!(other(&cancelled, 0), IntentCheck::Consistent);
         assert_eq!(other(&IntentStatus::Captured, 0), IntentCheck::Consistent, "already refunded");
-        assert_eq!(other(&IntentStatus::Authorized, 0), ok_if(unanswered, IntentCheck::NeedsCancel), "{payment:?}");
-        assert_eq!(other(&IntentStatus::Captured, 500), ok_if(unanswered, IntentCheck::NeedsRefund), "{payment:?}");
+        assert_eq!(other(&IntentStatus::Authorized, 0), ok_if(has_no_intent, IntentCheck::NeedsCancel), "{payment:?}");
+        assert_eq!(other(&IntentStatus::Captured, 500), ok_if(has_no_intent, IntentCheck::NeedsRefund), "{payment:?}");
         let payment = Payment { provider_ref: Some("pi".into()), ..payment.clone() };
         let check_own = |status: &IntentStatus, net_amount| check(Some(&payment), "pi", status, net_amount);
         assert_eq!(check_own(&IntentStatus::Authorized, 0), ok_if(is_open, IntentCheck::NeedsCancel), "{payment:?}");

@@ -164,7 +164,7 @@ async fn refund_charge(
     };
     let key = format!("{}:refund:{}", payment.id, refund.attempt);
     let response = state.provider.refund(reference, &key).await;
-    // Whatever the response, such as that nothing is left to refund, the charge's state decides.
+    // The state of the charge decides, whatever the response was: it may be an error because nothing is left to refund.
     if let Some(charge) = state.provider.look_up(reference).await?.charge
         && charge.net_amount < payment.received_amount() - payment.refunded_amount()
     {

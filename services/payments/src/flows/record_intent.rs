@@ -56,9 +56,9 @@ pub async fn record_intent(
     };
     let (mut next, change) = transition?;
     let is_response = match next.status_name() {
-        // The request fails, and the buyer may repeat it with the same key.
+        // The request fails and stores no response, so that the buyer may repeat it with the same key.
         PaymentStatus::Declined => false,
-        // The order was closed during the authorisation, so it will be voided.
+        // If the order was closed during the authorisation, the payment will be voided and the request fails.
         PaymentStatus::Authorized => action != Some(ProviderAction::Void),
         _ => true,
     };
@@ -67,7 +67,7 @@ pub async fn record_intent(
     }
     let saved = state.payments.save(payment, next, change).await;
     let is_requested = matches!(action, Some(ProviderAction::Capture | ProviderAction::CaptureOrCancel));
-    // Captured, although this service has not requested that.
+    // The provider has captured the payment without a request of this service.
     if let Ok(saved) = &saved
         && saved.is_captured()
         && !is_requested

@@ -52,8 +52,8 @@ pub async fn sweep(state: &AppState) -> Result<usize, Error> {
     Ok(orphans.iter().filter(|(_, has_payment)| !has_payment).count())
 }
 
-/// Finds the orphaned intents, each with whether its payment exists. Resolves those for which `should_resolve` returns
-/// true when it is called with whether the payment exists.
+/// Finds the orphaned intents, each with a flag that tells whether its payment exists, and resolves those for whose
+/// flag `should_resolve` returns true.
 async fn find_orphans(
     state: &AppState,
     since: Timestamp,

@@ -167,7 +167,7 @@ pub fn prepare(payment: PaymentId, order: &OrderState, method: &str) -> String {
     let Ok(currency) = order.price.currency.lowercase().parse::<Currency>();
     let metadata =
         HashMap::from([(PAYMENT_ID.to_owned(), payment.to_string()), ("order_id".to_owned(), order.id.to_string())]);
-    // No methods that redirect to another site: the buyer could return after the hold has ended.
+    // Methods that redirect to another site are excluded: the buyer could return after the hold has ended.
     let methods = CreatePaymentIntentAutomaticPaymentMethods {
         allow_redirects: Some(CreatePaymentIntentAutomaticPaymentMethodsAllowRedirects::Never),
         enabled: true,

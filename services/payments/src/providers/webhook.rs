@@ -177,10 +177,11 @@ mod tests {
         };
         let (once, end) = time_of(&format!("t={t},v1={}", "0".repeat(64)));
         assert_eq!(end, Err(BadSignature::Mismatch));
+        // Each header is almost as long as `MAX_HEADER_BYTES` allows.
         for entries in [format!("v1={},", "0".repeat(64)).repeat(55), "v1=,".repeat(900), "v1=00,".repeat(600)] {
             let (many, end) = time_of(&format!("t={t},{entries}v1={good}"));
             assert_eq!(end, Err(BadSignature::Mismatch), "only the first few are compared");
-            // One HMAC per secret, not per signature, which used to take 55 times as long.
+            // One HMAC per secret, not one per signature, which would take up to 55 times as long.
             assert!(many < once * 5, "{many:?} for many signatures, {once:?} for one");
         }
         let longer = format!("t={t},v1={good},{}", "v1=00,".repeat(1400));

@@ -57,7 +57,7 @@ pub(super) async fn create(
     let order = payable_order(&state, body.order_id, user.id).await?;
     let claim = state.claims.claim(user.id, key.as_ref(), PaymentId::new(), (), state.clock.now());
     let id = claim.await?.entity_id;
-    // The reads only choose the number: the unique indexes decide whether the payment is inserted.
+    // The reads only choose the number of the attempt: the unique indexes decide whether the payment is inserted.
     let attempt = loop {
         let latest = store::latest_attempt(&state.payments, order.id).await?;
         // A concurrent repeat of this request may have inserted it.
@@ -205,7 +205,8 @@ async fn authorize(state: &AppState, payment: Versioned<Payment>) -> Result<Resp
     if reconciled.is_some_and(|payment| payment.status_name() == PaymentStatus::Voided) {
         return Err(order_closed(state, payment.order_id).await?);
     }
-    // What is stored as the response is what repeats get, even if another process has changed the payment since.
+    // Return the stored first response, like repeats of the request, even if another process has changed the payment
+    // since.
     respond(&view::first_response(&payment).unwrap_or_else(|| view::payment(&payment)), client_secret)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! # Why
 //! Payments are kept forever, but of a declined payment only the fields that the provider may inquire about are needed
-//! after a while. They move to a collection of their own, which is read for no decision, list or snapshot. They are
+//! after a while. These fields are moved to a separate collection, which no decision, list or snapshot reads. They are
 //! written there before the payment is deleted, and the next batch completes a move that a crash interrupted.
 
 use std::time::Duration;

@@ -105,7 +105,7 @@ fn refunds(state: &Value) -> Vec<i64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn capture_of_a_closed_order_is_refunded_once() {
-    // The metrics are those of the process, so each round adds to them.
+    // The provider's faults, the payment's changes, and the number of the attempt whose idempotency key the refund has.
     let rounds = [
         (json!({}), vec!["started", "authorized", "captured", "refunded"], 1),
         (
@@ -134,6 +134,7 @@ async fn capture_of_a_closed_order_is_refunded_once() {
         assert_eq!(refunds(&shop.provider_state().await), [12_550]);
         assert_eq!(shop.history(&payment).await, history, "{faults}");
         assert_eq!(shop.refund_keys().await, [format!("{}:refund:{attempt}", id(&payment))], "{faults}");
+        // All shops of this process share its metrics, so each round increments the counter once more.
         assert_eq!(external_changes(&shop, "captured").await, Some(f64::from(round)));
         assert_eq!(external_changes(&shop, "refunded").await, None, "refunds by this service are not counted");
     }
@@ -163,7 +164,7 @@ async fn rejected_refund_is_tried_again_with_another_key() {
     shop.reconcile().await;
     assert_eq!(shop.stored(&payment).await.refund.as_ref().unwrap().attempt, 1);
     assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
-    // After a rejected refund, there is a pause.
+    // A rejected attempt is replaced by a new one after ten minutes.
     shop.app.clock.advance(Duration::from_secs(600));
     // The first run of the reconciler starts an attempt, and the second one makes it.
     shop.reconcile().await;
@@ -254,6 +255,7 @@ async fn reconciler_completes_an_open_refund() {
         shop.app.handle(&event).await.unwrap();
     }
     assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
+    // The reconciler finds the payment, the only open one, by an index.
     shop.app.assert_examined_at_most(1, Box::pin(async { drop(shop.reconcile().await) })).await;
     assert_eq!(refunds(&shop.provider_state().await), Vec::<i64>::new());
     shop.faults(&json!({})).await;

@@ -4,7 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "tests may panic, and start a server of their own"
+    reason = "tests may panic, and start their own servers"
 )]
 
 mod attempts;

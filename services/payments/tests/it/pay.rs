@@ -206,7 +206,7 @@ async fn response_is_replayed_for_a_day() {
     assert_eq!(pay().await.expect(410).problem(), "hold-expired", "a new request, for which it is too late");
 }
 
-/// Amounts in these currencies are written with digits that must be zero.
+/// Amounts of ISK have two decimals that must be zero; of the three decimals of KWD, the last one must be zero.
 #[tokio::test(flavor = "multi_thread")]
 async fn currencies_with_increments_are_charged() {
     for (currency, amount) in [("ISK", 150_000), ("KWD", 12_340)] {

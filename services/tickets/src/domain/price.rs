@@ -25,15 +25,17 @@ pub(crate) struct PastPrice {
     pub(crate) until: Timestamp,
 }
 
-/// Adds the price that is replaced now to the earlier ones. The result has only those that can be the lowest of a
-/// period: an earlier price that was not lower than a later one never is.
+/// Adds the price that is replaced now to the earlier ones. Drops the earlier prices that no later reduction is
+/// measured against: those before the period, and those that are not lower than the replaced price, which stays within
+/// the period for longer.
 pub(crate) fn past_prices(mut past: Vec<PastPrice>, replaced: &Money, now: Timestamp) -> Vec<PastPrice> {
     let is_lower = |one: &PastPrice| one.price.currency != replaced.currency || one.price.amount < replaced.amount;
     past.retain(|one| now.since(one.until) < PERIOD && is_lower(one));
     let is_full = past.len() >= MAX_PAST_PRICES;
     let lower = past.iter().rposition(|one| one.price.currency == replaced.currency).filter(|_| is_full);
     if let Some(lower) = lower.and_then(|index| past.get_mut(index)) {
-        // It counts for longer than it applied, which makes no reduction look larger.
+        // Extend the last lower price instead. It then counts for longer than it applied, which can only make a
+        // reduction look smaller.
         lower.until = now;
     } else {
         past.push(PastPrice { price: replaced.clone(), until: now });
@@ -41,8 +43,9 @@ pub(crate) fn past_prices(mut past: Vec<PastPrice>, replaced: &Money, now: Times
     past
 }
 
-/// The reduction to show for a price that applies from `now` on: below the lowest price of the last 30 days. `None` if
-/// one of these was in another currency, which is neither lower nor higher: a detour by it would hide a lower price.
+/// The reduction to show for a price that applies from `now` on, if it is below the lowest price of the last 30 days.
+/// `None` if one of those prices was in another currency: the two can't be compared, and a temporary change of the
+/// currency must not hide a lower price.
 pub(crate) fn price_drop(past: &[PastPrice], price: &Money, now: Timestamp) -> Option<PriceDrop> {
     let recent = || past.iter().filter(move |one| now.since(one.until) < PERIOD).map(|one| &one.price);
     let lowest = recent().min_by_key(|past| past.amount)?;

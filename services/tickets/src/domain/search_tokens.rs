@@ -4,7 +4,7 @@ use common::text::folded_words;
 
 /// The distinct folded words of the texts, sorted: `Café AC/DC` has `ac`, `cafe` and `dc`.
 ///
-/// No stemming and no stop words: titles are names, in any language.
+/// There is no stemming and there are no stop words: titles are names, in any language.
 pub(crate) fn search_tokens<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut tokens: Vec<_> = texts.into_iter().flat_map(folded_words).collect();
     tokens.sort();

@@ -45,10 +45,10 @@ impl ShowDetails {
         }
     }
 
-    /// The name of the show: equal for all spellings of its title and of its place, and only at its local time. In a
-    /// known city, the time is local there whatever time zone the staff gave the show, because sellers name the show
-    /// without that. There are cities of the same name, so the country is part of the name. The separator occurs in no
-    /// text that a user can enter.
+    /// The name by which listings find the show: its folded title, venue and city, and its local start. So all
+    /// spellings have the same name. In a known city, the start is in the time zone of the city, whatever time zone the
+    /// staff gave the show, because sellers need not give one. The name of a known city includes its country, because
+    /// several cities may have the same name. No text of a user contains the separator.
     pub(crate) fn name(&self) -> String {
         let (city, time_zone) = match self.city.as_deref().map(|city| (city, cities::find(city, &self.time_zone))) {
             Some((_, Some(known))) => (format!("{} {}", folded(known.name), known.country), known.time_zone),
@@ -59,7 +59,7 @@ impl ShowDetails {
         [folded(&self.title), folded(&self.venue), city, start].join("\n")
     }
 
-    /// Whether another show at this place and time would be at the same, whatever the spelling.
+    /// Whether both shows have the same venue, city, start and time zone, apart from their spelling.
     pub(crate) fn is_same_occasion(&self, other: &Self) -> bool {
         let occasion = |show: &Self| (folded(&show.venue), show.folded_city(), show.starts_at, show.time_zone.clone());
         occasion(self) == occasion(other)
@@ -93,7 +93,7 @@ pub struct Show {
     pub id: ShowId,
     pub(crate) details: ShowDetails,
     pub(crate) status: Status,
-    /// The show that this one is the same as; it never changes once it is set.
+    /// The show that this one was merged into; never changes once it is set.
     pub(crate) merged_into: Option<ShowId>,
     /// Search tokens of title, venue and city.
     pub(crate) words: Vec<String>,
@@ -146,7 +146,8 @@ impl Show {
         (show, ShowChange::Created)
     }
 
-    /// Replaces the details. The show is moved if place or time are others, whatever the spelling.
+    /// Replaces the details. The show is moved if its venue, city, start or time zone changes, apart from their
+    /// spelling.
     pub(crate) fn revise(self, details: ShowDetails, now: Timestamp) -> Transition {
         self.ensure_live()?;
         let is_moved = !self.details.is_same_occasion(&details);
@@ -156,7 +157,7 @@ impl Show {
         Ok((Self { status, updated_at: now, ..revised }, change))
     }
 
-    /// Ends the show as the same as another one, to which its tickets belong from now on.
+    /// Ends the show because it is the same as another one, to which its tickets belong from now on.
     pub(crate) fn merge(self, into: ShowId, now: Timestamp) -> Transition {
         self.ensure_live()?;
         Ok((Self { merged_into: Some(into), updated_at: now, ..self }, ShowChange::Merged))
@@ -282,8 +283,9 @@ impl Aggregate for Show {
         self.ensure_live().is_err() || self.updated_at > replicated.updated_at
     }
 
-    /// A change of a show spreads to its listings in response to its event. The snapshot that a settled state is
-    /// published as after a quiet period repeats that, for listings whose request crashed when they joined the show.
+    /// Always true, so each state is announced once. A change of a show spreads to its listings in response to its
+    /// event. The announcement repeats this for a listing that was stored meanwhile, if the request that stored it
+    /// crashed before the listing followed the show.
     fn is_settled(&self) -> bool {
         true
     }

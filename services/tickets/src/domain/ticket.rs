@@ -172,7 +172,7 @@ impl Ticket {
         Ok((revised, TicketChange::Updated))
     }
 
-    /// Takes on where and when the show takes place.
+    /// Replaces the venue, city, start and time zone by those of the moved show.
     #[must_use]
     pub(crate) fn move_to(mut self, occasion: Occasion) -> Self {
         let Occasion { venue, city, starts_at, time_zone } = occasion;
@@ -260,7 +260,8 @@ impl Ticket {
         self.status.name == TicketStatus::Withdrawn
     }
 
-    /// When the show begins: by the terms, or before that, if it was moved while seats were held or sold.
+    /// When the show begins: at the start in the terms, or at its new start if that is earlier and the show was moved
+    /// while seats were held or sold.
     pub(crate) fn begins_at(&self) -> Timestamp {
         let moved_to = self.show.moved_to.iter().map(|occasion| occasion.starts_at);
         moved_to.chain([self.listing.starts_at]).min().unwrap_or(self.listing.starts_at)
@@ -339,8 +340,9 @@ impl Aggregate for Ticket {
         }
     }
 
-    /// `None` if the seats of the payload contradict each other or its status. What a payload does not contain about
-    /// the show, earlier prices and earlier seats comes with the show's next snapshot, or begins anew.
+    /// `None` if the seats of the payload contradict each other or its status. A payload lacks some of the state: what
+    /// it lacks about the show comes with the show's next snapshot, and the records of earlier prices and of removed
+    /// seats start empty.
     fn from_payload(payload: TicketState) -> Option<Self> {
         let TicketTerms { id, title, venue, city, starts_at, time_zone, section, row, blocks } = payload.terms;
         let seats = Seats::from_payload(payload.seats)

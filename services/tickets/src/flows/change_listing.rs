@@ -21,14 +21,19 @@ pub(crate) async fn change_listing<E: From<Error> + From<StoreError>>(
     change: impl Fn(Ticket) -> Result<(Ticket, TicketChange), E> + Send + Sync,
 ) -> Result<Versioned<Ticket>, E> {
     let changed = state.tickets.update::<E>(id, |ticket| {
-        if ticket.seller_id != seller {
-            let rejection = Rejection::new("not-the-seller", "Only the seller can change this listing.");
-            return Err(Error::Forbidden(rejection).into());
-        }
-        if_match.check(ticket.version)?;
+        ensure_may_change(ticket, seller, if_match)?;
         change(ticket.state.clone())
     });
     let changed = changed.await?.ok_or(Error::NotFound)?;
     reconcile_ticket(state, id, Current::from(changed.clone()), None).await?;
     Ok(changed)
+}
+
+/// Rejects a change by anyone but the seller, or of another version than the request is for.
+pub(crate) fn ensure_may_change(ticket: &Versioned<Ticket>, seller: UserId, if_match: &IfMatch) -> Result<(), Error> {
+    if ticket.seller_id != seller {
+        let rejection = Rejection::new("not-the-seller", "Only the seller can change this listing.");
+        return Err(Error::Forbidden(rejection));
+    }
+    if_match.check(ticket.version)
 }

@@ -4,23 +4,24 @@
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::ticket::TicketChange;
-use common::id::{TicketId, UserId};
+use common::id::{ShowId, TicketId, UserId};
 use common::timestamp::Timestamp;
 use platform::http::versions::IfMatch;
 use platform::reconcile::Current;
 use platform::store::error::StoreError;
 
-use super::change_listing::change_listing;
+use super::change_listing::{change_listing, ensure_may_change};
 use super::ensure_not_listed::ensure_not_listed;
 use super::follow_show::follow_show;
-use super::join_show::join_show;
+use super::join_show::{find_show, join_show};
 use crate::domain::follow;
 use crate::domain::show::Show;
 use crate::domain::ticket::{ListingDetails, SeatPlace, Ticket};
 use crate::domain::ticket_error::TicketError;
 use crate::state::AppState;
 
-/// Maximum number of attempts. Each failed one names one more thing that has to be looked up.
+/// Maximum number of attempts. An attempt fails if it turns out that a show or other listings have to be looked up
+/// first.
 const MAX_ATTEMPTS: usize = 8;
 
 /// Why an edit was not made.
@@ -79,13 +80,45 @@ pub(crate) async fn edit_listing(
         match change_listing(state, id, seller, if_match, |ticket| edit.apply(ticket)).await {
             Ok(edited) => {
                 if edit.show.is_some() {
-                    // Whoever changed the show since it was read may not have seen this listing.
+                    // The show may have been changed since it was read, and the spread of that change may have missed
+                    // this listing.
                     follow_show(state, id, Current::Unread, None).await?;
                 }
                 return Ok(edited);
             }
             Err(EditError::OtherShow) => {
                 edit.show = Some(join_show(state, edit.details.show(), edit.now).await?);
+            }
+            Err(EditError::OtherSeats(changed)) => {
+                ensure_not_listed(state, &changed).await?;
+                edit.checked = Some(changed.place());
+            }
+            Err(EditError::Failed(error)) => return Err(error),
+        }
+    }
+    Err(Error::Unavailable(None))
+}
+
+/// Checks an edit as [`edit_listing`] does, without making it: nothing is stored.
+pub(crate) async fn check_edit(
+    state: &AppState,
+    id: TicketId,
+    seller: UserId,
+    if_match: &IfMatch,
+    details: ListingDetails,
+    names: Vec<Option<String>>,
+) -> Result<(), Error> {
+    let mut edit = Edit { state, details, names, now: state.clock.now(), show: None, checked: None };
+    let ticket = state.tickets.get(id).await?.ok_or(Error::NotFound)?;
+    ensure_may_change(&ticket, seller, if_match)?;
+    for _ in 0..MAX_ATTEMPTS {
+        match edit.apply(ticket.state.clone()) {
+            Ok(_) => return Ok(()),
+            Err(EditError::OtherShow) => {
+                let (described, now) = (edit.details.show(), edit.now);
+                let found = find_show(state, &described).await?;
+                let made = || Versioned { version: 0, state: Show::create(ShowId::new(), described, now).0 };
+                edit.show = Some(found.unwrap_or_else(made));
             }
             Err(EditError::OtherSeats(changed)) => {
                 ensure_not_listed(state, &changed).await?;

@@ -8,11 +8,17 @@ use common::id::ShowId;
 use common::timestamp::Timestamp;
 use platform::store::index::ID_INDEX;
 
+use crate::domain::follow;
 use crate::domain::show::{Show, ShowDetails};
+use crate::domain::show_link::ShowLink;
+use crate::domain::ticket::ListingDetails;
+use crate::domain::ticket_error::TicketError;
 use crate::state::AppState;
+use crate::store::show_names::NamedShow;
 
-/// Returns the show that has these details, under whichever name, or makes it. Of two listings at the same time, one
-/// makes the show and the other joins it. A crash between two writes leaves what the next call completes.
+/// Returns the show that has the name of these details, now or from before a change, or makes it. Of two listings at
+/// the same time, one makes the show and the other joins it. A crash between two writes leaves what the next call
+/// completes.
 ///
 /// The show may change before the listing is stored, so the caller makes the listing follow it afterwards.
 pub(crate) async fn join_show(
@@ -27,6 +33,33 @@ pub(crate) async fn join_show(
         None => make_show(state, show_id, details, now).await?,
     };
     follow_merges(state, show).await
+}
+
+/// The show that has these details, under whichever name, if there is one. Nothing is stored.
+pub(crate) async fn find_show(state: &AppState, details: &ShowDetails) -> Result<Option<Versioned<Show>>, Error> {
+    let named = state.show_names.find(&details.name()).await?;
+    match named.and_then(NamedShow::into_show) {
+        Some(show) => Ok(Some(follow_merges(state, show).await?)),
+        None => Ok(None),
+    }
+}
+
+/// The link to the show of a new listing, and the details that the listing has there.
+///
+/// # Errors
+/// If the show is cancelled, or the price is above the cap of its country.
+pub(crate) fn details_in_show(
+    state: &AppState,
+    details: ListingDetails,
+    show: &Show,
+) -> Result<(ShowLink, ListingDetails), Error> {
+    if show.is_cancelled() {
+        return Err(TicketError::ShowCancelled.into());
+    }
+    let details = follow::details_when_joining(details, &show.details);
+    // The staff may have corrected the country.
+    details.check_cap(&state.price_caps, show.details.country.as_deref())?;
+    Ok((follow::link(show), details))
 }
 
 async fn make_show(

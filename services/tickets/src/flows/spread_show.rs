@@ -27,7 +27,8 @@ pub(crate) async fn spread_show(state: &AppState, id: ShowId) -> Result<(), Erro
         let listings = listings_of(&state.tickets, id, &after).await?;
         let Some(last) = listings.last() else { return Ok(()) };
         after = last.id.to_string();
-        // Read after the listings: if it changes from now on, whoever changes it sees what is written here.
+        // Read the show after the listings: a request that changes it after this read then spreads its change as well,
+        // and reads the listings as written here.
         let Some(show) = surviving_show(state, id).await? else { return Ok(()) };
         let following = listings
             .into_iter()

@@ -17,13 +17,11 @@ use platform::reconcile::Current;
 use platform::store::index::ID_INDEX;
 
 use super::view::{of_view, to_details, to_view};
-use crate::domain::follow;
 use crate::domain::show_link::ShowLink;
 use crate::domain::ticket::{ListingDetails, Ticket};
-use crate::domain::ticket_error::TicketError;
 use crate::flows::ensure_not_listed::ensure_not_listed;
 use crate::flows::follow_show::follow_show;
-use crate::flows::join_show::join_show;
+use crate::flows::join_show::{details_in_show, join_show};
 use crate::state::AppState;
 
 /// List a ticket for sale.
@@ -69,7 +67,7 @@ pub(super) async fn create(
         Err(error) if error.is_duplicate_of(ID_INDEX) => Current::Unread,
         Err(error) => return Err(error.into()),
     };
-    // Whoever changed the show since it was read may not have seen this listing.
+    // The show may have been changed since it was read, and the spread of that change may have missed this listing.
     follow_show(&state, claim.entity_id, own, None).await?;
     Ok(created(claim.response))
 }
@@ -79,13 +77,7 @@ async fn join(state: &AppState, details: ListingDetails, now: Timestamp) -> Resu
     let described = details.show();
     details.check_cap(&state.price_caps, described.country.as_deref())?;
     let show = join_show(state, described, now).await?;
-    if show.is_cancelled() {
-        return Err(TicketError::ShowCancelled.into());
-    }
-    let details = follow::details_when_joining(details, &show.details);
-    // The staff may have corrected the country.
-    details.check_cap(&state.price_caps, show.details.country.as_deref())?;
-    Ok((follow::link(&show), details))
+    details_in_show(state, details, &show)
 }
 
 fn created(view: Listing) -> Response {

@@ -9,7 +9,7 @@ use common::identity::CurrentUser;
 use super::shows::STAFF;
 use crate::state::AppState;
 
-/// List seats that are for sale or held in more than one listing.
+/// List seats that more than one listing has.
 #[utoipa::path(get, path = "/api/tickets/duplicate-seats", tag = "tickets",
     security(("session" = []), ("sessionOverHttp" = [])),
     responses((status = 200, body = DuplicateSeats, description = "For support and operators.")))]

@@ -1,5 +1,6 @@
 //! The route table.
 
+mod check;
 mod create;
 mod duplicate_seats;
 mod list;
@@ -23,6 +24,8 @@ use crate::state::AppState;
 pub(crate) fn table() -> (Router<AppState>, OpenApi) {
     let routes = OpenApiRouter::new()
         .routes(routes!(create::create, list::list))
+        .routes(routes!(check::check_listing))
+        .routes(routes!(check::check_replacement))
         .routes(routes!(duplicate_seats::duplicate_seats))
         .routes(routes!(read::read, update::update, withdraw::withdraw))
         .routes(routes!(shows::list::list_shows))

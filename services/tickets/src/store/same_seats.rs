@@ -19,8 +19,8 @@ use crate::domain::ticket::Ticket;
 const OWN_SEATS_INDEX: &str = "own_seats_v1";
 /// Maximum number of seats in the list for the staff.
 const MAX_DUPLICATES: i64 = 100;
-/// The statuses of a seat that is neither sold nor withdrawn.
-const OPEN: [TicketStatus; 2] = [TicketStatus::Available, TicketStatus::Reserved];
+/// The statuses of a seat that is not withdrawn.
+const LISTED: [TicketStatus; 3] = [TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold];
 
 pub(super) fn index() -> IndexModel {
     let place = doc! {
@@ -36,12 +36,11 @@ pub(crate) async fn find_own(tickets: &Store<Ticket>, ticket: &Ticket) -> Result
     if names.is_empty() {
         return Ok(None);
     }
-    let listed = any_of(&[TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold]);
     let filter = doc! {
         "state.show.id": ticket.show.id.to_string(),
         "state.listing.section": ticket.listing.section.clone(),
         "state.listing.row": ticket.listing.row.clone(),
-        "state.seats": { "$elemMatch": { "name": { "$in": &names }, "status": listed } },
+        "state.seats": { "$elemMatch": { "name": { "$in": &names }, "status": any_of(&LISTED) } },
         "state.sellerId": ticket.seller_id.to_string(),
         "_id": { "$ne": ticket.id.to_string() },
     };
@@ -54,7 +53,7 @@ pub(crate) async fn find_own(tickets: &Store<Ticket>, ticket: &Ticket) -> Result
     Ok(names.into_iter().find(is_listed))
 }
 
-/// Finds seats that several open listings have.
+/// Finds seats that several listings have.
 #[derive(Clone)]
 pub(crate) struct DuplicateSeats {
     listings: Collection<Document>,
@@ -66,17 +65,17 @@ impl DuplicateSeats {
         Self { listings: database.collection(Ticket::COLLECTION), hidden }
     }
 
-    /// The named seats of shows after `now` that are free or held in more than one listing that is not withdrawn, at
-    /// most 100.
+    /// The named seats of shows after `now` that are not withdrawn in more than one listing, at most 100. A seat that is
+    /// sold in one of them is the most urgent: the others still offer it, or have sold it too.
     ///
     /// # Why
-    /// It reads all listings that are for sale. The staff asks only now and then. If listings knew of each other
+    /// It reads all listings of later shows that are not withdrawn. The staff asks only now and then. If listings knew of each other
     /// instead, each change of one would have to be spread to the others.
     pub(crate) async fn find(&self, now: Timestamp) -> Result<Vec<DuplicateSeat>, StoreError> {
-        let mut open =
-            doc! { "state.status.name": any_of(&OPEN), "state.listing.startsAt": { "$gt": now.to_string() } };
-        self.hidden.exclude(&mut open);
-        let named = doc! { "state.seats.name": { "$ne": null }, "state.seats.status": any_of(&OPEN) };
+        let mut listed =
+            doc! { "state.status.name": any_of(&LISTED), "state.listing.startsAt": { "$gt": now.to_string() } };
+        self.hidden.exclude(&mut listed);
+        let named = doc! { "state.seats.name": { "$ne": null }, "state.seats.status": any_of(&LISTED) };
         let by_place = doc! {
             "_id": {
                 "showId": "$state.show.id", "section": "$state.listing.section", "row": "$state.listing.row",
@@ -87,7 +86,7 @@ impl DuplicateSeats {
             } },
         };
         let pipeline = [
-            doc! { "$match": open },
+            doc! { "$match": listed },
             doc! { "$unwind": "$state.seats" },
             doc! { "$match": named },
             doc! { "$group": by_place },

@@ -85,15 +85,15 @@ impl ShowNames {
         Ok(found.try_next().await?)
     }
 
-    /// Returns the show that this name means for a listing, from now on for good. If the name is new, it means a show
-    /// with a new id.
+    /// Returns the show that this name means, for a listing, and keeps the name for that show from now on. A new name
+    /// means a show with a new id.
     pub(crate) async fn find_or_claim(&self, name: &str, now: Timestamp) -> Result<NamedShow, Error> {
         for _ in 0..MAX_ATTEMPTS {
             if let Some(known) = self.find(name).await? {
                 if known.is_kept || self.keep(name, known.show_id).await? {
                     return Ok(known);
                 }
-                // Released or pointed to another show since it was found.
+                // The name was released, or pointed to another show, after it was found.
                 continue;
             }
             let show_id = ShowId::new();
@@ -101,13 +101,13 @@ impl ShowNames {
             if self.insert(&claim).await? {
                 return Ok(NamedShow { show_id, is_kept: true, show: Vec::new() });
             }
-            // Another listing was faster.
+            // Another listing has claimed the name first.
         }
         Err(Error::Unavailable(None))
     }
 
-    /// Gives a show its present name, if that means no show yet. If the show had the name before, releases the names
-    /// that it got since and that no listing used.
+    /// Gives a show its present name, unless the name means another show. If the name means this show already, because
+    /// the show had it before, releases the names that the show got since and that no listing used.
     pub(crate) async fn assign_present_name(&self, show: &Versioned<Show>, now: Timestamp) -> Result<(), StoreError> {
         let (id, show_id) = (hash(&show.details.name()), show.id.to_string());
         let claim =

@@ -223,6 +223,7 @@ async fn grace_period_bounds_the_shutdown() {
     let began = Instant::now();
     instance.terminate();
     assert_eq!(instance.ended().await, Some(0), "unpublished events are in the outbox");
+    // The grace period of 1 s, at most another second each for the tasks and for NATS, and a margin.
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     hangs.abort();
 }

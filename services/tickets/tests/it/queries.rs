@@ -78,6 +78,7 @@ async fn change_of_a_show_reads_its_listings_in_batches() {
     let app = app().await;
     let (seller, staff) = (app.signer.user(), app.signer.staff(Role::Support));
     let listing = create_listing(&app, &seller).await;
+    // The show has 130 listings, more than one batch of 100.
     join_all((1..130).map(|_| create_listing(&app, &seller))).await;
     app.wait_until_idle().await;
     let spread = async {

@@ -63,7 +63,7 @@ async fn each_order_holds_and_gets_its_own_seats() {
     assert_seats(&app, &ticket, "available", "rraaaa").await;
     deliver(&app, 0, &second).await;
     assert_seats(&app, &ticket, "available", "rrrraa").await;
-    // An order one of whose seats is held gets none, and no decision.
+    // While one of its seats is held for another order, an order gets no seats and is not refused.
     let waiting = order_of(&app, &ticket, &[2, 3, 4, 5]);
     deliver(&app, 0, &waiting).await;
     assert_seats(&app, &ticket, "available", "rrrraa").await;
@@ -94,7 +94,7 @@ async fn each_order_holds_and_gets_its_own_seats() {
     assert_seats(&app, &ticket, "reserved", "rrssss").await;
     complete(&app, &fourth).await;
     assert_seats(&app, &ticket, "sold", "ssssss").await;
-    // The late end of an order that holds nothing any more changes nothing.
+    // The late cancellation of an order that holds no seats changes nothing.
     cancel(&app, &waiting).await;
     deliver(&app, 4, &with_status(&first, OrderStatus::Cancelled)).await;
     let expected = ["created", "reserved", "reserved", "released", "sold", "reserved", "reserved", "sold", "sold"];
@@ -120,7 +120,8 @@ async fn release_lets_waiting_orders_in_newest_first() {
     app.wait_until_idle().await;
     let state = last_event(&app, &ticket).await.data;
     assert_eq!((&state["seats"][1]["orderId"], &state["seats"][2]["orderId"]), (&json!(other.id), &json!(one.id)));
-    // The newest one that finds all its seats free.
+    // Released seats go to the newest waiting order whose seats are all free: `newer` also needs seats that are still
+    // held.
     let [older, newer] = [&[0, 1][..], &[0, 1, 2, 3]].map(|slots| order_of(&app, &ticket, slots));
     deliver(&app, 0, &newer).await;
     deliver(&app, 0, &older).await;
@@ -131,7 +132,8 @@ async fn release_lets_waiting_orders_in_newest_first() {
     assert_seats(&app, &ticket, "available", "rraaaa").await;
     cancel(&app, &older).await;
     assert_seats(&app, &ticket, "available", "rrrraa").await;
-    // Of two that share a seat, the older one has been cancelled, though its event is late.
+    // Of two waiting orders that share a seat, the older one must have been cancelled already, although its event is
+    // late. So the newer one gets the seats.
     let [cancelled, last] = [&[0, 1][..], &[0, 1, 2, 3]].map(|slots| order_of(&app, &ticket, slots));
     deliver(&app, 0, &last).await;
     deliver(&app, 0, &cancelled).await;
@@ -149,7 +151,7 @@ async fn racing_orders_of_different_seats_are_each_reserved_once() {
     let ticket = create_blocks(&app, &app.signer.user(), &[1; 8]).await;
     let orders: Vec<_> = (0..8).map(|slot| order_of(&app, &ticket, &[slot])).collect();
     let events: Vec<_> = orders.iter().map(|order| order_event(&app, 0, order)).collect();
-    // Two of them reach both instances.
+    // Two of the events are delivered to both instances.
     let twice = events.iter().take(2).map(|event| other.handle(event));
     let deliveries = events.iter().zip([&app, &other].into_iter().cycle()).map(|(event, to)| to.handle(event));
     for handled in join_all(deliveries.chain(twice)).await {
@@ -226,16 +228,16 @@ async fn orders_of_other_prices_seats_or_blocks_are_refused() {
         let event = last_event(&app, &ticket).await;
         assert_eq!((event.kind.as_str(), &event.data["refusals"]), ("ticket.refused.v1", &json!(refusals)));
     }
-    // One whose seats are held waits, whatever its price.
+    // An order whose seats are held waits, whatever its price is.
     let mut overlapping = order_of(&app, &ticket, &[0, 1, 2, 3]);
     overlapping.unit_price = money(1);
     deliver(&app, 0, &overlapping).await;
     assert_eq!(read(&app, &ticket).await["version"], 7);
-    // The refusals leave the seats to an order that agrees.
+    // The refused orders hold no seats, so an order at the present terms gets them.
     deliver(&app, 0, &agreed()).await;
     assert_seats(&app, &ticket, "reserved", "rrrr").await;
 
-    // An order of a seat that an edit took away does not wait for the order that has the only one that is left.
+    // An order of a seat that an edit removed is refused at once, although another order holds the only remaining seat.
     let seller = app.signer.user();
     let several = create_blocks(&app, &seller, &[1, 1]).await;
     let late = order_of(&app, &several, &[1]);

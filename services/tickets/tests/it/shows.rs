@@ -273,8 +273,10 @@ async fn nothing_of_a_cancelled_show_can_be_ordered() {
     app.wait_until_idle().await;
     let state = last_event(&app, &listing).await.data;
     assert_eq!((&state["status"], &state["refusals"][0]["reason"]), (&json!("available"), &json!("showCancelled")));
-    let refused = app.request("POST", "/api/tickets").as_user(&seller).json(&body()).send().await.expect(409);
-    assert_eq!(refused.problem(), "show-cancelled");
+    for path in ["/api/tickets", "/api/tickets/check"] {
+        let refused = app.request("POST", path).as_user(&seller).json(&body()).send().await.expect(409);
+        assert_eq!(refused.problem(), "show-cancelled");
+    }
     let refused = put(&app, &seller, &listing, &body_with("price.amount", json!(5_000))).send().await.expect(409);
     assert_eq!(refused.problem(), "show-cancelled");
     assert_eq!(cancel(&app, &staff, &listing["showId"]).await.expect(409).problem(), "show-cancelled");
@@ -346,7 +348,12 @@ async fn price_cap_applies_in_the_country_of_the_show() {
     };
     let face = json!({ "amount": 10_000, "currency": "USD" });
     let post = |body: Value| app.request("POST", "/api/tickets").as_user(&seller).json(&body).send();
-    assert_eq!(post(priced(5_000, Value::Null)).await.expect(400).fields(), ["faceValue"]);
+    let check = |body: Value| app.request("POST", "/api/tickets/check").as_user(&seller).json(&body).send();
+    for refused in [post(priced(5_000, Value::Null)).await, check(priced(5_000, Value::Null)).await] {
+        assert_eq!(refused.expect(400).fields(), ["faceValue"]);
+    }
+    assert_eq!(check(priced(11_001, face.clone())).await.expect(422).problem(), "over-cap");
+    check(priced(11_000, face.clone())).await.expect(204);
     let over = post(priced(11_001, face.clone())).await.expect(422);
     assert_eq!((over.problem(), over.fields()), ("over-cap".to_owned(), vec!["price.amount".to_owned()]));
     assert!(over.json()["detail"].as_str().unwrap().contains("10% over face value"), "{}", over.text());
@@ -354,6 +361,9 @@ async fn price_cap_applies_in_the_country_of_the_show() {
     let listing = post(priced(11_000, face.clone())).await.expect(201).json();
     let edited = put(&app, &seller, &listing, &priced(11_001, face.clone())).send().await.expect(422);
     assert_eq!(edited.problem(), "over-cap");
+    let checked = app.request("POST", &format!("/api/tickets/{}/check", listing["id"].as_str().unwrap()));
+    let checked = checked.as_user(&seller).json(&priced(11_001, face.clone())).send().await.expect(422);
+    assert_eq!(checked.problem(), "over-cap");
     let mut abroad = priced(50_000, face);
     abroad["city"] = json!("Tokyo");
     post(abroad).await.expect(201);

@@ -1,11 +1,38 @@
 //! Amounts as people type them.
 //!
 //! # Why
-//! `1.234` is 1234 euros to one seller and 1 dinar 234 to another, and a form does not know who types. One separator
-//! before exactly three digits is therefore read by the currency: it separates decimals where the currency has three
-//! of them, and thousands elsewhere. The form says such an amount back before it counts; all others have one meaning.
+//! One separator before exactly three digits, as in `1.234`, separates thousands in one language and decimals in
+//! another. It is read as the reader's language has it, except that it can't separate decimals in a currency that has
+//! fewer of them. The form says the amount back before it counts if the language and the currency disagree, and if the
+//! currency has three decimals; all other amounts have one meaning.
 
 use common::money::{Currency, Money};
+
+use crate::i18n::reader::{self, Locale};
+
+/// What separates decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DecimalMark {
+    Point,
+    Comma,
+}
+
+impl DecimalMark {
+    /// The mark that the reader of the current request uses.
+    pub(crate) fn of_reader() -> Self {
+        match reader::locale() {
+            Locale::EnUs | Locale::EnGb => Self::Point,
+            Locale::De => Self::Comma,
+        }
+    }
+
+    const fn letter(self) -> char {
+        match self {
+            Self::Point => '.',
+            Self::Comma => ',',
+        }
+    }
+}
 
 /// An amount as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +65,10 @@ const SIGNS: [(&str, &str); 16] = [
 /// Reads an amount: `125`, `125.5`, `1,234.50`, `1.234,50`, `1 234,50`, `€50` or `50,- EUR`. The error is a predicate
 /// such as `must be …`.
 pub(crate) fn read_amount(text: &str, currency: &Currency) -> Result<TypedAmount, String> {
+    read_amount_with(DecimalMark::of_reader(), text, currency)
+}
+
+fn read_amount_with(mark: DecimalMark, text: &str, currency: &Currency) -> Result<TypedAmount, String> {
     let decimals = currency.decimals();
     let malformed = || {
         let example = if decimals == 0 { "125".to_owned() } else { format!("125.{}", "5".repeat(decimals)) };
@@ -54,7 +85,7 @@ pub(crate) fn read_amount(text: &str, currency: &Currency) -> Result<TypedAmount
             None => return Err(malformed()),
         }
     }
-    let Number { whole, part, is_uncertain } = Number::split(number, decimals);
+    let Number { whole, part, is_uncertain } = Number::split(number, decimals, mark);
     let whole = without_separators(whole).ok_or_else(malformed)?;
     if !is_number(part) || (whole.is_empty() && part.is_empty()) {
         return Err(malformed());
@@ -67,6 +98,17 @@ pub(crate) fn read_amount(text: &str, currency: &Currency) -> Result<TypedAmount
     }
     let amount: i64 = format!("{whole}{part:0<decimals$}").parse().map_err(|_| malformed())?;
     Ok(TypedAmount { money: Money { amount, currency: currency.clone() }, is_uncertain })
+}
+
+/// The currency that an amount is typed with, if its sign or code stands for one only.
+pub(crate) fn named_currency(text: &str) -> Option<Currency> {
+    let (before, _, after) = split_number(text.trim())?;
+    [before, after].into_iter().find_map(|sign| {
+        // `50,- EUR`
+        let sign = sign.trim().trim_start_matches(['-', '–', '—']).trim_start();
+        let known = SIGNS.iter().find(|(known, _)| known.eq_ignore_ascii_case(sign));
+        known.map_or(sign, |(_, codes)| *codes).to_ascii_uppercase().parse().ok()
+    })
 }
 
 /// What stands before the number, the number, and what stands after it. A number may begin with a separator, as in
@@ -103,7 +145,7 @@ struct Number<'a> {
 }
 
 impl<'a> Number<'a> {
-    fn split(number: &'a str, decimals: usize) -> Self {
+    fn split(number: &'a str, decimals: usize, mark: DecimalMark) -> Self {
         let grouped = |is_uncertain| Self { whole: number, part: "", is_uncertain };
         let Some((whole, part)) = number.rsplit_once(['.', ',']) else { return grouped(false) };
         let separator = number.chars().rev().find(|letter| matches!(letter, '.' | ','));
@@ -112,10 +154,13 @@ impl<'a> Number<'a> {
             return grouped(false);
         }
         let is_group = part.len() == 3 && is_number(whole) && (1..=3).contains(&whole.len()) && !whole.starts_with('0');
+        let is_mark = separator == Some(mark.letter());
         match decimals {
-            3 => Self { whole, part, is_uncertain: is_group },
-            _ if is_group => grouped(decimals > 0),
-            _ => Self { whole, part, is_uncertain: false },
+            _ if !is_group => Self { whole, part, is_uncertain: false },
+            0 => grouped(false),
+            3 if is_mark => Self { whole, part, is_uncertain: true },
+            3 => grouped(true),
+            _ => grouped(is_mark),
         }
     }
 }
@@ -140,15 +185,39 @@ pub(crate) fn format_amount(money: &Money) -> String {
     money.to_string().split(' ').next().unwrap_or_default().to_owned()
 }
 
+/// An amount as the reader types it, without its currency: `125,50` in German.
+pub(crate) fn format_typed_amount(money: &Money) -> String {
+    format_amount(money).replace('.', &DecimalMark::of_reader().letter().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use common::money::MAX_CHARGE_AMOUNT;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::i18n::reader::Reader;
 
     fn currency(code: &str) -> Currency {
         code.parse().unwrap()
+    }
+
+    #[test]
+    fn currency_is_that_of_an_unambiguous_sign() {
+        for (text, expected) in [
+            (" 60 € ", Some("EUR")),
+            ("€60", Some("EUR")),
+            ("60,- eur", Some("EUR")),
+            ("49,90 zł", Some("PLN")),
+            ("US$ 60", Some("USD")),
+            ("60 $", None),
+            ("60 kr", None),
+            ("60", None),
+            ("€", None),
+            ("", None),
+        ] {
+            assert_eq!(named_currency(text), expected.map(currency), "{text}");
+        }
     }
 
     #[test]
@@ -178,8 +247,9 @@ mod tests {
             ("1.234.567,8", "EUR", 123_456_780, false),
             // One separator before three digits.
             ("1.234", "EUR", 123_400, true),
-            ("12,345", "USD", 1_234_500, true),
+            ("12,345", "USD", 1_234_500, false),
             ("1.234", "KWD", 1_234, true),
+            ("1,234", "KWD", 1_234_000, true),
             ("1.234,500", "KWD", 1_234_500, false),
             ("0.500", "KWD", 500, false),
             ("1250.500", "KWD", 1_250_500, false),
@@ -190,6 +260,30 @@ mod tests {
             let read = read_amount(text, &currency(code)).unwrap();
             assert_eq!((read.money.amount, read.is_uncertain), (minor, is_uncertain), "{text} {code}");
         }
+    }
+
+    #[test]
+    fn thousands_are_read_in_the_language_of_the_reader() {
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        let table = [
+            ("1.234", "EUR", 123_400, false),
+            ("1,234", "EUR", 123_400, true),
+            ("1,234", "KWD", 1_234, true),
+            ("1.234", "KWD", 1_234_000, true),
+            ("1.234", "JPY", 1_234, false),
+            ("1,234.50", "EUR", 123_450, false),
+            ("12,34", "EUR", 1_234, false),
+            ("12.34", "EUR", 1_234, false),
+        ];
+        german.scope(|| {
+            for (text, code, minor, is_uncertain) in table {
+                let read = read_amount(text, &currency(code)).unwrap();
+                assert_eq!((read.money.amount, read.is_uncertain), (minor, is_uncertain), "{text} {code}");
+                // What a form is filled with means the same when it is sent.
+                let filled = format_typed_amount(&read.money);
+                assert_eq!(read_amount(&filled, &currency(code)).unwrap().money, read.money, "{filled}");
+            }
+        });
     }
 
     #[test]
@@ -245,8 +339,10 @@ mod tests {
         ) {
             let money = Money { amount, currency: currency(code) };
             let text = written(&money, thousands, decimal);
+            let mark = if decimal == "," { DecimalMark::Comma } else { DecimalMark::Point };
             for text in [text.clone(), format!("{text} {code}"), format!("{code} {text}")] {
-                prop_assert_eq!(&read_amount(&text, &money.currency).unwrap().money, &money, "{}", text);
+                let read = read_amount_with(mark, &text, &money.currency).unwrap();
+                prop_assert_eq!(&read.money, &money, "{}", text);
             }
         }
 

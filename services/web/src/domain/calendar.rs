@@ -15,6 +15,7 @@ use super::listing_view::place;
 use super::order_number::OrderNumber;
 use super::seats::place_of_seats;
 use super::show_notice::ShowNotice;
+use crate::i18n::msg;
 
 /// Maximum number of octets in a line, without its line break.
 const MAX_LINE_OCTETS: usize = 75;
@@ -37,13 +38,12 @@ pub(crate) fn calendar(order: &OrderState, show: Option<&ShowState>, page: &str)
     let zone = TimeZone::get(zone_name).ok().filter(|_| zone_name != "UTC");
     let zone = zone.map(|zone| (zone_name.as_str(), zone));
     let changed_at = show.filter(|_| notice.is_some()).map_or(order.updated_at, |show| show.updated_at);
-    let number = OrderNumber::of(order.id);
     let names: Vec<_> = order.seats.iter().map(Option::as_deref).collect();
     let seats = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names);
-    let passes = if order.slots.len() == 1 { "pass" } else { "passes" };
-    let pass = if is_cancelled { "The show has been cancelled.".to_owned() } else { format!("Your {passes}: {page}") };
-    let note = if end.is_some() { "" } else { " The end time is an estimate: the seller did not give one." };
-    let note = format!("Order {number}.{note}");
+    let pass =
+        if is_cancelled { msg::order_event_cancelled() } else { msg::order_event_passes(order.slots.len(), page) };
+    let number = OrderNumber::of(order.id).to_string();
+    let note = if end.is_some() { msg::order_event_number(number) } else { msg::order_event_number_estimated(number) };
     let description: Vec<_> = [seats.as_str(), &pass, &note].into_iter().filter(|line| !line.is_empty()).collect();
     let mut lines =
         vec!["BEGIN:VCALENDAR".to_owned(), "VERSION:2.0".to_owned(), "PRODID:-//Ticketing//Tickets//EN".to_owned()];
@@ -177,8 +177,9 @@ mod tests {
     use common::events::show::ShowStatus;
 
     use super::*;
-    use crate::domain::order_view::tests::sample;
+    use crate::domain::order_view::tests::{pair, sample};
     use crate::domain::show_notice::tests::show_of;
+    use crate::i18n::reader::{Locale, Reader};
 
     const PAGE: &str = "http://localhost:8080/orders/1";
 
@@ -313,5 +314,17 @@ mod tests {
         // The longest unfolded line, and one octet more.
         assert_eq!(folded(&"x".repeat(75)), format!("{}\r\n", "x".repeat(75)));
         assert_eq!(folded(&"x".repeat(76)), format!("{}\r\n x\r\n", "x".repeat(75)));
+    }
+
+    #[test]
+    fn description_is_in_the_readers_language() {
+        let order = pair(OrderStatus::Completed);
+        let lines =
+            Reader { locale: Locale::De, ..Reader::default() }.scope(|| unfolded(&calendar(&order, None, PAGE)));
+        let end = format!(
+            "\\nDeine Einlasscodes: {PAGE}\\nBestellung {}. Die Endzeit ist geschätzt\\, weil das Angebot keine nennt.",
+            OrderNumber::of(order.id)
+        );
+        assert!(lines.iter().any(|line| line.starts_with("DESCRIPTION:") && line.ends_with(&end)), "{lines:?}");
     }
 }

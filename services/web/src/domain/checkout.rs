@@ -6,6 +6,7 @@ use common::events::ticket::RefusalReason;
 use common::money::Money;
 use common::timestamp::Timestamp;
 
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(crate) enum Phase {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    pub heading: &'static str,
+    pub heading: String,
     /// What happened to the order and to the buyer's money.
     pub text: String,
     /// The current price of a seat, if the order ended because the price changed.
@@ -44,8 +45,7 @@ impl Phase {
                     declined.filter(|payment| payment.decline_reason.as_deref() != Some(PaymentState::SUPERSEDED));
                 Self::Payable {
                     left: order.expires_at.since(now).as_secs(),
-                    declined: declined
-                        .map(|_| "Your card was declined. You were not charged. Try another card.".to_owned()),
+                    declined: declined.map(|_| msg::checkout_declined()),
                 }
             }
             OrderStatus::Authorized => Self::Charging,
@@ -59,33 +59,27 @@ impl Phase {
     }
 
     /// Text for screen readers when this state is reached.
-    pub(crate) fn spoken_text(&self) -> &str {
+    pub(crate) fn spoken_text(&self) -> String {
         match self {
-            Self::Payable { declined: Some(text), .. } => text,
-            Self::Payable { .. } => "",
-            Self::Charging => "Payment in progress.",
-            Self::Completed { quantity: 1 } => "The ticket is yours.",
-            Self::Completed { .. } => "The tickets are yours.",
-            Self::Ended(outcome) => outcome.heading,
+            Self::Payable { declined, .. } => declined.clone().unwrap_or_default(),
+            Self::Charging => msg::checkout_charging_spoken(),
+            Self::Completed { quantity } => msg::checkout_yours_spoken(quantity),
+            Self::Ended(outcome) => outcome.heading.clone(),
         }
     }
 }
 
 fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
-    let plain = |heading, text: &str| Outcome { heading, text: text.to_owned(), new_price: None };
+    let plain = |heading, text| Outcome { heading, text, new_price: None };
     if let Some(payment) = payments.iter().find(|payment| payment.status == PaymentStatus::Captured) {
-        if payment.disputed && !payment.is_refunded() {
-            return plain(
-                "Charged after the order closed",
-                "Your card was charged after the order had closed. You have disputed the charge, so your bank decides \
-                 whether you are refunded.",
-            );
-        }
-        let done = if payment.is_refunded() { "has been" } else { "is being" };
-        return plain(
-            "Charged after the order closed",
-            &format!("Your card was charged after the order had closed. The full amount {done} refunded."),
-        );
+        let text = if payment.is_refunded() {
+            msg::checkout_late_charge_refunded()
+        } else if payment.disputed {
+            msg::checkout_late_charge_disputed()
+        } else {
+            msg::checkout_late_charge_refunding()
+        };
+        return plain(msg::checkout_late_charge_heading(), text);
     }
     match (order.cancel_reason, order.refusal.as_ref()) {
         (Some(CancelReason::Expired), _) => {
@@ -101,55 +95,36 @@ fn outcome(order: &OrderState, payments: &[PaymentState]) -> Outcome {
             };
             let is_unanswered = |payment: &PaymentState| payment.status == PaymentStatus::Authorizing;
             if payments.iter().any(is_authorized) {
-                plain(
-                    "Payment too late",
-                    "Your bank responded after your time to pay had run out. You were not charged, and the hold on your card was released.",
-                )
+                plain(msg::checkout_late_payment_heading(), msg::checkout_late_payment())
             } else if payments.iter().any(is_unanswered) {
-                plain(
-                    "Your hold has ended",
-                    "Your bank has not responded yet. You will not be charged, and any hold on your card will be released.",
-                )
+                plain(msg::checkout_hold_over_heading(), msg::checkout_hold_over_unanswered())
             } else if payments.iter().any(is_unconfirmed) {
-                plain(
-                    "Your hold has ended",
-                    "The payment was not confirmed with your bank in time. There is no hold on your card, and you were not charged.",
-                )
+                plain(msg::checkout_hold_over_heading(), msg::checkout_hold_over_unconfirmed())
             } else {
-                plain("Your hold has ended", "You did not pay in time. You were not charged.")
+                plain(msg::checkout_hold_over_heading(), msg::checkout_hold_over_unpaid())
             }
         }
         (Some(CancelReason::Refused), Some(refusal)) => match (refusal.reason, &refusal.price) {
             (RefusalReason::PriceChanged, Some(price)) => Outcome {
-                heading: "The price has changed",
-                text: format!(
-                    "The seller changed it from {} to {} while you were ordering. You were not charged.",
-                    format_price(&order.unit_price),
-                    format_price(price),
-                ),
+                heading: msg::checkout_price_changed_heading(),
+                text: msg::checkout_price_changed(format_price(price), format_price(&order.unit_price)),
                 new_price: Some(price.clone()),
             },
-            (RefusalReason::Withdrawn, _) => {
-                plain("No longer for sale", "The seller has withdrawn the ticket. You were not charged.")
+            (RefusalReason::Withdrawn, _) => plain(msg::checkout_withdrawn_heading(), msg::checkout_withdrawn()),
+            (RefusalReason::Begun, _) => plain(msg::checkout_begun_heading(), msg::checkout_begun()),
+            (RefusalReason::ShowCancelled, _) => {
+                plain(msg::checkout_show_cancelled_heading(), msg::checkout_show_cancelled())
             }
-            (RefusalReason::Begun, _) => plain("Too late", "The show has started. You were not charged."),
-            (RefusalReason::ShowCancelled, _) => plain("The show has been cancelled", "You were not charged."),
-            _ => plain(
-                "The listing has changed",
-                "The seller changed it while you were ordering. You were not charged. Check the listing and order again.",
-            ),
+            _ => plain(msg::checkout_listing_changed_heading(), msg::checkout_listing_changed()),
         },
-        (Some(CancelReason::ShowCancelled), _) => plain("The show has been cancelled", "You were not charged."),
-        (Some(CancelReason::PaymentFailed), _) => {
-            plain("The payment failed", "Your card could not be charged, so your hold has ended.")
+        (Some(CancelReason::ShowCancelled), _) => {
+            plain(msg::checkout_show_cancelled_heading(), msg::checkout_show_cancelled())
         }
-        (Some(CancelReason::Buyer), _) if order.slots.len() > 1 => {
-            plain("You released the tickets", "The tickets are for sale again. You were not charged.")
-        }
+        (Some(CancelReason::PaymentFailed), _) => plain(msg::checkout_failed_heading(), msg::checkout_failed()),
         (Some(CancelReason::Buyer), _) => {
-            plain("You released the ticket", "The ticket is for sale again. You were not charged.")
+            plain(msg::checkout_released_heading(order.slots.len()), msg::checkout_released(order.slots.len()))
         }
-        _ => plain("Order closed", "This order is closed. You were not charged."),
+        _ => plain(msg::checkout_closed_heading(), msg::checkout_closed()),
     }
 }
 

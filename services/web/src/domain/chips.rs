@@ -2,21 +2,27 @@
 
 use common::events::ticket::Category;
 use common::money::{Currency, Money};
+use common::timestamp::Timestamp;
+use jiff::tz::TimeZone;
 use strum::VariantArray;
 
 use super::filter::{Availability, Filter, SearchParams};
-use super::form::capitalized;
-use super::period::{Period, day_label};
+use super::listing_view::category_label;
+use super::period::{Period, day_label, days_after_tomorrow};
+use crate::i18n::msg;
+use crate::i18n::price::format_price;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chip {
     pub label: String,
     pub address: String,
+    /// Whether it leads to the search that is shown.
+    pub is_chosen: bool,
 }
 
 impl Chip {
     fn new(label: impl Into<String>, params: &SearchParams) -> Self {
-        Self { label: label.into(), address: params.address() }
+        Self { label: label.into(), address: params.address(), is_chosen: false }
     }
 }
 
@@ -24,7 +30,7 @@ impl Chip {
 pub(crate) fn category_chips() -> Vec<Chip> {
     let chip = |category: &Category| {
         let params = SearchParams { category: Some(*category), ..SearchParams::default() };
-        Chip::new(capitalized(category.as_ref()), &params)
+        Chip::new(category_label(*category), &params)
     };
     Category::VARIANTS.iter().map(chip).collect()
 }
@@ -38,6 +44,21 @@ pub(crate) fn date_chips() -> Vec<Chip> {
     Period::VARIANTS.iter().map(chip).collect()
 }
 
+/// The same search on a single day: today, tomorrow, and each of the days after them for a reader in this time zone.
+///
+/// # Why
+/// A date means the same in a page that stays open over midnight, or in a link that is sent to somebody. Only today and
+/// tomorrow are relative: which day they are depends on the venue.
+pub(crate) fn day_chips(params: &SearchParams, now: Timestamp, zone: Option<&TimeZone>) -> Vec<Chip> {
+    let shown = params.first_page();
+    let on_day = |when, day| SearchParams { when, from: day, to: day, ..shown.clone() };
+    let relative = [Period::Today, Period::Tomorrow].map(|period| (period.label(), on_day(Some(period), None)));
+    let dated = days_after_tomorrow(now, zone).into_iter().map(|day| (day_label(day), on_day(None, Some(day))));
+    let chip =
+        |(label, search): (String, SearchParams)| Chip { is_chosen: search == shown, ..Chip::new(label, &search) };
+    relative.into_iter().chain(dated).map(chip).collect()
+}
+
 /// One link for each active filter, which leads to the search without it.
 pub(crate) fn active_filter_chips(params: &SearchParams, filter: &Filter, default_currency: &Currency) -> Vec<Chip> {
     let first_page = params.first_page();
@@ -48,33 +69,40 @@ pub(crate) fn active_filter_chips(params: &SearchParams, filter: &Filter, defaul
         chips.push(Chip::new(label, &rest));
     };
     let currency = filter.currency.as_ref().unwrap_or(default_currency);
-    let money = |amount| Money { amount, currency: currency.clone() };
+    let price = |amount| format_price(&Money { amount, currency: currency.clone() });
     if filter.words.is_some() {
-        chip(format!("“{}”", params.q.trim()), |rest| rest.q.clear());
+        chip(msg::browse_words(params.q.trim()), |rest| rest.q.clear());
     }
     if let Some(category) = params.category {
-        chip(capitalized(category.as_ref()), |rest| rest.category = None);
+        chip(category_label(category), |rest| rest.category = None);
     }
     if let Some(period) = params.when {
-        chip(period.label().to_owned(), |rest| rest.when = None);
+        chip(period.label(), |rest| rest.when = None);
     }
-    if let Some(day) = params.from {
-        chip(format!("From {}", day_label(day)), |rest| rest.from = None);
+    if let Some(day) = params.from.filter(|day| params.to == Some(*day)) {
+        chip(day_label(day), |rest| (rest.from, rest.to) = (None, None));
+    } else {
+        if let Some(day) = params.from {
+            chip(msg::browse_from_day(day_label(day)), |rest| rest.from = None);
+        }
+        if let Some(day) = params.to {
+            chip(msg::browse_until_day(day_label(day)), |rest| rest.to = None);
+        }
     }
-    if let Some(day) = params.to {
-        chip(format!("Until {}", day_label(day)), |rest| rest.to = None);
+    if let Some(quantity) = params.quantity {
+        chip(msg::browse_seats_together(quantity), |rest| rest.quantity = None);
     }
-    if let Some(price) = filter.min_price {
-        chip(format!("From {}", money(price)), |rest| rest.min.clear());
+    if let Some(amount) = filter.min_price {
+        chip(msg::browse_from_price(price(amount)), |rest| rest.min.clear());
     }
-    if let Some(price) = filter.max_price {
-        chip(format!("Up to {}", money(price)), |rest| rest.max.clear());
+    if let Some(amount) = filter.max_price {
+        chip(msg::browse_up_to_price(price(amount)), |rest| rest.max.clear());
     }
     if params.currency.is_some() {
-        chip(format!("Prices in {currency}"), |rest| rest.currency = None);
+        chip(msg::browse_prices_in(currency.to_string()), |rest| rest.currency = None);
     }
     if params.status == Some(Availability::All) {
-        chip("Including sold out".to_owned(), |rest| rest.status = None);
+        chip(msg::browse_including_sold_out(), |rest| rest.status = None);
     }
     chips
 }
@@ -109,8 +137,8 @@ mod tests {
 
     #[test]
     fn every_active_filter_has_a_remove_link() {
-        let query = "q=jazz&category=concert&when=today&from=2026-06-01&to=2026-06-03&min=25&max=50&currency=EUR\
-                     &status=all";
+        let query = "q=jazz&category=concert&when=today&from=2026-06-01&to=2026-06-03&quantity=2&min=25&max=50\
+                     &currency=EUR&status=all";
         let (params, filter) = parse(query);
         let chips = active_filter_chips(&params, &filter, &usd());
         let labels: Vec<_> = chips.iter().map(|chip| chip.label.as_str()).collect();
@@ -118,10 +146,11 @@ mod tests {
             "“jazz”",
             "Concert",
             "Today",
-            "From 1 June 2026",
-            "Until 3 June 2026",
-            "From 25.00 EUR",
-            "Up to 50.00 EUR",
+            "From Mon, Jun 1, 2026",
+            "Until Wed, Jun 3, 2026",
+            "Seats together: 2",
+            "From €25.00",
+            "Up to €50.00",
             "Prices in EUR",
             "Including sold out",
         ];
@@ -131,5 +160,32 @@ mod tests {
             assert_eq!(chip.address, format!("/browse?{}", rest.join("&")));
         }
         assert_eq!(active_filter_chips(&SearchParams::default(), &Filter::default(), &usd()), []);
+        let (params, filter) = parse("q=jazz&from=2026-06-01&to=2026-06-01");
+        let chips = active_filter_chips(&params, &filter, &usd());
+        assert_eq!((chips[1].label.as_str(), chips[1].address.as_str()), ("Mon, Jun 1, 2026", "/browse?q=jazz"));
+        assert_eq!(chips.len(), 2, "one day is one filter");
+    }
+
+    #[test]
+    fn day_links_keep_the_other_filters() {
+        let now = "2026-11-26T12:00:00Z".parse().unwrap();
+        let (params, _) = parse("q=jazz&when=week&quantity=2&max=60&currency=EUR");
+        let chips = day_chips(&params, now, None);
+        let addresses: Vec<_> = chips.iter().map(|chip| (chip.label.as_str(), chip.address.as_str())).collect();
+        assert_eq!(addresses.len(), 7);
+        assert_eq!(
+            addresses[..3],
+            [
+                ("Today", "/browse?q=jazz&when=today&quantity=2&max=60&currency=EUR"),
+                ("Tomorrow", "/browse?q=jazz&when=tomorrow&quantity=2&max=60&currency=EUR"),
+                ("Sat, Nov 28, 2026", "/browse?q=jazz&from=2026-11-28&to=2026-11-28&quantity=2&max=60&currency=EUR"),
+            ]
+        );
+        assert!(chips.iter().all(|chip| !chip.is_chosen));
+        for query in ["when=tomorrow&max=60", "from=2026-11-30&to=2026-11-30"] {
+            let (params, _) = parse(query);
+            let chosen: Vec<_> = day_chips(&params, now, None).into_iter().filter(|chip| chip.is_chosen).collect();
+            assert!(chosen.len() == 1 && chosen[0].address == format!("/browse?{query}"), "{chosen:?}");
+        }
     }
 }

@@ -14,11 +14,12 @@ use strum::VariantArray;
 use utoipa::{IntoParams, ToSchema};
 use validator::{Validate, ValidationError};
 
-use super::amount::read_amount;
+use super::amount::{named_currency, read_amount};
 use super::form::parse_choice;
 use super::period::Period;
 use super::search;
 use super::sort::{Sort, SortKey};
+use crate::i18n::msg;
 
 /// Validation context of [`SearchParams`].
 #[derive(Debug, Clone)]
@@ -67,6 +68,11 @@ pub(crate) struct SearchParams {
     #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     pub to: Option<Day>,
+    /// Number of seats together in one listing. Default: any.
+    #[serde(default, deserialize_with = "seats_together", skip_serializing_if = "Option::is_none")]
+    #[validate(range(min = 1, max = 8, message = "must be a number from 1 to 8"))]
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 8)]
+    pub quantity: Option<u8>,
     /// Lowest price of a ticket as typed, such as 25.50.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[param(max_length = 40)]
@@ -77,7 +83,8 @@ pub(crate) struct SearchParams {
     #[param(max_length = 40)]
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     pub max: String,
-    /// Currency of a ticket. Default: any, or the first configured one when prices are compared.
+    /// Currency of a ticket. Default: any; when prices are compared, the one that they are typed with, or the first
+    /// configured one.
     #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     pub currency: Option<Currency>,
@@ -97,7 +104,9 @@ pub(crate) struct SearchParams {
 }
 
 /// Deserialises a parameter; a blank one is `None`.
-fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     non_blank(deserializer, str::parse)
 }
 
@@ -108,6 +117,11 @@ where
     T: FromStr + VariantArray + AsRef<str>,
 {
     non_blank(deserializer, parse_choice)
+}
+
+/// Deserialises a number of seats; a blank one is `None`.
+pub(crate) fn seats_together<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    non_blank(deserializer, |text| text.parse::<u8>().map_err(|_| "must be a number from 1 to 8"))
 }
 
 fn non_blank<'de, D: Deserializer<'de>, T, E: Display>(
@@ -142,6 +156,21 @@ impl SearchParams {
         Self { after: String::new(), ..self.clone() }
     }
 
+    /// The query that narrows the page of a show to the listings that this search asks for; empty if it asks for no
+    /// particular ones.
+    pub(crate) fn listings_query(&self, filter: &Filter) -> String {
+        let wanted = [
+            ("quantity", self.quantity.map(|quantity| quantity.to_string())),
+            ("max", filter.max_price.map(|_| self.max.trim().to_owned())),
+            ("currency", filter.currency.as_ref().map(ToString::to_string)),
+        ];
+        let given: Vec<_> = wanted.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        match serde_urlencoded::to_string(given) {
+            Ok(query) if !query.is_empty() => format!("?{query}"),
+            _ => String::new(),
+        }
+    }
+
     /// Clears the prices if their currency was rejected, and reports them: they would mean something else in another
     /// currency.
     pub(crate) fn clear_prices_of_rejected_currency(&mut self, rejected: &mut Vec<FieldError>) {
@@ -158,9 +187,15 @@ impl SearchParams {
 
     /// A price in minor units; `None` if it is blank.
     fn amount(&self, text: &str, rules: &SearchRules) -> Result<Option<i64>, String> {
-        let currency = self.currency.as_ref().unwrap_or(&rules.default_currency);
+        let currency = self.price_currency(rules);
         let text = Some(text.trim()).filter(|text| !text.is_empty());
-        text.map(|text| read_amount(text, currency).map(|read| read.money.amount)).transpose()
+        text.map(|text| read_amount(text, &currency).map(|read| read.money.amount)).transpose()
+    }
+
+    /// The currency in which prices are compared.
+    fn price_currency(&self, rules: &SearchRules) -> Currency {
+        let typed = || [&self.max, &self.min].into_iter().find_map(|text| named_currency(text));
+        self.currency.clone().or_else(typed).unwrap_or_else(|| rules.default_currency.clone())
     }
 
     /// The key in `after`; `None` if it is blank.
@@ -181,6 +216,8 @@ pub(crate) struct Filter {
     pub from: Option<Day>,
     /// Last day of the venue, inclusive.
     pub to: Option<Day>,
+    /// Number of seats that a listing sells together. What a show has for sale is then counted without other listings.
+    pub quantity: Option<u8>,
     /// Minimum price of a ticket in minor units.
     pub min_price: Option<i64>,
     pub max_price: Option<i64>,
@@ -199,12 +236,12 @@ impl Filter {
     }
 
     /// Why no show can match: a range ends before it begins.
-    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+    pub(crate) fn contradiction(&self) -> Option<String> {
         if self.from.zip(self.to).is_some_and(|(first, last)| first > last) {
-            return Some("The last day is before the first day, so that no show matches.");
+            return Some(msg::browse_days_reversed());
         }
         let is_below = self.min_price.zip(self.max_price).is_some_and(|(lowest, highest)| lowest > highest);
-        is_below.then_some("The highest price is below the lowest price, so that no show matches.")
+        is_below.then(msg::browse_prices_reversed)
     }
 
     /// The filter that valid parameters describe.
@@ -221,9 +258,10 @@ impl Filter {
             period: params.when,
             from: params.from,
             to: params.to,
+            quantity: params.quantity,
             min_price,
             max_price,
-            currency: params.currency.clone().or_else(|| is_priced.then(|| rules.default_currency.clone())),
+            currency: params.currency.clone().or_else(|| is_priced.then(|| params.price_currency(rules))),
             include_unavailable: is_all,
             include_cancelled: is_all,
             sort,
@@ -254,8 +292,8 @@ mod tests {
         let key = SortKey { value: 0, id: ShowId::new() };
         let after = Sort::Newest.encode(key);
         let query = format!(
-            "q=+Jazz+Café&category=concert&when=weekend&from=2026-06-01&to=2026-06-03&min=25&max=99.5&currency=EUR\
-             &status=all&sort=newest&after={after}&utm_source=elsewhere"
+            "q=+Jazz+Café&category=concert&when=weekend&from=2026-06-01&to=2026-06-03&quantity=2&min=25&max=99.5\
+             &currency=EUR&status=all&sort=newest&after={after}&utm_source=elsewhere"
         );
         let filter = parse(&query);
         let expected = Filter {
@@ -264,6 +302,7 @@ mod tests {
             period: Some(Period::Weekend),
             from: Some("2026-06-01".parse().unwrap()),
             to: Some("2026-06-03".parse().unwrap()),
+            quantity: Some(2),
             min_price: Some(2_500),
             max_price: Some(9_950),
             currency: Some("EUR".parse().unwrap()),
@@ -277,7 +316,7 @@ mod tests {
 
     #[test]
     fn empty_fields_are_absent() {
-        let empty = "q=&category=&when=&from=&to=&min=&max=+&currency=&status=&sort=&after=";
+        let empty = "q=&category=&when=&from=&to=&quantity=+&min=&max=+&currency=&status=&sort=&after=";
         assert_eq!(parse(empty), Filter::default());
         assert_eq!(parse("status=available&sort=soonest"), Filter::default());
         assert_eq!(parse("q=+++").words, None);
@@ -293,6 +332,9 @@ mod tests {
             ("currency=GBP", Some("GBP")),
             ("min=1", Some("USD")),
             ("max=1&currency=GBP", Some("GBP")),
+            ("max=60+%E2%82%AC", Some("EUR")),
+            ("min=5&max=60+%E2%82%AC", Some("EUR")),
+            ("max=60+%24", Some("USD")),
             ("sort=newest&currency=EUR", Some("EUR")),
         ] {
             assert_eq!(currency(query).as_deref(), expected, "{query}");
@@ -316,5 +358,19 @@ mod tests {
         }
         assert_eq!(params("q=&sort=").address(), "/browse");
         assert_eq!(params("q=a&after=x").first_page().address(), "/browse?q=a");
+    }
+
+    #[test]
+    fn page_of_a_show_is_narrowed_to_the_listings_that_are_asked_for() {
+        for (query, expected) in [
+            ("q=a&category=sport&when=today&sort=newest", ""),
+            ("quantity=2", "?quantity=2"),
+            ("quantity=2&max=+60+&currency=EUR", "?quantity=2&max=60&currency=EUR"),
+            // The page of a show may compare prices in another currency unless it is named.
+            ("max=49,99", "?max=49%2C99&currency=USD"),
+            ("min=5", "?currency=USD"),
+        ] {
+            assert_eq!(params(query).listings_query(&parse(query)), expected, "{query}");
+        }
     }
 }

@@ -15,11 +15,11 @@ use validator::ValidationErrors;
 pub(crate) struct FormErrors(BTreeMap<String, String>);
 
 /// An error of a field, for the list of errors above the form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault<'a> {
     /// Id of the field.
     pub id: &'a str,
-    pub label: &'a str,
+    pub label: String,
     pub text: &'a str,
 }
 
@@ -47,8 +47,10 @@ impl FormErrors {
     }
 
     /// The errors of these fields, in this order. Each field is given by its id and its label.
-    pub(crate) fn of_fields(&self, fields: &[(&'static str, &'static str)]) -> Vec<Fault<'_>> {
-        fields.iter().filter_map(|&(id, label)| Some(Fault { id, label, text: self.get(id)? })).collect()
+    pub(crate) fn of_fields<L: Clone + Into<String>>(&self, fields: &[(&'static str, L)]) -> Vec<Fault<'_>> {
+        let fault =
+            |&(id, ref label): &(&'static str, L)| Some(Fault { id, label: label.clone().into(), text: self.get(id)? });
+        fields.iter().filter_map(fault).collect()
     }
 
     /// The error of the whole form.
@@ -151,7 +153,7 @@ mod tests {
         assert_eq!(errors.get("price"), Some("Must be at least 50."));
         assert_eq!(errors.general(), Some("Nonce is unknown."));
         let listed = errors.of_fields(&[("title", "Title"), ("price", "Price")]);
-        assert_eq!(listed, [Fault { id: "price", label: "Price", text: "Must be at least 50." }]);
+        assert_eq!(listed, [Fault { id: "price", label: "Price".to_owned(), text: "Must be at least 50." }]);
         (problem.errors, problem.detail) = (Vec::new(), "Sign in".to_owned());
         assert_eq!(FormErrors::from_problem(&problem, |_| None).general(), Some("Sign in."));
     }

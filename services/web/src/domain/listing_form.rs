@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
 use validator::ValidateArgs as _;
 
-use super::amount::{format_amount, read_amount};
+use super::amount::{format_typed_amount, read_amount};
 use super::form::{FormErrors, parse_choice};
 use super::listing_view::category_label;
 use super::seat_fields::SeatFields;
@@ -128,9 +128,9 @@ impl ListingForm {
             time_zone: terms.time_zone.clone(),
             occurrence: String::new(),
             original_starts_at: terms.starts_at.to_string(),
-            price: format_amount(&ticket.price),
+            price: format_typed_amount(&ticket.price),
             currency: ticket.price.currency.to_string(),
-            face_value: ticket.face_value.as_ref().map(format_amount).unwrap_or_default(),
+            face_value: ticket.face_value.as_ref().map(format_typed_amount).unwrap_or_default(),
             category: ticket.category.as_ref().map_or_else(String::new, |category| category.as_ref().to_owned()),
             section: text(&terms.section),
             row: text(&terms.row),

@@ -107,7 +107,8 @@ fn uncertain_amounts_are_shown_as_they_were_read() {
         ListingForm { price, face_value, ..ListingForm::from_ticket(&sample(), 3) }.uncertain_amounts()
     };
     assert!(typed("1.234,50", "").is_empty());
-    let [price, face] = <[_; 2]>::try_from(typed("1.234", "2,000")).unwrap();
+    assert!(typed("1,234", "").is_empty(), "an English reader separates thousands so");
+    let [price, face] = <[_; 2]>::try_from(typed("1.234", "2.000")).unwrap();
     assert_eq!((price.name, price.typed.as_str(), price.read.as_str()), ("price", "1.234", "1234.00 USD"));
     assert_eq!((face.name, face.read.as_str()), ("face value", "2000.00 USD"));
 }

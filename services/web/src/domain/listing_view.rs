@@ -31,7 +31,9 @@ pub(crate) struct ListingView {
     pub split: Option<String>,
     /// The price of a seat.
     pub price: String,
-    /// The price of all seats: `4 × 46.00 EUR = 184.00 EUR`.
+    /// The price as a form sends it, to compare it with the price at that time.
+    pub agreed_price: String,
+    /// The price of all seats: `4 × €46.00 = €184.00`.
     pub sum: String,
     pub previous_price: Option<String>,
     pub face_value: Option<String>,

@@ -1,9 +1,10 @@
 //! Points in time, formatted in the venue's time zone.
 
 use common::timestamp::Timestamp;
+use jiff::Zoned;
 use jiff::tz::TimeZone;
 
-use crate::i18n::date;
+use crate::i18n::date::{self, Style};
 
 /// A point in time, for a `<time>` element.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,16 @@ pub(crate) struct Moment {
     pub machine: String,
     /// In the reader's format, with the zone unless the reader's clock shows the same: `Mon, Jun 1, 2099, 3:30 PM EDT`.
     pub text: String,
+    /// On the calendar and the clock of that zone.
+    local: Zoned,
+}
+
+/// The parts of a day at the corner of a poster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DateBlock {
+    pub weekday: String,
+    pub day: String,
+    pub month: String,
 }
 
 impl Moment {
@@ -20,7 +31,15 @@ impl Moment {
         let local = local(time, zone);
         let text = date::format_date_time(&local);
         let text = date::zone_if_different(&local).map_or_else(|| text.clone(), |zone| format!("{text}\u{a0}{zone}"));
-        Self { machine: time.to_string(), text }
+        Self { machine: time.to_string(), text, local }
+    }
+
+    pub(crate) fn date_block(&self) -> DateBlock {
+        DateBlock {
+            weekday: date::format(&self.local, Style::Weekday),
+            day: self.local.day().to_string(),
+            month: date::format(&self.local, Style::Month),
+        }
     }
 }
 
@@ -53,6 +72,18 @@ mod tests {
         let unknown: Vec<_> = zones().into_iter().filter(|name| TimeZone::get(name).is_err()).collect();
         assert_eq!(unknown, [""; 0]);
         assert!(zones()[1..].is_sorted());
+    }
+
+    #[test]
+    fn date_block_is_of_the_day_in_the_zone() {
+        let block = |zone| Moment::new("2026-12-31T23:30:00Z".parse().unwrap(), zone).date_block();
+        let expected = |weekday: &str, day: &str, month: &str| DateBlock {
+            weekday: weekday.to_owned(),
+            day: day.to_owned(),
+            month: month.to_owned(),
+        };
+        assert_eq!(block("America/New_York"), expected("Thu", "31", "Dec"));
+        assert_eq!(block("Europe/Berlin"), expected("Fri", "1", "Jan"));
     }
 
     #[test]

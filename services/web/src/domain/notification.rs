@@ -15,6 +15,7 @@ use super::moment::Moment;
 use super::order_number::OrderNumber;
 use super::show_notice::ShowNotice;
 use super::show_watch::ShowWatch;
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
 /// How long before its expiry a hold is reported to end soon.
@@ -41,11 +42,15 @@ impl Notification {
         let sale = |(order, seats): (OrderId, usize)| {
             let order = orders.get(&order);
             let price = order.map(|order| order.price.clone()).or_else(|| ticket.price.times(seats));
-            let price = price.map(|price| format!(" for {}", format_price(&price))).unwrap_or_default();
-            let seats = if all == 1 { String::new() } else { format!("{seats} of {all} seats for ") };
+            let text = match price.as_ref().map(format_price) {
+                Some(price) if all == 1 => msg::notification_sold(price, title),
+                Some(price) => msg::notification_sold_seats(all, price, seats, title),
+                None if all == 1 => msg::notification_sold_unpriced(title),
+                None => msg::notification_sold_seats_unpriced(all, seats, title),
+            };
             Self {
                 at: order.map_or(ticket.updated_at, |order| order.updated_at),
-                text: format!("Sold: {seats}{title}{price}."),
+                text,
                 link: format!("/tickets/{}", ticket.terms.id),
             }
         };
@@ -60,17 +65,11 @@ impl Notification {
 
     /// Reports that the user's order is paid, that its hold ends soon, or that it ended with its show.
     pub(crate) fn from_order(order: &OrderState, now: Timestamp) -> Option<Self> {
-        let (id, number, title) = (order.id, OrderNumber::of(order.id), &order.ticket.title);
+        let (id, number, title) = (order.id, OrderNumber::of(order.id).to_string(), &order.ticket.title);
         match order.status {
             OrderStatus::Completed => Some(Self {
                 at: order.updated_at,
-                text: match order.slots.len() {
-                    1 => format!("Paid: {title} is yours for {}. Order {number}.", format_price(&order.price)),
-                    seats => format!(
-                        "Paid: {seats} seats for {title} are yours for {}. Order {number}.",
-                        format_price(&order.price)
-                    ),
-                },
+                text: msg::notification_paid(order.slots.len(), number, format_price(&order.price), title),
                 link: format!("/orders/{id}"),
             }),
             OrderStatus::Created | OrderStatus::AwaitingPayment => {
@@ -78,13 +77,13 @@ impl Notification {
                 let is_soon = from <= now && now < order.expires_at;
                 is_soon.then(|| Self {
                     at: from,
-                    text: format!("Your hold on {title} is about to end. Pay now to keep it. Order {number}."),
+                    text: msg::notification_hold_ends(number, title),
                     link: format!("/checkout/{id}"),
                 })
             }
             OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::ShowCancelled) => Some(Self {
                 at: order.updated_at,
-                text: format!("Cancelled: {title} will not take place. Your hold has ended."),
+                text: msg::notification_show_cancelled(title),
                 link: format!("/orders/{id}"),
             }),
             OrderStatus::Authorized | OrderStatus::Cancelled => None,
@@ -103,11 +102,10 @@ impl Notification {
         let for_sale = ticket.status == TicketStatus::Available && !ticket.show_cancelled;
         for_sale.then(|| Self {
             at: drop.at,
-            text: format!(
-                "Price drop: {} is now {}, was {}.",
-                ticket.terms.title,
+            text: msg::notification_price_drop(
                 format_price(&ticket.price),
-                format_price(&drop.from)
+                format_price(&drop.from),
+                &ticket.terms.title,
             ),
             link: format!("/tickets/{}", ticket.terms.id),
         })
@@ -124,7 +122,7 @@ impl Notification {
         let at = freed.filter(|freed| *freed > since)?;
         is_for_sale(ticket, now).then(|| Self {
             at,
-            text: format!("Available again: {} for {}.", ticket.terms.title, format_price(&ticket.price)),
+            text: msg::notification_available_again(format_price(&ticket.price), &ticket.terms.title),
             link: format!("/tickets/{}", ticket.terms.id),
         })
     }
@@ -141,15 +139,15 @@ impl Notification {
         if !is_for_sale(ticket, now) || !watch.admits(&ticket.price) {
             return None;
         }
-        let listed = Some((ticket.created_at, "was listed".to_owned()));
-        let cheaper = ticket.price_drop.as_ref().map(|drop| (drop.at, format!("is cheaper now, was {}", drop.from)));
-        let freed = freed.map(|at| (at, "is available again".to_owned()));
-        let (at, news) = [listed, cheaper, freed].into_iter().flatten().max_by_key(|(at, _)| *at)?;
-        (at > watch.since).then(|| Self {
-            at,
-            text: format!("A ticket for {} at {} {news}.", ticket.terms.title, format_price(&ticket.price)),
-            link: format!("/tickets/{}", ticket.terms.id),
-        })
+        let (title, price) = (&ticket.terms.title, format_price(&ticket.price));
+        let listed = Some((ticket.created_at, msg::notification_show_listed(&price, title)));
+        let cheaper = ticket.price_drop.as_ref().map(|drop| {
+            let old = format_price(&drop.from);
+            (drop.at, msg::notification_show_cheaper(old, &price, title))
+        });
+        let freed = freed.map(|at| (at, msg::notification_show_available(&price, title)));
+        let (at, text) = [listed, cheaper, freed].into_iter().flatten().max_by_key(|(at, _)| *at)?;
+        (at > watch.since).then(|| Self { at, text, link: format!("/tickets/{}", ticket.terms.id) })
     }
 
     /// The time in UTC, since the user's time zone is unknown.
@@ -172,6 +170,7 @@ mod tests {
     use crate::domain::order_view::tests::{pair, sample};
     use crate::domain::seats::tests::{sample as listing, six_seats};
     use crate::domain::show_notice::tests::show_of;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn watcher_is_not_told_of_a_ticket_of_a_cancelled_show() {
@@ -198,13 +197,13 @@ mod tests {
         let told = |ticket: &TicketState, watch: &ShowWatch, freed, now| {
             Notification::from_watched_show(ticket, watch, freed, now).map(|told| (told.at, told.text))
         };
-        let text = |end: &str| format!("A ticket for Jazz & <b>Blues</b> at 125.50 USD {end}.");
+        let text = |end: &str| format!("A ticket for Jazz & <b>Blues</b> at $125.50 {end}.");
         assert_eq!(told(&ticket, &watch, None, now), None, "it was listed before");
         watch.since = ticket.created_at.minus(Duration::from_secs(1));
         assert_eq!(told(&ticket, &watch, None, now), Some((ticket.created_at, text("was listed"))));
         let from = Money { amount: 15_000, ..ticket.price.clone() };
         ticket.price_drop = Some(PriceDrop { from, at: drop_at });
-        let expected = Some((drop_at, text("is cheaper now, was 150.00 USD")));
+        let expected = Some((drop_at, text("is cheaper now, was $150.00")));
         assert_eq!(told(&ticket, &watch, None, now), expected);
         ticket.updated_at = later;
         assert_eq!(told(&ticket, &watch, None, now), expected, "an edit is no news");
@@ -229,7 +228,7 @@ mod tests {
         ticket.price.amount = 20_000;
         let orders = BTreeMap::from([(first.id, first.clone())]);
         let told: Vec<_> = Notification::from_sales(&ticket, &orders).into_iter().map(|it| (it.at, it.text)).collect();
-        let text = |price: &str| format!("Sold: 2 of 6 seats for Jazz & <b>Blues</b> for {price} USD.");
+        let text = |price: &str| format!("Sold: 2 of 6 seats for Jazz & <b>Blues</b> for ${price}.");
         assert_eq!(told, [(first.updated_at, text("251.00")), (ticket.updated_at, text("400.00"))]);
         assert!(Notification::from_sales(&six_seats(&[6]), &orders).is_empty());
     }
@@ -246,5 +245,48 @@ mod tests {
         ended.cancel_reason = Some(CancelReason::ShowCancelled);
         let heard = Notification::from_order(&ended, ended.updated_at).unwrap();
         assert!(heard.text.ends_with("Your hold has ended."), "{}", heard.text);
+    }
+
+    #[test]
+    fn texts_are_in_the_readers_language() {
+        let (bought, held) = (pair(OrderStatus::Completed), sample(OrderStatus::AwaitingPayment));
+        let mut ended = sample(OrderStatus::Cancelled);
+        ended.cancel_reason = Some(CancelReason::ShowCancelled);
+        let mut ticket = listing();
+        let (since, drop_at) = (ticket.created_at, ticket.created_at.plus(Duration::from_secs(1)));
+        ticket.price_drop = Some(PriceDrop { from: Money { amount: 15_000, ..ticket.price.clone() }, at: drop_at });
+        let now = drop_at.plus(Duration::from_secs(1));
+        let watch = ShowWatch { show: ticket.show_id, since, max: None };
+        let mut sold = six_seats(&[6]);
+        (sold.seats[0].status, sold.seats[0].order_id) = (TicketStatus::Sold, Some(OrderId::new()));
+        let told = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let mut told = Notification::from_sales(&sold, &BTreeMap::new());
+            told.extend([
+                Notification::from_order(&bought, now).unwrap(),
+                Notification::from_order(&held, held.created_at.max(held.expires_at.minus(EXPIRY_WARNING))).unwrap(),
+                Notification::from_order(&ended, now).unwrap(),
+                Notification::from_price_drop(&ticket, since).unwrap(),
+                Notification::from_release(&ticket, since, Some(now), now).unwrap(),
+                Notification::from_watched_show(&ticket, &watch, None, now).unwrap(),
+                Notification::from_watched_show(&ticket, &watch, Some(now), now).unwrap(),
+            ]);
+            told.into_iter().map(|it| it.text).collect::<Vec<_>>()
+        });
+        let title = "Jazz & <b>Blues</b>";
+        let number = OrderNumber::of(bought.id);
+        let expected = [
+            format!("Verkauft: 1 von 6 Plätzen für {title} zum Preis von 125,50\u{a0}$."),
+            format!("Bezahlt: Deine 2 Plätze für {title}, 251,00\u{a0}$. Bestellung {number}."),
+            format!(
+                "Deine Reservierung für {title} läuft gleich ab. Bezahle jetzt, um sie zu behalten. Bestellung {}.",
+                OrderNumber::of(held.id)
+            ),
+            format!("Abgesagt: {title} findet nicht statt. Deine Reservierung ist beendet."),
+            format!("Preis gesenkt: {title} kostet jetzt 125,50\u{a0}$ statt 150,00\u{a0}$."),
+            format!("Wieder verfügbar: {title} für 125,50\u{a0}$."),
+            format!("Günstiger: ein Ticket für {title} jetzt für 125,50\u{a0}$ statt 150,00\u{a0}$."),
+            format!("Wieder verfügbar: ein Ticket für {title} zum Preis von 125,50\u{a0}$."),
+        ];
+        assert_eq!(told, expected);
     }
 }

@@ -8,7 +8,8 @@ use common::timestamp::Timestamp;
 use super::listing_view::place;
 use super::moment::Moment;
 use super::order_number::OrderNumber;
-use super::seats::{place_of_seats, sum, tickets};
+use super::seats::{place_of_seats, sum};
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +25,9 @@ pub(crate) struct OrderView {
     pub seat: String,
     /// Number of seats.
     pub quantity: usize,
-    /// `ticket` or `tickets`.
-    pub tickets: &'static str,
     /// The total.
     pub price: String,
-    /// `2 × 46.00 EUR = 92.00 EUR`, or the total for one seat.
+    /// `2 × €46.00 = €92.00`, or the total for one seat.
     pub sum: String,
     pub badge: Badge,
     pub status_text: String,
@@ -38,9 +37,9 @@ pub(crate) struct OrderView {
     pub expires_at: Option<Moment>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Badge {
-    pub text: &'static str,
+    pub text: String,
     /// CSS class of the colour. The text alone conveys the same information.
     pub class: &'static str,
 }
@@ -67,7 +66,6 @@ impl OrderView {
             starts_at: moment(terms.starts_at),
             seat: place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names),
             quantity: order.slots.len(),
-            tickets: tickets(order.slots.len()),
             price: format_price(&order.price),
             sum: sum(order.slots.len(), &order.unit_price),
             badge: badge(order),
@@ -81,17 +79,15 @@ impl OrderView {
 /// The timeline of an order, oldest entry first; payments of other orders are ignored. The last entry of an open order
 /// is its current status, without a time.
 pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<TimelineEntry> {
-    let held = if order.slots.len() == 1 { "The ticket was held for you." } else { "The tickets were held for you." };
-    let mut happened = vec![(order.created_at, held.to_owned())];
+    let mut happened = vec![(order.created_at, msg::order_step_held(order.slots.len()))];
     let mut refunds = Vec::new();
     for payment in payments.iter().filter(|payment| payment.order_id == order.id) {
         // A refund is a separate entry, so the time of the charge must not be that of the refund.
         let refunded = payment.refunded.as_ref();
         let paid_at = refunded.and(payment.authorized_at).unwrap_or(payment.updated_at);
         happened.push((paid_at, payment_sentence(payment)));
-        refunds.extend(
-            refunded.map(|refunded| (refunded.at, format!("{} was refunded.", format_price(&refunded.amount)))),
-        );
+        refunds
+            .extend(refunded.map(|refunded| (refunded.at, msg::order_step_refunded(format_price(&refunded.amount)))));
     }
     // A stable sort: entries of the same millisecond keep their order.
     happened.sort_by_key(|(at, _)| *at);
@@ -116,14 +112,14 @@ pub(crate) fn is_unpaid(order: &OrderState) -> bool {
 
 fn badge(order: &OrderState) -> Badge {
     let (text, class) = match order.status {
-        OrderStatus::Created => ("Pending", "text-bg-secondary"),
-        OrderStatus::AwaitingPayment => ("Payment due", "text-bg-warning"),
-        OrderStatus::Authorized => ("Payment in progress", "text-bg-info"),
-        OrderStatus::Completed => ("Confirmed", "text-bg-success"),
+        OrderStatus::Created => (msg::order_badge_created(), "busy"),
+        OrderStatus::AwaitingPayment => (msg::order_badge_awaiting_payment(), "due"),
+        OrderStatus::Authorized => (msg::order_badge_authorized(), "busy"),
+        OrderStatus::Completed => (msg::order_badge_completed(), "good"),
         OrderStatus::Cancelled if order.cancel_reason == Some(CancelReason::Expired) => {
-            ("Expired", "text-bg-secondary")
+            (msg::order_badge_expired(), "over")
         }
-        OrderStatus::Cancelled => ("Cancelled", "text-bg-secondary"),
+        OrderStatus::Cancelled => (msg::order_badge_cancelled(), "over"),
     };
     Badge { text, class }
 }
@@ -131,71 +127,60 @@ fn badge(order: &OrderState) -> Badge {
 /// The status of an order in a sentence.
 fn status_text(order: &OrderState, payments: &[PaymentState]) -> String {
     let why = match order.status {
-        OrderStatus::Created => return "We are checking that it is still available.".to_owned(),
-        OrderStatus::AwaitingPayment => return "Held for you. Pay before the hold ends.".to_owned(),
-        OrderStatus::Authorized => return "Payment in progress: your card is being charged.".to_owned(),
-        OrderStatus::Completed if order.slots.len() == 1 => return "Paid. The ticket is yours.".to_owned(),
-        OrderStatus::Completed => return "Paid. The tickets are yours.".to_owned(),
+        OrderStatus::Created => return msg::order_status_created(),
+        OrderStatus::AwaitingPayment => return msg::order_status_awaiting_payment(),
+        OrderStatus::Authorized => return msg::order_status_authorized(),
+        OrderStatus::Completed => return msg::order_status_completed(order.slots.len()),
         OrderStatus::Cancelled => match order.cancel_reason {
-            Some(CancelReason::Expired) => "Expired: you did not pay in time.".to_owned(),
-            Some(CancelReason::PaymentFailed) => "Cancelled: the payment failed.".to_owned(),
+            Some(CancelReason::Expired) => msg::order_status_expired(),
+            Some(CancelReason::PaymentFailed) => msg::order_status_payment_failed(),
             Some(CancelReason::Refused) => refusal_sentence(order),
-            Some(CancelReason::ShowCancelled) => "Cancelled because the show was cancelled.".to_owned(),
-            Some(CancelReason::Buyer) | None => "Cancelled.".to_owned(),
+            Some(CancelReason::ShowCancelled) => msg::order_status_show_cancelled(),
+            Some(CancelReason::Buyer) | None => msg::order_status_cancelled(),
         },
     };
     let is_captured =
         |payment: &&PaymentState| payment.order_id == order.id && payment.status == PaymentStatus::Captured;
     let charge = match payments.iter().find(is_captured) {
         // A disputed charge is not refunded: the bank decides.
-        Some(payment) if payment.disputed && !payment.is_refunded() => "Your bank decides on the disputed charge.",
-        Some(_) => "The charge is refunded in full.",
-        None => "You were not charged.",
+        Some(payment) if payment.disputed && !payment.is_refunded() => msg::order_charge_disputed(),
+        Some(_) => msg::order_charge_refunded(),
+        None => msg::order_charge_none(),
     };
     format!("{why} {charge}")
 }
 
 fn refusal_sentence(order: &OrderState) -> String {
     let refusal = order.refusal.as_ref();
-    let why = match refusal.map(|refusal| refusal.reason) {
-        Some(RefusalReason::Withdrawn) => "the seller has withdrawn the ticket",
-        Some(RefusalReason::Begun) => "the show has started",
+    match refusal.map(|refusal| refusal.reason) {
+        Some(RefusalReason::Withdrawn) => msg::order_status_withdrawn(),
+        Some(RefusalReason::Begun) => msg::order_status_begun(),
         Some(RefusalReason::PriceChanged) => match refusal.and_then(|refusal| refusal.price.as_ref()) {
-            Some(price) if order.slots.len() > 1 => {
-                return format!("Cancelled: the price per seat is now {}.", format_price(price));
-            }
-            Some(price) => return format!("Cancelled: the price is now {}.", format_price(price)),
-            None => "the price has changed",
+            Some(price) => msg::order_status_new_price(order.slots.len(), format_price(price)),
+            None => msg::order_status_price_changed(),
         },
-        Some(RefusalReason::TermsChanged) => "the listing has changed",
-        Some(RefusalReason::ShowCancelled) => "the show was cancelled",
-        None => "the ticket is no longer available",
-    };
-    format!("Cancelled: {why}.")
+        Some(RefusalReason::TermsChanged) => msg::order_status_terms_changed(),
+        Some(RefusalReason::ShowCancelled) => msg::order_status_show_cancelled(),
+        None => msg::order_status_unavailable(),
+    }
 }
 
 /// The status of a payment in a sentence.
 fn payment_sentence(payment: &PaymentState) -> String {
-    let amount = &payment.amount;
+    let amount = format_price(&payment.amount);
     match payment.status {
-        PaymentStatus::Authorizing => format!("You started a payment of {amount}."),
-        PaymentStatus::RequiresAction => format!("Your bank is asking you to confirm the payment of {amount}."),
-        PaymentStatus::Authorized => format!("A hold of {amount} was placed on your card."),
-        PaymentStatus::Captured => format!("Your card was charged {amount}."),
+        PaymentStatus::Authorizing => msg::order_step_payment_started(amount),
+        PaymentStatus::RequiresAction => msg::order_step_confirm(amount),
+        PaymentStatus::Authorized => msg::order_step_authorized(amount),
+        PaymentStatus::Captured => msg::order_step_charged(amount),
         PaymentStatus::Declined if payment.decline_reason.as_deref() == Some(PaymentState::SUPERSEDED) => {
-            "You switched to another card. The first card was not charged.".to_owned()
+            msg::order_step_superseded()
         }
-        PaymentStatus::Declined if payment.authorized_at.is_none() => {
-            "Your card was declined. You were not charged.".to_owned()
-        }
-        PaymentStatus::Failed => "The payment failed. You were not charged.".to_owned(),
+        PaymentStatus::Declined if payment.authorized_at.is_none() => msg::order_step_declined(),
+        PaymentStatus::Failed => msg::order_step_failed(),
         // The buyer did not complete 3-D Secure.
-        PaymentStatus::Voided if payment.authorized_at.is_none() => {
-            "The payment was not confirmed with your bank. You were not charged.".to_owned()
-        }
-        PaymentStatus::Declined | PaymentStatus::Voided => {
-            format!("The hold of {amount} on your card was released. You were not charged.")
-        }
+        PaymentStatus::Voided if payment.authorized_at.is_none() => msg::order_step_unconfirmed(),
+        PaymentStatus::Declined | PaymentStatus::Voided => msg::order_step_released(amount),
     }
 }
 
@@ -222,9 +207,9 @@ pub(crate) mod tests {
         let order = pair(OrderStatus::Completed);
         let view = OrderView::new(&order, &[]);
         assert_eq!((view.seat.as_str(), view.quantity), ("Section A, row 3, seats 12, 13", 2));
-        assert_eq!((view.sum.as_str(), view.price.as_str()), ("2 × 125.50 USD = 251.00 USD", "251.00 USD"));
+        assert_eq!((view.sum.as_str(), view.price.as_str()), ("2 × $125.50 = $251.00", "$251.00"));
         assert_eq!(view.status_text, "Paid. The tickets are yours.");
-        assert_eq!(OrderView::new(&sample(OrderStatus::Completed), &[]).sum, "125.50 USD");
+        assert_eq!(OrderView::new(&sample(OrderStatus::Completed), &[]).sum, "$125.50");
     }
 
     fn minute(minute: u32) -> Timestamp {
@@ -291,7 +276,7 @@ pub(crate) mod tests {
         let expected = [
             "The ticket was held for you.",
             "Your card was declined. You were not charged.",
-            "Your card was charged 125.50 USD.",
+            "Your card was charged $125.50.",
             "Paid. The ticket is yours.",
         ];
         assert_eq!(texts, expected);
@@ -302,17 +287,14 @@ pub(crate) mod tests {
     fn voided_payment_without_authorization_mentions_no_funds() {
         let order = sample(OrderStatus::Cancelled);
         let voided = payment(&order, PaymentStatus::Voided, 5);
-        assert_eq!(
-            payment_sentence(&voided),
-            "The hold of 125.50 USD on your card was released. You were not charged."
-        );
+        assert_eq!(payment_sentence(&voided), "The hold of $125.50 on your card was released. You were not charged.");
         let unconfirmed = PaymentState { authorized_at: None, ..voided.clone() };
         assert_eq!(
             payment_sentence(&unconfirmed),
             "The payment was not confirmed with your bank. You were not charged."
         );
         let cancelled = PaymentState { status: PaymentStatus::Declined, ..voided };
-        assert!(payment_sentence(&cancelled).starts_with("The hold of 125.50 USD on your card was released"));
+        assert!(payment_sentence(&cancelled).starts_with("The hold of $125.50 on your card was released"));
     }
 
     #[test]
@@ -329,7 +311,7 @@ pub(crate) mod tests {
         let texts: Vec<_> = timeline(&order, &[refunded]).into_iter().map(|entry| entry.what).collect();
         assert_eq!(
             texts[1..],
-            ["Your card was charged 125.50 USD.", "Paid. The ticket is yours.", "25.50 USD was refunded."]
+            ["Your card was charged $125.50.", "Paid. The ticket is yours.", "$25.50 was refunded."]
         );
     }
 
@@ -386,7 +368,7 @@ pub(crate) mod tests {
         assert_eq!(text(CancelReason::Buyer, None), "Cancelled. You were not charged.");
         let price = Money { amount: 15_000, currency: "USD".parse().unwrap() };
         let refusal = Refusal { reason: RefusalReason::PriceChanged, price: Some(price) };
-        assert!(text(CancelReason::Refused, Some(refusal)).contains("now 150.00 USD"));
+        assert!(text(CancelReason::Refused, Some(refusal)).contains("now $150.00"));
         let refusal = Refusal { reason: RefusalReason::Begun, price: None };
         assert!(text(CancelReason::Refused, Some(refusal)).contains("has started"));
     }

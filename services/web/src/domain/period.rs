@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use common::day::Day;
 use common::timestamp::Timestamp;
@@ -16,12 +17,19 @@ use serde::Serialize;
 use strum::{AsRefStr, EnumString, VariantArray};
 use utoipa::ToSchema;
 
+use crate::i18n::date::format_day;
+use crate::i18n::msg;
+
+/// How far clocks are behind UTC where a day begins last: in American Samoa.
+const FURTHEST_BEHIND: Duration = Duration::from_secs(11 * 3_600);
+
 /// A period that begins today or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, EnumString, AsRefStr, VariantArray)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum Period {
     Today,
+    Tomorrow,
     /// From Friday, since that is when a weekend starts, or from today if it has started.
     Weekend,
     /// Today and the six days after it.
@@ -41,12 +49,13 @@ pub(crate) struct ZoneDays {
 
 impl Period {
     /// Label on pages.
-    pub(crate) fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> String {
         match self {
-            Self::Today => "Today",
-            Self::Weekend => "This weekend",
-            Self::Week => "Next 7 days",
-            Self::Month => "This month",
+            Self::Today => msg::browse_today(),
+            Self::Tomorrow => msg::browse_tomorrow(),
+            Self::Weekend => msg::browse_weekend(),
+            Self::Week => msg::browse_week(),
+            Self::Month => msg::browse_month(),
         }
     }
 
@@ -76,6 +85,10 @@ impl Period {
     fn days(self, today: Date) -> (Date, Date) {
         match self {
             Self::Today => (today, today),
+            Self::Tomorrow => {
+                let tomorrow = today.saturating_add(1.day());
+                (tomorrow, tomorrow)
+            }
             Self::Weekend => {
                 let monday = today.saturating_sub(today.weekday().to_monday_zero_offset().days());
                 (monday.saturating_add(4.days()).max(today), monday.saturating_add(6.days()))
@@ -86,9 +99,24 @@ impl Period {
     }
 }
 
-/// The day as pages show it: `1 June 2026`.
+/// The days after tomorrow up to the seventh from today, for a reader in this time zone. If it is not known, the first
+/// of these may be the reader's tomorrow, but none is missing.
+pub(crate) fn days_after_tomorrow(now: Timestamp, zone: Option<&TimeZone>) -> Vec<Day> {
+    let day = |at: Timestamp, zone: &TimeZone| {
+        zone.to_datetime(jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default()).date()
+    };
+    let (earliest_today, latest_today) = match zone {
+        Some(zone) => (day(now, zone), day(now, zone)),
+        None => (day(now.minus(FURTHEST_BEHIND), &TimeZone::UTC), day(now, &TimeZone::UTC)),
+    };
+    let last = latest_today.saturating_add(6.days());
+    let days = earliest_today.saturating_add(2.days()).series(1.day());
+    days.take_while(|day| *day <= last).map(Day::from).collect()
+}
+
+/// The day in the reader's format: `Fri, Nov 27`.
 pub(crate) fn day_label(day: Day) -> String {
-    day.date().strftime("%-d %B %Y").to_string()
+    day.date().to_zoned(TimeZone::UTC).map_or_else(|_| day.to_string(), |day| format_day(&day))
 }
 
 #[cfg(test)]
@@ -99,11 +127,11 @@ mod tests {
     fn periods_begin_today() {
         for (today, expected) in [
             // A Wednesday.
-            ("2026-06-10", ["06-10 06-10", "06-12 06-14", "06-10 06-16", "06-10 06-30"]),
+            ("2026-06-10", ["06-10 06-10", "06-11 06-11", "06-12 06-14", "06-10 06-16", "06-10 06-30"]),
             // A Sunday: only the last day of the weekend is left.
-            ("2026-06-14", ["06-14 06-14", "06-14 06-14", "06-14 06-20", "06-14 06-30"]),
+            ("2026-06-14", ["06-14 06-14", "06-15 06-15", "06-14 06-14", "06-14 06-20", "06-14 06-30"]),
             // A Monday.
-            ("2026-12-28", ["12-28 12-28", "01-01 01-03", "12-28 01-03", "12-28 12-31"]),
+            ("2026-12-28", ["12-28 12-28", "12-29 12-29", "01-01 01-03", "12-28 01-03", "12-28 12-31"]),
         ] {
             let days = Period::VARIANTS.iter().map(|period| {
                 let (first, last) = period.days(today.parse().unwrap());
@@ -114,7 +142,27 @@ mod tests {
         for extreme in [i64::MIN, i64::MAX] {
             assert!(!Period::Weekend.days_by_zone(Timestamp::from_millis(extreme)).is_empty());
         }
-        assert_eq!(day_label("2026-06-01".parse().unwrap()), "1 June 2026");
+    }
+
+    #[test]
+    fn each_day_of_the_week_can_be_chosen_wherever_the_reader_is() {
+        let days = |now: &str, zone: Option<&str>| {
+            let zone = zone.map(|zone| TimeZone::get(zone).unwrap());
+            let days = days_after_tomorrow(now.parse().unwrap(), zone.as_ref());
+            days.into_iter().map(|day| day.to_string()).collect::<Vec<_>>()
+        };
+        // It is Friday, or already Saturday.
+        let from_sunday = ["2026-11-29", "2026-11-30", "2026-12-01", "2026-12-02", "2026-12-03"];
+        assert_eq!(days("2026-11-27T12:00:00Z", None), from_sunday);
+        assert_eq!(days("2026-11-27T06:00:00Z", Some("Europe/Berlin")), from_sunday);
+        // In Honolulu it is still Thursday, so that Saturday is the day after tomorrow.
+        let from_saturday = [&["2026-11-28"][..], &from_sunday].concat();
+        assert_eq!(days("2026-11-27T06:00:00Z", None), from_saturday);
+        assert_eq!(days("2026-11-27T06:00:00Z", Some("Pacific/Honolulu")), from_saturday[..5]);
+        assert_eq!(day_label("2026-11-27".parse().unwrap()), "Fri, Nov 27, 2026", "outside a request");
+        for extreme in [i64::MIN, i64::MAX] {
+            assert!(days_after_tomorrow(Timestamp::from_millis(extreme), None).len() < 8);
+        }
     }
 
     #[test]

@@ -144,11 +144,6 @@ pub(crate) fn split_words(blocks: &Blocks) -> Option<String> {
     Some(words.to_owned())
 }
 
-/// `ticket` or `tickets`.
-pub(crate) fn tickets(quantity: usize) -> &'static str {
-    if quantity == 1 { "ticket" } else { "tickets" }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use common::events::ticket::{Category, Seat, TicketTerms};

@@ -8,6 +8,7 @@ use common::timestamp::Timestamp;
 use super::listing_view::place;
 use super::moment::Moment;
 use super::order_view::{Badge, OrderView};
+use crate::i18n::msg;
 
 /// How the show of an order differs from what its buyer agreed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +49,8 @@ impl ShowNotice {
     /// The notice as a sentence about the show with this title.
     pub(crate) fn sentence(&self, title: &str) -> String {
         match self {
-            Self::Cancelled { .. } => format!("Cancelled: {title} will not take place."),
-            Self::Moved { starts_at, place } => format!("Moved: {title} is now on {}, at {place}.", starts_at.text),
+            Self::Cancelled { .. } => msg::show_notice_cancelled_title(title),
+            Self::Moved { starts_at, place } => msg::show_notice_moved_title(place, title, &starts_at.text),
         }
     }
 
@@ -60,12 +61,12 @@ impl ShowNotice {
         }
         let is_own = |payment: &&PaymentState| Some(payment.id) == order.payment_id;
         let payment = payments.iter().find(is_own).filter(|payment| payment.status == PaymentStatus::Captured);
-        let charge = match payment {
-            Some(payment) if payment.is_refunded() => "The charge is refunded in full.",
-            _ => "You will get a full refund.",
+        let status_text = match payment {
+            Some(payment) if payment.is_refunded() => msg::show_notice_refunded(),
+            _ => msg::show_notice_refunding(),
         };
-        let badge = Badge { text: "Show cancelled", class: "text-bg-secondary" };
-        OrderView { badge, status_text: format!("The show has been cancelled. {charge}"), has_pass: false, ..view }
+        let badge = Badge { text: msg::show_notice_badge(), class: "over" };
+        OrderView { badge, status_text, has_pass: false, ..view }
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -85,6 +86,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::domain::order_view::tests::{payment, sample};
+    use crate::i18n::reader::{Locale, Reader};
 
     /// The show of an order, as the order says.
     pub(crate) fn show_of(order: &OrderState, status: ShowStatus) -> ShowState {
@@ -123,6 +125,11 @@ pub(crate) mod tests {
         let notice = ShowNotice::of(&order, &elsewhere).unwrap();
         let when = Moment::new(later.starts_at, &later.time_zone).text;
         assert_eq!(notice.sentence("Jazz"), format!("Moved: Jazz is now on {when}, at Old Vic, London."));
+        let german = Reader { locale: Locale::De, ..Reader::default() }.scope(|| notice.sentence("Jazz"));
+        assert!(
+            german.starts_with("Verlegt: Jazz. Neuer Termin: ") && german.ends_with("Ort: Old Vic, London."),
+            "{german}"
+        );
         // A merge brings the time of the other show, and its spelling.
         let merged = ShowState { status: ShowStatus::Scheduled, ..elsewhere.clone() };
         assert!(ShowNotice::of(&order, &merged).is_some());

@@ -7,10 +7,10 @@ use common::events::ticket::TicketState;
 use common::id::UserId;
 use common::money::{Currency, Money};
 
-use super::amount::format_amount;
 use super::listing_view::UNKNOWN_USER_NAME;
 use super::search::tokenize;
 use super::seats::{free_slots, left, place_of_seats, quantities};
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
 /// Maximum number of sections whose prices are named.
@@ -155,9 +155,9 @@ pub(crate) fn rows(
             difference: ticket.face_value.as_ref().map(|face| difference(&ticket.price, face)),
             seller: sellers.get(&ticket.seller_id).map_or(UNKNOWN_USER_NAME, String::as_str).to_owned(),
             mark: is_cheapest.then(|| match (has_sections, section.name.as_str()) {
-                (false, _) => "Cheapest".to_owned(),
-                (true, "") => "Cheapest without a section".to_owned(),
-                (true, name) => format!("Cheapest in section {name}"),
+                (false, _) => msg::show_cheapest(),
+                (true, "") => msg::show_cheapest_unnamed(),
+                (true, name) => msg::show_cheapest_in(name),
             }),
             version: ticket.version,
         });
@@ -177,16 +177,16 @@ fn seat_text(ticket: &TicketState) -> String {
     let terms = &ticket.terms;
     let names: Vec<_> = ticket.seat_names().collect();
     let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names);
-    if known.is_empty() { "Seat not specified".to_owned() } else { known }
+    if known.is_empty() { msg::show_seat_unspecified() } else { known }
 }
 
 /// How a price compares with the face value.
 fn difference(price: &Money, face: &Money) -> String {
-    let amount = |amount| Money { amount, currency: price.currency.clone() };
+    let amount = |amount| format_price(&Money { amount, currency: price.currency.clone() });
     match price.amount - face.amount {
-        0 => "at face value".to_owned(),
-        more @ 1.. => format!("{} over face value", amount(more)),
-        less => format!("{} under face value", amount(-less)),
+        0 => msg::show_at_face_value(),
+        more @ 1.. => msg::show_over_face_value(amount(more)),
+        less => msg::show_under_face_value(amount(-less)),
     }
 }
 
@@ -203,25 +203,23 @@ pub(crate) fn asks(tickets: &[Versioned<TicketState>], section: &str, seller: Us
     let are_named = groups.keys().any(|(key, _)| !key.is_empty());
     let (similar, rest): (Vec<_>, Vec<_>) =
         groups.into_iter().partition(|((key, _), _)| !wanted.is_empty() && *key == wanted);
-    let similar =
-        similar.into_iter().map(|(_, (_, prices))| format!("Similar seats are listed at {}.", range(&prices)));
-    let rest = rest.into_iter().map(|((key, _), (name, prices))| {
-        let subject = match (key.is_empty(), are_named) {
-            (false, _) => format!("Tickets in section {name}"),
-            (true, true) => "Tickets without a section".to_owned(),
-            (true, false) => "Tickets for this show".to_owned(),
-        };
-        format!("{subject} are listed at {}.", range(&prices))
+    let similar = similar.into_iter().map(|(_, (_, prices))| msg::show_asks_similar(range(&prices)));
+    let rest = rest.into_iter().map(|((key, _), (name, prices))| match (key.is_empty(), are_named) {
+        (false, _) => msg::show_asks_section(range(&prices), name),
+        (true, true) => msg::show_asks_unnamed(range(&prices)),
+        (true, false) => msg::show_asks_show(range(&prices)),
     });
     similar.chain(rest).take(MAX_ASKS).collect()
 }
 
-/// `50.00 to 62.00 EUR`, or `50.00 EUR`.
+/// `€50.00 to €62.00`, or `€50.00`.
 fn range(prices: &[&Money]) -> String {
     let lowest = prices.iter().min_by_key(|price| price.amount);
     let highest = prices.iter().max_by_key(|price| price.amount);
     match (lowest, highest) {
-        (Some(low), Some(high)) if low.amount < high.amount => format!("{} to {high}", format_amount(low)),
+        (Some(low), Some(high)) if low.amount < high.amount => {
+            msg::show_price_range(format_price(high), format_price(low))
+        }
         (Some(price), _) => format_price(price),
         (None, _) => String::new(),
     }
@@ -233,6 +231,7 @@ mod tests {
 
     use super::*;
     use crate::domain::seats::tests::{sample, six_seats};
+    use crate::i18n::reader::{Locale, Reader};
 
     fn ticket(section: Option<&str>, amount: i64, currency: &str) -> Versioned<TicketState> {
         let mut state = sample();
@@ -260,11 +259,11 @@ mod tests {
     #[test]
     fn rows_are_sorted_by_price_and_the_cheapest_of_each_section_is_marked() {
         let expected = [
-            "40.00 EUR Cheapest in section Balcony",
-            "45.00 EUR Cheapest without a section",
-            "50.00 EUR Cheapest in section STALLS",
-            "62.00 EUR -",
-            "40.00 USD Cheapest in section Stalls",
+            "€40.00 Cheapest in section Balcony",
+            "€45.00 Cheapest without a section",
+            "€50.00 Cheapest in section STALLS",
+            "€62.00 -",
+            "$40.00 Cheapest in section Stalls",
         ];
         assert_eq!(shown(&RowFilter::default()), expected);
         let unnamed = [ticket(None, 4_500, "EUR"), ticket(None, 4_400, "EUR")];
@@ -282,7 +281,7 @@ mod tests {
         assert_eq!(shown(&cheap).len(), 3);
         assert_eq!(
             shown(&RowFilter { max: Some(5_000), ..stalls }),
-            ["50.00 EUR Cheapest in section STALLS", "40.00 USD Cheapest in section Stalls"]
+            ["€50.00 Cheapest in section STALLS", "$40.00 Cheapest in section Stalls"]
         );
         assert_eq!(shown(&RowFilter { section: Some("pit".to_owned()), ..RowFilter::default() }), [""; 0]);
     }
@@ -315,12 +314,9 @@ mod tests {
             (first.seat.as_str(), first.seller.as_str(), first.version),
             ("Section A, row 3, seat 14", "Ana", 7)
         );
-        assert_eq!(
-            (first.price.as_str(), first.difference.as_deref()),
-            ("125.50 USD", Some("26.50 USD over face value"))
-        );
+        assert_eq!((first.price.as_str(), first.difference.as_deref()), ("$125.50", Some("$26.50 over face value")));
         assert_eq!(row(Some(12_550)).difference.as_deref(), Some("at face value"));
-        assert_eq!(row(Some(13_000)).difference.as_deref(), Some("4.50 USD under face value"));
+        assert_eq!(row(Some(13_000)).difference.as_deref(), Some("$4.50 under face value"));
         assert_eq!(row(None).difference, None);
         let state = &mut tickets[0].state;
         (state.terms.section, state.terms.row, state.seats[0].name) = (None, None, None);
@@ -354,16 +350,29 @@ mod tests {
         let tickets = tickets();
         let all = asks(&tickets, "", UserId::new());
         let expected = [
-            "Tickets without a section are listed at 45.00 EUR.",
-            "Tickets in section Balcony are listed at 40.00 EUR.",
-            "Tickets in section Stalls are listed at 50.00 to 62.00 EUR.",
-            "Tickets in section Stalls are listed at 40.00 USD.",
+            "Tickets without a section are listed at €45.00.",
+            "Tickets in section Balcony are listed at €40.00.",
+            "Tickets in section Stalls are listed at €50.00 to €62.00.",
+            "Tickets in section Stalls are listed at $40.00.",
         ];
         assert_eq!(all, expected);
         let similar = asks(&tickets, "stalls", tickets[4].seller_id);
-        assert_eq!(similar[0], "Similar seats are listed at 50.00 to 62.00 EUR.");
+        assert_eq!(similar[0], "Similar seats are listed at €50.00 to €62.00.");
         assert_eq!(similar.len(), 3, "without the seller's own listing: {similar:?}");
-        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["Tickets for this show are listed at 45.00 EUR."]);
+        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["Tickets for this show are listed at €45.00."]);
         assert!(asks(&[], "pit", UserId::new()).is_empty());
+    }
+
+    #[test]
+    fn texts_are_in_the_readers_language() {
+        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let german =
+                ["40,00\u{a0}€ Günstigstes Ticket in Block Balcony", "45,00\u{a0}€ Günstigstes Ticket ohne Block"];
+            assert_eq!(shown(&RowFilter::default())[..2], german);
+            let asked = asks(&tickets(), "stalls", UserId::new());
+            assert_eq!(asked[0], "Vergleichbare Plätze werden für 50,00\u{a0}€ bis 62,00\u{a0}€ angeboten.");
+            let price = |amount| Money { amount, currency: "EUR".parse().unwrap() };
+            assert_eq!(difference(&price(5_000), &price(4_000)), "10,00\u{a0}€ über dem Originalpreis");
+        });
     }
 }

@@ -7,19 +7,23 @@ use common::id::ShowId;
 use common::money::Money;
 use common::timestamp::Timestamp;
 
+use super::filter::{Filter, SearchParams};
 use super::listing_view::{category_label, place};
 use super::moment::Moment;
 use super::offer::ShowOffer;
 use super::poster::poster_path;
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
+/// From this number of seats on, few are left.
+const FEW: u64 = 4;
 /// Length of the text form of an id.
 const ID_LENGTH: usize = 36;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShowView {
     pub id: String,
-    /// URL path of its page.
+    /// URL path of its page, with the filters that a search has chosen.
     pub path: String,
     /// URL path of its poster.
     pub poster: String,
@@ -34,6 +38,8 @@ pub(crate) struct ShowView {
     pub has_begun: bool,
     /// Number of seats that are for sale.
     pub free: u64,
+    /// The number of seats that the counted listings sell together; `None` if all listings are counted.
+    pub quantity: Option<u8>,
     /// `€46.00`, or `€46.00 or $50.00`; empty if nothing is for sale.
     pub from: String,
     /// The price of a listing that became cheaper, and its price before; only where that is the reason to show the
@@ -48,7 +54,7 @@ pub(crate) struct ShowView {
 impl ShowView {
     pub(crate) fn new(found: &ShowOffer, now: Timestamp) -> Self {
         let (show, offer) = (&found.show.state, &found.offer);
-        let from: Vec<_> = offer.from.iter().map(format_price).collect();
+        let from = offer.from.iter().map(format_price).reduce(msg::show_price_or);
         let reason = show.cancel_reason.as_deref().map(str::trim).unwrap_or_default();
         let end = if reason.is_empty() || reason.ends_with(['.', '!', '?']) { "" } else { "." };
         Self {
@@ -63,7 +69,8 @@ impl ShowView {
             cancel_reason: format!("{reason}{end}"),
             has_begun: now >= show.starts_at,
             free: offer.free,
-            from: from.join(" or "),
+            quantity: None,
+            from: from.unwrap_or_default(),
             drop: None,
             version: found.show.version,
             revision: offer.revision,
@@ -77,12 +84,23 @@ impl ShowView {
         Self { drop, ..self }
     }
 
+    /// The view as a result of a search, which leads to the listings that the search asks for.
+    #[must_use]
+    pub(crate) fn found_by(self, params: &SearchParams, filter: &Filter) -> Self {
+        Self { path: format!("{}{}", self.path, params.listings_query(filter)), quantity: filter.quantity, ..self }
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.status == ShowStatus::Cancelled
     }
 
     pub(crate) fn is_moved(&self) -> bool {
         self.status == ShowStatus::Moved
+    }
+
+    /// Whether few seats are left, which a card points out.
+    pub(crate) fn is_scarce(&self) -> bool {
+        (1..=FEW).contains(&self.free)
     }
 
     /// Whether its listings can be ordered.
@@ -144,12 +162,16 @@ pub(crate) mod tests {
         let mut found = sample();
         let now = found.show.created_at;
         let view = ShowView::new(&found, now);
-        assert_eq!((view.from.as_str(), view.free, view.version), ("46.00 EUR or 50.00 USD", 37, 3));
+        assert_eq!((view.from.as_str(), view.free, view.version), ("€46.00 or $50.00", 37, 3));
         assert_eq!((view.place.as_str(), view.cancel_reason.as_str()), ("Town Hall, New York", ""));
-        assert_eq!(view.starts_at.text, "Monday, 1 June 2099, 15:30 EDT (America/New_York)");
+        assert_eq!(view.starts_at.text, "Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT");
         assert_eq!(view.poster, poster_path(found.show.id, Some(Category::Concert)));
         assert!(view.is_open() && !view.is_moved() && !view.is_cancelled());
         assert!(!ShowView::new(&found, found.show.starts_at).is_open(), "it has begun");
+        for (free, expected) in [(0, false), (1, true), (4, true), (5, false)] {
+            found.offer.free = free;
+            assert_eq!(ShowView::new(&found, now).is_scarce(), expected, "{free}");
+        }
         found.offer = Offer::default();
         assert_eq!(ShowView::new(&found, now).from, "");
         found.show.state.status = ShowStatus::Moved;

@@ -9,8 +9,10 @@ use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use validator::Validate;
 
-use super::amount::{format_amount, read_amount};
+use super::amount::{format_typed_amount, read_amount};
 use super::form::FormErrors;
+use crate::i18n::msg;
+use crate::i18n::price::format_price;
 
 /// Maximum number of shows that a user watches.
 pub(crate) const MAX_SHOW_WATCHES: u8 = 50;
@@ -36,10 +38,8 @@ impl ShowWatch {
     /// A sentence for the watcher.
     fn sentence(&self) -> String {
         match &self.max {
-            Some(max) => {
-                format!("You’re watching this show. We’ll notify you when a ticket is listed for {max} or less.")
-            }
-            None => "You’re watching this show. We’ll notify you when a ticket is listed, at any price.".to_owned(),
+            Some(max) => msg::show_watching_up_to(format_price(max)),
+            None => msg::show_watching(),
         }
     }
 }
@@ -90,7 +90,7 @@ impl WatchPanel {
         let mut currencies: Vec<_> = max.map(|max| max.currency.clone()).into_iter().chain(currencies).collect();
         currencies.retain(|currency| seen.insert(currency.clone()));
         let form = WatchForm {
-            max: max.map(format_amount).unwrap_or_default(),
+            max: max.map(format_typed_amount).unwrap_or_default(),
             currency: currencies.first().map(ToString::to_string).unwrap_or_default(),
         };
         Self { current: watch.map(ShowWatch::sentence), form, errors: FormErrors::default(), currencies }
@@ -160,7 +160,7 @@ mod tests {
         let panel = WatchPanel::new(Some(&watch), currencies());
         assert_eq!((&panel.form, &panel.currencies), (&form("60.00", "EUR"), &vec![eur.clone(), usd.clone()]));
         assert!(panel.is_chosen(&eur) && !panel.is_chosen(&usd));
-        assert!(panel.current.as_deref().is_some_and(|text| text.ends_with("for 60.00 EUR or less.")));
+        assert!(panel.current.as_deref().is_some_and(|text| text.ends_with("for €60.00 or less.")));
         let panel = panel.rejected(form("much", "USD"), "must be an amount");
         assert_eq!((panel.errors.get("max"), panel.form.max.as_str()), (Some("Must be an amount."), "much"));
     }

@@ -7,6 +7,8 @@ use strum::{AsRefStr, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::i18n::msg;
+
 /// A sort order of shows.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema, EnumString, AsRefStr, IntoStaticStr, VariantArray,
@@ -28,10 +30,10 @@ impl Sort {
     }
 
     /// Label on pages.
-    pub fn label(self) -> &'static str {
+    pub fn label(self) -> String {
         match self {
-            Self::Soonest => "Soonest first",
-            Self::Newest => "Newest first",
+            Self::Soonest => msg::browse_soonest(),
+            Self::Newest => msg::browse_newest(),
         }
     }
 

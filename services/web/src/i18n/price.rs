@@ -48,7 +48,7 @@ fn format_decimal(locale: Locale, decimal: &Decimal) -> String {
             Locale::EnGb => gb,
             Locale::De => de,
         };
-        formatter.as_ref().map_or_else(|| decimal.to_string(), |formatter| formatter.format_to_string(decimal))
+        formatter.as_ref().map_or_else(|| decimal.to_string(), |formatter| formatter.format(decimal).to_string())
     })
 }
 

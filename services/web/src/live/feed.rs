@@ -146,7 +146,7 @@ fn publish_once_replicated<S: Searchable>(state: &AppState, topic: String, messa
 /// Tells the pages that show this show what it has for sale, once the read model has the event or the maximum wait is
 /// over.
 fn publish_show<S: Searchable>(state: &AppState, show: ShowId, event: &Envelope<S>) {
-    if event.is_snapshot() || !state.hub.has_subscribers(&message::show_topic(show)) {
+    if event.is_snapshot() || offer_topics(state, show).is_empty() {
         return;
     }
     let (state, id, version) = (state.clone(), event.subject.clone(), event.entityversion);
@@ -165,10 +165,20 @@ fn publish_show<S: Searchable>(state: &AppState, show: ShowId, event: &Envelope<
 }
 
 async fn publish_offer(state: &AppState, show: ShowId) -> Result<(), Error> {
-    if let Some(found) = offers::show_by_id(&state.model.live().await?, show).await? {
-        let now = state.clock.now();
-        let message = Localized::render(|| message::show_changed(&found, now))?;
-        state.hub.publish(&message::show_topic(show), &message);
+    let model = state.model.live().await?;
+    for (quantity, topic) in offer_topics(state, show) {
+        for found in offers::shows_with_seats_together(&model, [show], quantity).await? {
+            let now = state.clock.now();
+            let message = Localized::render(|| message::show_changed(&found, quantity, now))?;
+            state.hub.publish(&topic, &message);
+        }
     }
     Ok(())
+}
+
+/// The topics of what this show has for sale that pages have subscribed to, each with its number of seats together.
+fn offer_topics(state: &AppState, show: ShowId) -> Vec<(Option<u8>, String)> {
+    let quantities = std::iter::once(None).chain((1..=8).map(Some));
+    let topics = quantities.map(move |quantity| (quantity, message::show_topic(show, quantity)));
+    topics.filter(|(_, topic)| state.hub.has_subscribers(topic)).collect()
 }

@@ -5,6 +5,8 @@ use axum::extract::ws::Utf8Bytes;
 use common::error::Error;
 use common::events::show::ShowState;
 use common::events::ticket::TicketState;
+use common::id::ShowId;
+use common::seats::MAX_SEATS;
 use common::timestamp::Timestamp;
 use serde::Serialize;
 
@@ -75,9 +77,17 @@ pub(crate) fn ticket_topic(id: impl std::fmt::Display) -> String {
     format!("ticket:{id}")
 }
 
-/// The topic of what a show has for sale in all, open to everybody. Its version is a revision of the offer.
-pub(crate) fn show_topic(id: impl std::fmt::Display) -> String {
-    format!("show:{id}")
+/// The topic of what a show has for sale, open to everybody: in all, or in listings that sell this many seats together.
+/// Its version is a revision of the offer.
+pub(crate) fn show_topic(id: ShowId, quantity: Option<u8>) -> String {
+    quantity.map_or_else(|| format!("show:{id}"), |quantity| format!("show:{id}:{quantity}"))
+}
+
+/// The show and the number of seats together that such a topic names after `show:`.
+pub(crate) fn shown_offer(name: &str) -> Option<(ShowId, Option<u8>)> {
+    let Some((id, quantity)) = name.split_once(':') else { return Some((name.parse().ok()?, None)) };
+    let quantity = quantity.parse::<u8>().ok().filter(|quantity| (1..=MAX_SEATS).contains(&usize::from(*quantity)))?;
+    Some((id.parse().ok()?, Some(quantity)))
 }
 
 /// The topic of each listing of a show, for the page of the show. Its version is a revision of the offer.
@@ -122,11 +132,12 @@ pub(crate) fn ticket_changed(
     encode(&Update { topic: &ticket_topic(ticket.terms.id), version, listing, offer: None })
 }
 
-pub(crate) fn show_changed(found: &ShowOffer, now: Timestamp) -> Result<Utf8Bytes, Error> {
+/// Tells what a show has for sale; `found` has what the topic with this number of seats together is about.
+pub(crate) fn show_changed(found: &ShowOffer, quantity: Option<u8>, now: Timestamp) -> Result<Utf8Bytes, Error> {
     let badge = OfferBadge { show: ShowView::new(found, now) };
     let html = badge.render().map_err(Error::internal)?;
     let offer = Some(OfferUpdate { html, show: found.show.version });
-    encode(&Update { topic: &show_topic(found.show.id), version: found.offer.revision, listing: None, offer })
+    encode(&Update { topic: &show_topic(found.show.id, quantity), version: found.offer.revision, listing: None, offer })
 }
 
 /// Tells a page to reload an entity that has changed to this version.
@@ -190,10 +201,17 @@ mod tests {
     #[test]
     fn show_message_contains_the_offer() {
         let found = crate::domain::show_view::tests::sample();
-        let message = show_changed(&found, found.show.created_at).unwrap();
+        let message = show_changed(&found, None, found.show.created_at).unwrap();
         let update: Value = serde_json::from_str(&message).unwrap();
         assert_eq!(update["topic"], format!("show:{}", found.show.id));
         assert_eq!((update["version"].as_u64(), update["show"].as_u64()), (Some(found.offer.revision), Some(3)));
+        let pairs = show_topic(found.show.id, Some(2));
+        assert_eq!(pairs, format!("show:{}:2", found.show.id));
+        assert_eq!(shown_offer(pairs.strip_prefix("show:").unwrap()), Some((found.show.id, Some(2))));
+        assert_eq!(shown_offer(&found.show.id.to_string()), Some((found.show.id, None)));
+        for unknown in ["", "2", ":2", &format!("{}:0", found.show.id), &format!("{}:9", found.show.id)] {
+            assert_eq!(shown_offer(unknown), None, "{unknown}");
+        }
         let html = update["html"].as_str().unwrap();
         assert!(html.contains("€46.00 or $50.00") && html.contains("37 left"), "{html}");
     }

@@ -5,7 +5,7 @@
 //! by itself. A page reports its versions periodically, and the server closes a connection without reports. The server
 //! responds to every report, and a page that gets no response connects again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -163,9 +163,14 @@ async fn catch_up(
                 tickets.push((id, version));
                 topics.push(topic);
             }
-            Some((kind @ ("show" | "list"), id)) => {
+            Some(("show", name)) => {
+                let Some((id, quantity)) = message::shown_offer(name) else { continue };
+                shows.push(ShownShow { id, part: ShownPart::Offer(quantity), revision: version });
+                topics.push(topic);
+            }
+            Some(("list", id)) => {
                 let Ok(id) = id.parse::<ShowId>() else { continue };
-                shows.push(ShownShow { id, is_list: kind == "list", revision: version });
+                shows.push(ShownShow { id, part: ShownPart::Listings, revision: version });
                 topics.push(topic);
             }
             Some(("order", id)) => {
@@ -216,9 +221,17 @@ async fn catch_up(
 /// A show on a page, with the revision of what the page says is for sale.
 struct ShownShow {
     id: ShowId,
-    /// Whether the page has its listings, not only their number and lowest price.
-    is_list: bool,
+    part: ShownPart,
     revision: u64,
+}
+
+/// What a page shows of a show.
+#[derive(Debug, Clone, Copy)]
+enum ShownPart {
+    /// The number and the lowest price of its listings, or of those that sell this many seats together.
+    Offer(Option<u8>),
+    /// The listings.
+    Listings,
 }
 
 /// Waits until the read model has the latest change of a listing of each show, so that neither the next query nor the
@@ -240,19 +253,26 @@ async fn await_recent_changes(state: &AppState, model: &Replicas, shown: &[Shown
 }
 
 /// The updates about shows that a page missed. Takes one query for the revisions of all shows, and one more for the
-/// offers of the outdated ones that the page shows without their listings.
+/// offers of the outdated ones that the page shows without their listings, for each number of seats together.
 async fn missed_of_shows(state: &AppState, model: &Replicas, shown: &[ShownShow]) -> Result<Vec<Utf8Bytes>, Error> {
     await_recent_changes(state, model, shown).await?;
     let revisions = offers::revisions(model, shown.iter().map(|show| show.id)).await?;
     let outdated = shown.iter().filter(|show| revisions.get(&show.id).is_some_and(|newest| *newest > show.revision));
-    let (of_lists, of_cards): (Vec<_>, Vec<_>) = outdated.partition(|show| show.is_list);
     let mut missed = Vec::new();
-    for list in of_lists {
-        let revision = revisions.get(&list.id).copied().unwrap_or_default();
-        missed.push(message::entity_changed(&message::list_topic(list.id), revision)?);
+    let mut cards: BTreeMap<Option<u8>, Vec<ShowId>> = BTreeMap::new();
+    for show in outdated {
+        match show.part {
+            ShownPart::Listings => {
+                let revision = revisions.get(&show.id).copied().unwrap_or_default();
+                missed.push(message::entity_changed(&message::list_topic(show.id), revision)?);
+            }
+            ShownPart::Offer(quantity) => cards.entry(quantity).or_default().push(show.id),
+        }
     }
-    for found in offers::shows_by_ids(model, of_cards.iter().map(|show| show.id)).await? {
-        missed.push(message::show_changed(&found, state.clock.now())?);
+    for (quantity, ids) in cards {
+        for found in offers::shows_with_seats_together(model, ids, quantity).await? {
+            missed.push(message::show_changed(&found, quantity, state.clock.now())?);
+        }
     }
     Ok(missed)
 }

@@ -24,6 +24,7 @@ use crate::domain::form::{Fault, FormErrors};
 use crate::domain::moment::Moment;
 use crate::flows::await_version::await_version;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -96,11 +97,12 @@ struct AccountPage {
 
 impl AccountPage {
     fn name_faults(&self) -> Vec<Fault<'_>> {
-        self.name_errors.of_fields(&[("displayName", "Display name")])
+        self.name_errors.of_fields(&[("displayName", msg::account_display_name())])
     }
 
     fn password_faults(&self) -> Vec<Fault<'_>> {
-        self.password_errors.of_fields(&[("current", "Current password"), ("new", "New password")])
+        let fields = [("current", msg::account_current_password()), ("new", msg::account_new_password())];
+        self.password_errors.of_fields(&fields)
     }
 }
 
@@ -118,7 +120,7 @@ async fn page(state: &AppState, viewer: &Viewer, client: &ClientContext) -> Resu
     let user = user.ok_or_else(|| PageError::SignInRequired("/account".to_owned()))?;
     let sessions = state.services.send(&ListSessions { query: PageQuery::default() }, client).await?;
     Ok(AccountPage {
-        layout: Layout::new("Account", "Your display name, password and devices.", viewer),
+        layout: Layout::new(msg::account_title(), msg::account_description(), viewer),
         email: user.email,
         display_name: user.display_name,
         sessions: sessions.body.items,
@@ -153,7 +155,7 @@ pub(super) async fn account(
     page.layout.notice = rejected_parameters_message(&query.rejected);
     if !query.value.display_name.is_empty() {
         page.display_name = query.value.display_name;
-        page.layout.notice.get_or_insert_with(|| "Your new name is not saved yet.".to_owned());
+        page.layout.notice.get_or_insert_with(msg::account_name_unsaved);
     }
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -242,30 +244,37 @@ mod tests {
     use askama::Template;
 
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
-    #[test]
-    fn template_shows_its_values() {
+    fn session(device: Option<&str>, current: bool) -> api::users::Session {
         let time = "2026-01-01T10:00:00Z".parse().unwrap();
-        let session = |device: Option<&str>, current| api::users::Session {
+        api::users::Session {
             id: SessionId::new(),
             device: device.map(ToOwned::to_owned),
             current,
             created_at: time,
             expires_at: time,
             last_used_at: time,
-        };
-        let other = session(None, false);
-        let html = AccountPage {
-            layout: Layout::new("Account", "About", &Viewer::Guest),
+        }
+    }
+
+    fn page_of(sessions: Vec<api::users::Session>) -> AccountPage {
+        AccountPage {
+            layout: Layout::new(msg::account_title(), "About", &Viewer::Guest),
             email: "a@example.com".to_owned(),
             display_name: "Ana <i>".to_owned(),
-            sessions: vec![session(Some("Mozilla <x>"), true), other.clone()],
+            sessions,
             password_changed: true,
             name_errors: FormErrors::default(),
             password_errors: FormErrors::default(),
         }
-        .render()
-        .unwrap();
+    }
+
+    #[test]
+    fn template_shows_its_values() {
+        let other = session(None, false);
+        let page = page_of(vec![session(Some("Mozilla <x>"), true), other.clone()]);
+        let html = page.render().unwrap();
         for part in [
             "a@example.com",
             "Ana &#60;i&#62;",
@@ -280,5 +289,41 @@ mod tests {
         }
         // That of this device is the sign-out, at which the browser forgets the passes that it keeps.
         assert_eq!((html.matches("/revoke").count(), html.matches("action=\"/signout\"").count()), (1, 1), "{html}");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let password_errors = FormErrors::new("current", "stimmt nicht");
+            let page = AccountPage { password_errors, ..page_of(vec![session(None, true)]) };
+            page.render().unwrap()
+        });
+        for part in [
+            "<h1>Konto</h1>",
+            "Angemeldet als a@example.com.",
+            "<a href=\"#current\">Aktuelles Passwort</a>: Stimmt nicht.",
+            "Dein Passwort wurde geändert.",
+            "Unbekanntes Gerät</span> <strong>(dieses Gerät)</strong>",
+            ">Zuletzt benutzt: ",
+            ">Meine Angebote</a>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in [
+            "Account",
+            "Signed",
+            "Display",
+            "Save<",
+            "Password",
+            "password<",
+            "Your ",
+            "At least",
+            "Last used",
+            "Sign out",
+            "Unknown",
+            "My ",
+        ] {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
     }
 }

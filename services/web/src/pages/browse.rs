@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use common::error::Error;
 use common::money::Currency;
+use common::seats::MAX_SEATS;
 use common::timestamp::Timestamp;
 use http::StatusCode;
 use strum::VariantArray;
@@ -17,6 +18,8 @@ use crate::domain::offer::ShowOffer;
 use crate::domain::period::Period;
 use crate::domain::show_view::ShowView;
 use crate::domain::sort::Sort;
+use crate::i18n::msg;
+use crate::i18n::reader::Reader;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::store::search::search;
@@ -24,7 +27,6 @@ use crate::viewer::Viewer;
 
 const PAGE_SIZE: usize = 24;
 const FALLBACK_COUNT: i64 = 4;
-pub(super) const META_DESCRIPTION: &str = "Resale tickets for concerts, sport, theatre and more, at all-in prices.";
 
 #[derive(Template)]
 #[template(path = "browse.html")]
@@ -35,7 +37,10 @@ struct BrowsePage {
     sorts: Vec<Choice>,
     periods: Vec<Choice>,
     currencies: Vec<Choice>,
+    quantities: Vec<Choice>,
     include_unavailable: bool,
+    /// Links to the same search on single days. In the results, because they keep the other filters.
+    days: Vec<Chip>,
     active_filters: Vec<Chip>,
     /// The corrected search words, if the original ones found nothing.
     corrected: Option<String>,
@@ -101,18 +106,20 @@ pub(super) async fn browse(
     let is_plain = filter == Filter::default();
     let canonical = is_plain.then(|| format!("{}/browse", state.public_url));
     let page = BrowsePage {
-        layout: Layout { canonical, ..Layout::new("Browse shows", META_DESCRIPTION, &viewer) },
+        layout: Layout { canonical, ..Layout::new(msg::browse_title(), msg::layout_description(), &viewer) },
         categories: categories(&params),
         sorts: sorts(filter.sort),
         periods: periods(&params),
         currencies: currency_choices(&params, currencies),
+        quantities: quantities(&params),
         include_unavailable: filter.include_unavailable,
+        days: chips::day_chips(&params, now, Reader::current().time_zone.as_ref()),
         active_filters,
         corrected: found.corrected,
         summary: summary(found.shows.len(), has_more, &filter),
-        rejected: rejected_parameters_message(&rejected).or_else(|| filter.contradiction().map(str::to_owned)),
-        shows: views(&found.shows, now),
-        fallback: views(&fallback, now),
+        rejected: rejected_parameters_message(&rejected).or_else(|| filter.contradiction()),
+        shows: views(&found.shows, now).map(|show| show.found_by(&params, &filter)).collect(),
+        fallback: views(&fallback, now).collect(),
         is_continued: filter.after.is_some(),
         first: params.first_page().address(),
         next,
@@ -121,13 +128,13 @@ pub(super) async fn browse(
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
-fn views(found: &[ShowOffer], now: Timestamp) -> Vec<ShowView> {
-    found.iter().map(|found| ShowView::new(found, now)).collect()
+fn views(found: &[ShowOffer], now: Timestamp) -> impl Iterator<Item = ShowView> {
+    found.iter().map(move |found| ShowView::new(found, now))
 }
 
 fn categories(params: &SearchParams) -> Vec<Choice> {
     let chosen = params.category.as_ref().map_or("", AsRef::as_ref);
-    let all = [("", "All".to_owned())].into_iter().chain(all_categories());
+    let all = [("", msg::browse_any_category())].into_iter().chain(all_categories());
     all.map(|(value, label)| Choice::new(value, label, value == chosen)).collect()
 }
 
@@ -138,10 +145,17 @@ fn sorts(chosen: Sort) -> Vec<Choice> {
 }
 
 fn periods(params: &SearchParams) -> Vec<Choice> {
-    let any = Choice::new("", "Any time", params.when.is_none());
+    let any = Choice::new("", msg::browse_any_time(), params.when.is_none());
     let each = Period::VARIANTS
         .iter()
         .map(|period| Choice::new(period.as_ref(), period.label(), params.when == Some(*period)));
+    std::iter::once(any).chain(each).collect()
+}
+
+fn quantities(params: &SearchParams) -> Vec<Choice> {
+    let any = Choice::new("", msg::browse_any_quantity(), params.quantity.is_none());
+    let each =
+        (1..=MAX_SEATS).map(|n| Choice::new(n.to_string(), n.to_string(), params.quantity.map(usize::from) == Some(n)));
     std::iter::once(any).chain(each).collect()
 }
 
@@ -152,24 +166,25 @@ fn currency_choices(params: &SearchParams, configured: &[Currency]) -> Vec<Choic
     if !chosen.is_empty() && !codes.contains(&chosen) {
         codes.push(chosen.clone());
     }
-    let any = Choice::new("", "Any", chosen.is_empty());
+    let any = Choice::new("", msg::browse_any_currency(), chosen.is_empty());
     let each = codes.iter().map(|code| Choice::new(code, code, *code == chosen));
     std::iter::once(any).chain(each).collect()
 }
 
-/// The number of shows on the page, and their order.
+/// The number of shows on the page and their order, and which tickets are counted.
 fn summary(count: usize, has_more: bool, filter: &Filter) -> String {
-    let shows = match (count, filter.after.is_some()) {
-        (0, _) => return "No shows".to_owned(),
-        (1, false) => "1 show".to_owned(),
-        (1, true) => "1 more show".to_owned(),
-        (count, false) if has_more => format!("The first {count} shows"),
-        (count, false) => format!("{count} shows"),
-        (count, true) => format!("{count} more shows"),
+    if count == 0 {
+        return msg::browse_none();
+    }
+    let part = match filter.after {
+        Some(_) => "more",
+        None if has_more => "first",
+        None => "all",
     };
-    let order = filter.sort.label().to_lowercase();
-    let currency = filter.currency.as_ref().map(|currency| format!(" with tickets in {currency}")).unwrap_or_default();
-    format!("{shows}{currency}, {order}")
+    let seats = filter.quantity.map(msg::browse_seats_together);
+    let currency = filter.currency.as_ref().map(|currency| msg::browse_prices_in(currency.to_string()));
+    let shows = msg::browse_summary(count, filter.sort.name(), part);
+    std::iter::once(shows).chain(seats).chain(currency).collect::<Vec<_>>().join(" · ")
 }
 
 #[cfg(test)]
@@ -179,6 +194,7 @@ mod tests {
     use super::*;
     use crate::domain::filter::SearchRules;
     use crate::domain::show_view::tests::sample;
+    use crate::i18n::reader::Locale;
 
     struct Context(SearchRules);
 
@@ -205,17 +221,19 @@ mod tests {
         let usd = usd();
         let found = sample();
         BrowsePage {
-            layout: Layout::new("Browse shows", META_DESCRIPTION, &Viewer::Guest),
+            layout: Layout::new(msg::browse_title(), msg::layout_description(), &Viewer::Guest),
             categories: categories(&params),
             sorts: sorts(filter.sort),
             periods: periods(&params),
             currencies: currency_choices(&params, std::slice::from_ref(&usd)),
+            quantities: quantities(&params),
             include_unavailable: filter.include_unavailable,
+            days: chips::day_chips(&params, found.show.created_at, None),
             active_filters: chips::active_filter_chips(&params, &filter, &usd),
             corrected: None,
             summary: summary(1, false, &filter),
             rejected: None,
-            shows: vec![ShowView::new(&found, found.show.created_at)],
+            shows: vec![ShowView::new(&found, found.show.created_at).found_by(&params, &filter)],
             fallback: Vec::new(),
             is_continued: filter.after.is_some(),
             first: params.first_page().address(),
@@ -226,8 +244,8 @@ mod tests {
 
     #[test]
     fn invalid_parameters_are_reported_and_cleared() {
-        let query = "category=opera&when=soon&from=tomorrow&to=2026-02-30&min=-1&max=much&currency=usd&status=gone\
-                     &sort=up&after=x";
+        let query = "category=opera&when=soon&from=tomorrow&to=2026-02-30&quantity=9&min=-1&max=much&currency=usd\
+                     &status=gone&sort=up&after=x";
         let parsed = |query: &str| {
             let (params, filter, rejected) = read(query);
             let invalid: Vec<_> = rejected.into_iter().map(|error| error.field).collect();
@@ -235,7 +253,8 @@ mod tests {
         };
         let (filter, mut invalid, address) = parsed(&format!("{query}&q=jazz"));
         invalid.sort_unstable();
-        assert_eq!(invalid, ["after", "category", "currency", "from", "max", "min", "sort", "status", "to", "when"]);
+        let all = ["after", "category", "currency", "from", "max", "min", "quantity", "sort", "status", "to", "when"];
+        assert_eq!(invalid, all);
         assert_eq!((filter.words.as_deref(), address.as_str()), (Some(&["jazz".to_owned()][..]), "/browse?q=jazz"));
         for day in ["26-06-01", "-2026-06-01", "2026- 6- 1", "2026-06-01T19:00", "20260601", "2026-W23-1"] {
             assert_eq!(parsed(&format!("from={day}")).1, ["from"], "{day}");
@@ -255,8 +274,10 @@ mod tests {
 
     #[test]
     fn template_shows_its_values() {
-        let mut page =
-            page("q=%22jazz%22&category=concert&when=week&from=2026-06-01&min=25&currency=JPY&status=all&sort=newest");
+        let mut page = page(
+            "q=%22jazz%22&category=concert&when=week&from=2026-06-01&quantity=2&max=25&currency=JPY&status=all\
+             &sort=newest",
+        );
         page.next = Some("/browse?q=a&after=b".to_owned());
         page.corrected = Some("ja<zz".to_owned());
         page.rejected = Some("max must be <an amount>".to_owned());
@@ -269,17 +290,19 @@ mod tests {
             "<option value=\"week\" selected>Next 7 days</option>",
             "<option value=\"\">Soonest first</option>",
             "<option value=\"JPY\" selected>JPY</option>",
-            "name=\"from\" type=\"date\" value=\"2026-06-01\"",
+            "name=\"from\" type=\"date\" autocomplete=\"off\" value=\"2026-06-01\"",
             "value=\"all\" checked",
             "No match for “&#34;jazz&#34;”. Showing “ja&#60;zz”.",
             "href=\"/browse?q=%22jazz%22&#38;when=week&#38;from=2026-06-01",
-            "1 show with tickets in JPY, newest first",
+            "<option value=\"2\" selected>2</option>",
+            "1 show, newest first · Seats together: 2 · Prices in JPY",
             "max must be &#60;an amount&#62;",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
-            "46.00 EUR or 50.00 USD",
+            "€46.00 or $50.00",
             "37 left",
-            "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
-            "data-live=\"show:",
+            "Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT",
+            &format!("data-live=\"show:{}:2\"", page.shows[0].id),
+            &format!("-{}?quantity=2&#38;max=25&#38;currency=JPY\"", page.shows[0].id),
             "data-version=\"1767225600000\"",
             "href=\"/browse?q=a&#38;after=b\" rel=\"next\"",
             "name=\"robots\" content=\"noindex\"",
@@ -287,10 +310,11 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         let (_, results) = html.split_once("id=\"results\"").unwrap();
+        assert!(results.contains("when=tomorrow&#38;quantity=2") && !results.contains("aria-current"), "{html}");
         assert!(results.contains("max must be"), "a search that replaces only the results shows it too: {html}");
-        assert_eq!((html.matches("<h1").count(), html.matches(" selected").count()), (1, 4));
+        assert_eq!((html.matches("<h1").count(), html.matches(" selected").count()), (1, 5));
         // Each field has its label.
-        for field in ["q", "category", "sort", "when", "from", "to", "min", "max", "currency", "status"] {
+        for field in ["q", "category", "sort", "when", "from", "to", "quantity", "min", "max", "currency", "status"] {
             assert!(html.contains(&format!("for=\"{field}\"")), "{field}");
             assert_eq!(html.matches(&format!("id=\"{field}\"")).count(), 1, "{field}");
         }
@@ -322,5 +346,45 @@ mod tests {
         let filter = Filter { after: Some(Sort::Soonest.key(&sample().show)), ..filter };
         assert_eq!(summary(24, true, &filter), "24 more shows, soonest first");
         assert_eq!(summary(1, false, &filter), "1 more show, soonest first");
+        let (quantity, currency) = (Some(1), Some(usd()));
+        let filter = Filter { quantity, ..Filter::default() };
+        assert_eq!(summary(2, false, &filter), "2 shows, soonest first · Seats together: 1");
+        let filter = Filter { quantity: Some(2), currency: currency.clone(), ..filter };
+        assert_eq!(summary(2, false, &filter), "2 shows, soonest first · Seats together: 2 · Prices in USD");
+        let filter = Filter { currency, ..Filter::default() };
+        assert_eq!(summary(2, false, &filter), "2 shows, soonest first · Prices in USD");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let mut found = page("q=jazz&from=2026-06-01&min=5&max=25&currency=EUR&quantity=2&status=all");
+            found.next = Some("/browse?after=b".to_owned());
+            found.corrected = Some("jazz".to_owned());
+            let mut nothing = page("q=jazz&sort=newest&when=week");
+            nothing.fallback.append(&mut nothing.shows);
+            nothing.summary = summary(0, false, &Filter::default());
+            found.render().unwrap() + &nothing.render().unwrap()
+        });
+        for part in [
+            "<h1>Veranstaltungen entdecken</h1>",
+            "1. Juni 2026",
+            ">Bis 25,00\u{a0}€ entfernen</span>",
+            "1 Veranstaltung, früheste zuerst · Plätze nebeneinander: 2 · Preise in EUR",
+            "46,00\u{a0}€ oder 50,00\u{a0}$",
+            "Keine Treffer für „jazz“.",
+            "selected>Nächste 7 Tage</option>",
+            ">Demnächst</h2>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in ["show", "Any", "First", " page", " date", "Price", "price", "Seats", "Search", "Clear", "Remove"] {
+            let mut texts = html.split('>').filter_map(|tail| tail.split('<').next());
+            assert!(!texts.any(|text| text.contains(part)), "{part} is in {html}");
+        }
+        assert!(
+            !html.contains("=\"Pages\"") && !html.contains("=\"Days\"") && !html.contains("=\"Filters\""),
+            "{html}"
+        );
     }
 }

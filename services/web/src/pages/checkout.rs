@@ -24,7 +24,9 @@ use crate::domain::checkout::Phase;
 use crate::domain::order_view::{OrderView, is_unpaid};
 use crate::domain::show_notice::ShowNotice;
 use crate::flows::await_version::{await_version, get_or_await};
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
+use crate::i18n::reader::{self, Language};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -66,8 +68,30 @@ pub(super) struct CheckoutPage {
 
 /// The notice that the order's price differs from the one that the buyer saw.
 pub(super) fn price_changed_notice(order: &OrderState) -> String {
-    let each = if order.slots.len() == 1 { "" } else { " per seat" };
-    format!("The price changed while you were viewing it: it is now {}{each}. Pay only if you agree.", format_price(&order.unit_price))
+    msg::checkout_price_notice(order.slots.len(), format_price(&order.unit_price))
+}
+
+/// The texts for the problems of a payment by their codes, for the script, which gets them from the API in English.
+fn payment_problems() -> Vec<(&'static str, String)> {
+    let mut problems = vec![
+        ("invalid", msg::checkout_rejected()),
+        ("unauthenticated", msg::checkout_signed_out()),
+        ("rate-limited", msg::checkout_too_often()),
+        ("order-paid", msg::checkout_order_paid()),
+        ("order-closed", msg::checkout_order_closed()),
+        ("order-being-paid", msg::checkout_order_being_paid()),
+        ("hold-expired", msg::checkout_hold_expired()),
+        ("order-not-confirmed", msg::checkout_order_not_confirmed()),
+        ("payment-pending", msg::checkout_payment_pending()),
+        ("internal", msg::checkout_unknown()),
+        ("unavailable", msg::checkout_unknown()),
+        ("timed-out", msg::checkout_unknown()),
+    ];
+    // In English, the API says in detail why a card was declined.
+    if reader::language() != Language::English {
+        problems.push(("card-declined", msg::checkout_declined()));
+    }
+    problems
 }
 
 pub(super) fn page(
@@ -83,7 +107,7 @@ pub(super) fn page(
             notice,
             script: Some("checkout.js"),
             stripe_origin: Some(state.config.stripe_js_origin.clone()),
-            ..Layout::new("Checkout", "Pay for your tickets.", viewer).without_hold(order.id)
+            ..Layout::new(msg::checkout_title(), msg::checkout_description(), viewer).without_hold(order.id)
         },
         order: OrderView::new(order, payments),
         version: order.version,
@@ -172,38 +196,44 @@ pub(super) async fn cancel(
 
 #[cfg(test)]
 mod tests {
+    use common::events::order::CancelReason;
+
     use super::*;
     use crate::domain::checkout::Outcome;
-    use crate::domain::order_view::tests::sample;
+    use crate::domain::order_view::tests::{pair, sample};
+    use crate::i18n::reader::{Locale, Reader};
+
+    fn html_of(order: &OrderState, phase: Phase) -> String {
+        let page = CheckoutPage {
+            layout: Layout {
+                stripe_origin: Some("https://js.stripe.com".to_owned()),
+                ..Layout::new(msg::checkout_title(), "About", &Viewer::Guest)
+            },
+            order: OrderView::new(order, &[]),
+            version: 4,
+            phase,
+            publishable_key: "pk_test_x".to_owned(),
+            amount: order.price.clone(),
+            idempotency_key: "the-key".to_owned(),
+            trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+        };
+        page.render().unwrap()
+    }
 
     #[test]
     fn template_shows_every_phase() {
         let order = sample(OrderStatus::AwaitingPayment);
-        let html = |phase| {
-            CheckoutPage {
-                layout: Layout {
-                    stripe_origin: Some("https://js.stripe.com".to_owned()),
-                    ..Layout::new("Checkout", "About", &Viewer::Guest)
-                },
-                order: OrderView::new(&order, &[]),
-                version: 4,
-                phase,
-                publishable_key: "pk_test_x".to_owned(),
-                amount: order.price.clone(),
-                idempotency_key: "the-key".to_owned(),
-                trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
-            }
-            .render()
-            .unwrap()
-        };
+        let html = |phase| html_of(&order, phase);
         let shown = html(Phase::Payable { left: 61, declined: Some("Declined <b>".to_owned()) });
         for part in [
             "data-left=\"61\"",
             ">1:01<",
-            "Pay 125.50 USD",
+            "Pay $125.50",
             "data-payable=\"true\"",
             "data-amount=\"12550\" data-currency=\"usd\"",
             "Release ticket",
+            "data-announce=\"Your hold ends in {time}.\"",
+            "data-order-paid=\"This order is already paid.\"",
             "data-trace=\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"",
             "Declined &#60;b&#62;",
             "https://js.stripe.com/v3/",
@@ -215,14 +245,47 @@ mod tests {
         let shown = html(Phase::Completed { quantity: 1 });
         assert!(shown.contains("The ticket is yours") && shown.contains(&format!("/orders/{}", order.id)), "{shown}");
         let outcome = Outcome {
-            heading: "The price has changed",
+            heading: "The price has changed".to_owned(),
             text: "It has.".to_owned(),
             new_price: Some(order.price.clone()),
         };
         let shown = html(Phase::Ended(outcome.clone()));
-        assert!(shown.contains("Hold at 125.50 USD") && shown.contains("data-payable=\"false\""), "{shown}");
+        assert!(shown.contains("Hold at $125.50") && shown.contains("data-payable=\"false\""), "{shown}");
         assert!(html(Phase::Completed { quantity: 2 }).contains("The tickets are yours"));
         let shown = html(Phase::Ended(Outcome { new_price: None, ..outcome }));
         assert!(!shown.contains("Hold at"), "{shown}");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        let (order, released) = (pair(OrderStatus::AwaitingPayment), pair(OrderStatus::Cancelled));
+        let released = OrderState { cancel_reason: Some(CancelReason::Buyer), ..released };
+        let (open, ended) = german.scope(|| {
+            let ended = Phase::new(&released, &[], released.expires_at);
+            (html_of(&order, Phase::new(&order, &[], order.created_at)), html_of(&released, ended))
+        });
+        for part in [
+            "<h1>Kasse</h1>",
+            "<dt>Plätze</dt>",
+            "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+            "Tickets freigeben",
+            "disabled>251,00\u{a0}$ bezahlen<",
+            "data-announce=\"Deine Reservierung endet in {time}.\"",
+            "data-currency=\"usd\"",
+            "data-card-declined=\"Deine Karte wurde abgelehnt.",
+        ] {
+            assert!(open.contains(part), "{part} is not in {open}");
+        }
+        assert!(
+            ended.contains("Du hast die Tickets freigegeben") && ended.contains("stehen wieder zum Verkauf"),
+            "{ended}"
+        );
+        for part in [
+            "Checkout", "Order ", "Your ", "You ", ">Pay", "Pay ", ">When<", "Fees<", "Total", "We ", "Held for",
+            "The ", "This ",
+        ] {
+            assert!(!open.contains(part) && !ended.contains(part), "{part} is in {open} or {ended}");
+        }
     }
 }

@@ -14,6 +14,7 @@ use common::error::Error;
 use common::timestamp::Timestamp;
 use http::header;
 
+use super::information::Page;
 use crate::domain::show_view::show_path;
 use crate::domain::sitemap::{self, Entry, Month};
 use crate::state::AppState;
@@ -60,7 +61,8 @@ pub(super) async fn sitemap_index(State(state): State<AppState>) -> Result<Respo
 pub(super) async fn sitemap(State(state): State<AppState>, Path(name): Path<String>) -> Result<Response, Error> {
     let name = name.strip_suffix(".xml").ok_or(Error::NotFound)?;
     if name == PAGES {
-        let pages = ["/", "/browse"].map(|path| entry(&state, path, None));
+        let paths = ["/", "/browse"].into_iter().chain(Page::ALL.map(Page::path));
+        let pages: Vec<_> = paths.map(|path| entry(&state, path, None)).collect();
         return Ok(respond(&sitemap::sitemap(&pages)));
     }
     let month: Month = name.parse().map_err(|_| Error::NotFound)?;

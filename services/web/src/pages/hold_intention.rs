@@ -13,6 +13,7 @@ use validator::Validate;
 
 use super::layout::see_other;
 use crate::domain::seats::alternatives;
+use crate::i18n::msg;
 
 #[derive(Debug, Default, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(default)]
@@ -56,21 +57,14 @@ pub(super) fn is_intended(next: &str) -> bool {
 
 /// Why nothing is held, and what the buyer can do.
 pub(super) fn why_not_held(problem: &Problem, quantity: Option<u8>) -> String {
-    let wanted = match quantity {
-        Some(1) => "A single seat is".to_owned(),
-        Some(quantity) => format!("{quantity} seats together are"),
-        None => "These seats are".to_owned(),
-    };
-    match (problem.code(), alternatives(&problem.quantities)) {
-        ("not-found", _) => "This listing is not ready yet. Try again in a moment.".to_owned(),
-        ("no-seats", others) if others.is_empty() => {
-            format!("{wanted} no longer available. Watch this listing to be notified if seats become available again.")
-        }
-        ("no-seats", others) => format!("{wanted} no longer available. You can still buy {others}: choose again."),
-        ("held-already", _) => {
-            "You are already holding seats from this listing. Pay for them or release them before you hold others."
-                .to_owned()
-        }
+    let others = alternatives(&problem.quantities);
+    match (problem.code(), quantity) {
+        ("not-found", _) => msg::hold_listing_not_ready(),
+        ("no-seats", Some(quantity)) if others.is_empty() => msg::hold_none_left(quantity),
+        ("no-seats", None) if others.is_empty() => msg::hold_none_left_unspecified(),
+        ("no-seats", Some(quantity)) => msg::hold_others_left(others, quantity),
+        ("no-seats", None) => msg::hold_others_left_unspecified(others),
+        ("held-already", _) => msg::hold_held_already(),
         _ => problem.detail.clone(),
     }
 }
@@ -82,6 +76,7 @@ mod tests {
 
     use super::*;
     use crate::domain::form::safe_redirect_path;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn hold_survives_the_way_through_the_forms() {
@@ -104,13 +99,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn failed_hold_says_what_can_be_done() {
-        let problem = |code: &str, quantities: &[usize]| Problem {
+    fn problem(code: &str, quantities: &[usize]) -> Problem {
+        Problem {
             kind: format!("urn:ticketing:problem:{code}"),
             quantities: quantities.to_vec(),
             ..Error::conflict("other", "In other words.").problem()
-        };
+        }
+    }
+
+    #[test]
+    fn failed_hold_says_what_can_be_done() {
         for (code, quantities, quantity, expected) in [
             ("no-seats", &[2, 4][..], Some(3), "3 seats together are no longer available. You can still buy 2 or 4"),
             ("no-seats", &[], Some(1), "A single seat is no longer available. Watch this listing"),
@@ -122,5 +120,27 @@ mod tests {
             let text = why_not_held(&problem(code, quantities), quantity);
             assert!(text.starts_with(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn german_reasons_have_no_english_texts() {
+        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            for (code, quantities, quantity, expected) in [
+                (
+                    "no-seats",
+                    &[2][..],
+                    Some(3),
+                    "3 Plätze nebeneinander sind nicht mehr verfügbar. Du kannst noch 2 kaufen",
+                ),
+                ("no-seats", &[], Some(1), "Ein einzelner Platz ist nicht mehr verfügbar. Beobachte"),
+                ("no-seats", &[], None, "Diese Plätze sind nicht mehr verfügbar. Beobachte"),
+                ("no-seats", &[2], None, "Diese Plätze sind nicht mehr verfügbar. Du kannst noch 2 kaufen"),
+                ("held-already", &[], None, "Du hast schon Plätze aus diesem Angebot reserviert."),
+                ("not-found", &[], None, "Dieses Angebot ist noch nicht bereit."),
+            ] {
+                let text = why_not_held(&problem(code, quantities), quantity);
+                assert!(text.starts_with(expected), "{text}");
+            }
+        });
     }
 }

@@ -10,12 +10,12 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
-use super::browse::META_DESCRIPTION;
 use super::layout::{self, Layout};
 use crate::domain::chips::{self, Chip};
 use crate::domain::filter::{Filter, SearchParams};
 use crate::domain::show_view::ShowView;
 use crate::domain::sort::Sort;
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
 use crate::store::model::Replicas;
@@ -52,7 +52,7 @@ struct HomePage {
 /// A titled selection of shows on the home page.
 struct Selection {
     id: &'static str,
-    title: &'static str,
+    title: String,
     /// URL path of the search that finds all of them; `None` if there is no such search.
     all: Option<String>,
     shows: Vec<ShowView>,
@@ -74,13 +74,13 @@ pub(super) async fn home(
     let now = state.clock.now();
     let model = state.model.live().await?;
     let (soonest, drops, newest) = tokio::try_join!(
-        selection(&state, &model, now, "Coming up", Sort::Soonest),
+        selection(&state, &model, now, msg::home_coming_up(), Sort::Soonest),
         price_drops(&model, now),
-        selection(&state, &model, now, "Just added", Sort::Newest),
+        selection(&state, &model, now, msg::home_just_added(), Sort::Newest),
     )?;
     let mut selections = vec![soonest, drops, newest];
     selections.retain(|selection| !selection.shows.is_empty());
-    let mut layout = Layout::new("Tickets for sale", META_DESCRIPTION, &viewer);
+    let mut layout = Layout::new(msg::home_title(), msg::layout_description(), &viewer);
     layout.canonical = Some(format!("{}/", state.public_url));
     layout.notice = rejected_parameters_message(&query.rejected);
     let page = HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(), selections };
@@ -91,7 +91,7 @@ async fn selection(
     state: &AppState,
     model: &Replicas,
     now: Timestamp,
-    title: &'static str,
+    title: String,
     sort: Sort,
 ) -> Result<Selection, Error> {
     let found = search(model, &state.model.vocabulary, &Filter::sorted_by(sort), now, SELECTION_LENGTH).await?;
@@ -105,7 +105,7 @@ async fn selection(
 async fn price_drops(model: &Replicas, now: Timestamp) -> Result<Selection, Error> {
     let found = offers::price_drops(model, now, MAX_PRICE_DROPS).await?;
     let shows = found.iter().map(|(ticket, show)| ShowView::new(show, now).with_drop(ticket)).collect();
-    Ok(Selection { id: "drops", title: "Price drops", all: None, shows })
+    Ok(Selection { id: "drops", title: msg::home_price_drops(), all: None, shows })
 }
 
 #[cfg(test)]
@@ -116,37 +116,42 @@ mod tests {
     use super::*;
     use crate::domain::seats;
     use crate::domain::show_view::tests::sample;
+    use crate::i18n::reader::{Locale, Reader};
 
-    #[test]
-    fn template_shows_its_values() {
+    fn page() -> HomePage {
         let found = sample();
         let mut ticket = seats::tests::sample();
         let from = Money { amount: 15_000, ..ticket.price.clone() };
         ticket.price_drop = Some(PriceDrop { from, at: ticket.created_at });
         let show = ShowView::new(&found, found.show.created_at).with_drop(&ticket);
-        let path = show.path.clone();
         let all = Some("/browse?a=b&c=d".to_owned());
-        let selection = Selection { id: "newest", title: "Just <added>", all, shows: vec![show] };
-        let mut layout = Layout::new("Tickets for sale", META_DESCRIPTION, &Viewer::Guest);
+        let selection = Selection { id: "newest", title: "<Added>".to_owned(), all, shows: vec![show] };
+        let mut layout = Layout::new(msg::home_title(), msg::layout_description(), &Viewer::Guest);
         layout.canonical = Some("http://localhost:8080/".to_owned());
-        let mut page = HomePage {
+        HomePage {
             layout,
             categories: chips::category_chips(),
             dates: chips::date_chips(),
             selections: vec![selection],
-        };
+        }
+    }
+
+    #[test]
+    fn template_shows_its_values() {
+        let mut page = page();
+        let path = page.selections[0].shows[0].path.clone();
         let html = page.render().unwrap();
         for part in [
             "<title>Tickets for sale",
             "rel=\"canonical\" href=\"http://localhost:8080/\"",
             "href=\"/browse?category=comedy\">Comedy</a>",
             "href=\"/browse?when=today\">Today</a>",
-            "Just &#60;added&#62;",
+            "&#60;Added&#62;",
             "href=\"/browse?a=b&#38;c=d\"",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
-            "46.00 EUR or 50.00 USD",
+            "€46.00 or $50.00",
             "37 left",
-            "Price drop: now 125.50 USD, was <s class=\"was\">150.00 USD</s>",
+            "Price drop: now $125.50 · before: <s class=\"was\">$150.00</s>",
             "data-version=\"1767225600000\"",
             &format!("href=\"{path}\""),
         ] {
@@ -155,5 +160,39 @@ mod tests {
         assert_eq!(html.matches("<h1").count(), 1);
         page.selections.clear();
         assert!(page.render().unwrap().contains("No tickets are for sale right now"));
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let mut page = page();
+            let found = page.render().unwrap();
+            page.selections.clear();
+            found + &page.render().unwrap()
+        });
+        for part in [
+            "<h1>Tickets von Leuten",
+            ">Morgen</a>",
+            ">Alle ansehen</a>",
+            "46,00\u{a0}€ oder 50,00\u{a0}$",
+            "Preis gesenkt: jetzt 125,50\u{a0}$ · vorher: <s class=\"was\">150,00\u{a0}$</s>",
+            "Gerade werden keine Tickets angeboten.",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in [
+            ">Search<",
+            "Browse",
+            "See all",
+            "Today",
+            "This weekend",
+            "Price drop",
+            "before",
+            "left<",
+            "from<",
+            "Sell ",
+        ] {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
     }
 }

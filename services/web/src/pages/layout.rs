@@ -8,6 +8,7 @@ use common::error::Error;
 use common::id::OrderId;
 use http::{HeaderValue, StatusCode, header};
 
+use crate::assets;
 use crate::domain::open_hold::OpenHold;
 use crate::i18n::msg;
 use crate::viewer::Viewer;
@@ -22,8 +23,6 @@ pub(crate) struct Layout {
     pub description: String,
     /// Canonical URL. A page without one is excluded from search engines.
     pub canonical: Option<String>,
-    /// URL of a picture of what the page is about, for links to it elsewhere.
-    pub image: Option<String>,
     pub viewer: Option<Viewer>,
     /// Where the links to sign-in and sign-up lead afterwards; `None` for the page that they are on.
     pub next: Option<String>,
@@ -49,7 +48,6 @@ impl Layout {
             title: title.into(),
             description: description.into(),
             canonical: None,
-            image: None,
             viewer: None,
             next: None,
             notice: None,
@@ -119,6 +117,15 @@ impl Layout {
     }
 }
 
+/// URL of the picture beside a link to the page with this canonical URL. It is the shop's mark for every page: the
+/// posters of shows are SVG, which previews don't show.
+pub(crate) fn preview_image(canonical: &str) -> String {
+    // A path begins at the third slash.
+    let origin =
+        canonical.match_indices('/').nth(2).map_or(canonical, |(end, _)| canonical.get(..end).unwrap_or(canonical));
+    format!("{origin}{}", assets::path("preview.png"))
+}
+
 /// Renders a page. It must not be cached, because it depends on the viewer.
 pub(crate) fn respond(status: StatusCode, layout: &Layout, page: &impl Template) -> Result<Response, Error> {
     let body = page.render().map_err(Error::internal)?;
@@ -168,6 +175,16 @@ mod tests {
         assert!(page.clone().without_hold(OrderId::new()).hold().is_some());
         assert_eq!(page.without_hold(order).hold(), None);
         assert_eq!(Layout::anonymous("a", "b").without_hold(order).hold(), None);
+    }
+
+    #[test]
+    fn preview_image_is_on_the_origin_of_the_page() {
+        let path = assets::path("preview.png");
+        for page in
+            ["https://tickets.example.com/", "https://tickets.example.com/shows/jazz-1", "https://tickets.example.com"]
+        {
+            assert_eq!(preview_image(page), format!("https://tickets.example.com{path}"));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod crawlers;
 pub mod error;
 pub mod hold_intention;
 pub mod home;
+pub mod information;
 pub mod layout;
 pub mod manifest;
 pub mod notifications;
@@ -93,6 +94,10 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(account::change_password))
         .routes(routes!(account::revoke))
         .routes(routes!(offline::offline))
+        .routes(routes!(information::help))
+        .routes(routes!(information::terms))
+        .routes(routes!(information::privacy))
+        .routes(routes!(information::imprint))
         .routes(routes!(notifications::notifications))
         .routes(routes!(notifications::bell))
         .routes(routes!(notifications::hold))

@@ -16,6 +16,7 @@ use crate::domain::notification::Notification;
 use crate::domain::open_hold::OpenHold;
 use crate::flows::collect_notifications::{News, collect_notifications};
 use crate::forms::ValidForm;
+use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::viewer::Viewer;
@@ -41,7 +42,7 @@ struct Bell<'a> {
 pub(super) async fn notifications(State(state): State<AppState>, viewer: Viewer) -> Result<Response, PageError> {
     let user = viewer.require_user("/notifications")?;
     let News { notifications, unread, .. } = collect_notifications(&state, &state.model.live().await?, user).await?;
-    let layout = Layout::new("Notifications", "News about your tickets and orders.", &viewer);
+    let layout = Layout::new(msg::notification_title(), msg::notification_description(), &viewer);
     let page = NotificationsPage { layout, notifications, unread };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -93,6 +94,7 @@ mod tests {
     use common::id::OrderId;
 
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn templates_show_their_values() {
@@ -106,9 +108,12 @@ mod tests {
             NotificationsPage { layout, notifications, unread }.render().unwrap()
         };
         let html = page(vec![notification("Sold: <b>Jazz</b>."), notification("Paid.")], 1);
-        for part in
-            ["Sold: &#60;b&#62;Jazz", "href=\"/orders/1\"", "Mark all as read", "Thursday, 1 January 2026, 10:00 UTC"]
-        {
+        for part in [
+            "Sold: &#60;b&#62;Jazz",
+            "href=\"/orders/1\"",
+            "Mark all as read",
+            "Thu, Jan 1, 2026, 10:00\u{a0}AM\u{a0}UTC",
+        ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert_eq!(html.matches("unread").count(), 1, "{html}");
@@ -126,5 +131,39 @@ mod tests {
         }
         assert!(!HoldBar { hold: &OpenHold { others: 0, ..hold } }.render().unwrap().contains("more<"));
         assert!(Bell { unread: &0 }.render().unwrap().contains("aria-label=\"Notifications\""));
+    }
+
+    #[test]
+    fn german_templates_have_no_english_texts() {
+        let notification = Notification {
+            at: "2026-01-01T10:00:00Z".parse().unwrap(),
+            text: "Bezahlt.".to_owned(),
+            link: "/orders/1".to_owned(),
+        };
+        let hold = OpenHold { order: OrderId::new(), title: "Jazz".to_owned(), left: 753, others: 2 };
+        let page = |notifications: Vec<Notification>, unread| {
+            let layout = Layout::new(msg::notification_title(), msg::notification_description(), &Viewer::Guest);
+            NotificationsPage { layout, notifications, unread }.render().unwrap()
+        };
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let pages = page(vec![notification], 1) + &page(Vec::new(), 0);
+            let bells = [0, 1234].map(|unread| Bell { unread: &unread }.render().unwrap()).concat();
+            pages + &bells + &HoldBar { hold: &hold }.render().unwrap()
+        });
+        for part in [
+            "<h1>Mitteilungen</h1>",
+            "Alle als gelesen markieren",
+            "Noch keine Mitteilungen.",
+            "aria-label=\"Mitteilungen\"",
+            "aria-label=\"Mitteilungen, 1.234 ungelesen\"",
+            "Für dich reserviert <time data-countdown data-left=\"753\">12:33</time>",
+            "aria-label=\"Jazz bezahlen\">Bezahlen</a>",
+            ">2 weitere<",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in ["Notifications", "Mark all", "No notif", "Your ", "Held for", ">Pay", "more<"] {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
     }
 }

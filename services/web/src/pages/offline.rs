@@ -8,6 +8,7 @@ use http::{StatusCode, header};
 
 use super::layout::{self, Layout};
 use crate::assets;
+use crate::i18n::msg;
 
 #[derive(Template)]
 #[template(path = "offline.html")]
@@ -19,10 +20,8 @@ struct OfflinePage {
 #[utoipa::path(get, path = "/offline", tag = "pages",
     responses((status = 200, body = String, content_type = "text/html")))]
 pub(super) async fn offline() -> Result<Response, Error> {
-    let layout = Layout {
-        script: Some("offline.js"),
-        ..Layout::anonymous("You are offline", "There is no internet connection.")
-    };
+    let layout =
+        Layout { script: Some("offline.js"), ..Layout::anonymous(msg::offline_title(), msg::offline_description()) };
     let page = OfflinePage { layout };
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
@@ -43,10 +42,22 @@ pub(super) async fn service_worker() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_says_what_to_do() {
-        let html = OfflinePage { layout: Layout::anonymous("You are offline", "About") }.render().unwrap();
+        let render = || OfflinePage { layout: Layout::anonymous(msg::offline_title(), "") }.render().unwrap();
+        let html = render();
         assert!(html.contains("<h1>You are offline</h1>") && html.contains("Try again"), "{html}");
+        // The script fills these lists. Without a pass they are not shown.
+        for id in ["kept", "kept-past"] {
+            assert!(html.contains(&format!("<section id=\"{id}\" hidden")), "{html}");
+            assert!(html.contains(&format!("<h2 id=\"{id}-heading\">Passes")), "{html}");
+        }
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(render);
+        for part in ["<h1>Du bist offline</h1>", "Noch einmal versuchen</a>", ">Einlasscodes vergangener"] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!html.contains("You ") && !html.contains("Passes") && !html.contains("Try again"), "{html}");
     }
 }

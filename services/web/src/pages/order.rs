@@ -26,6 +26,7 @@ use crate::domain::poster::poster_path;
 use crate::domain::qr::Qr;
 use crate::domain::show_notice::ShowNotice;
 use crate::flows::await_version::{await_version, get_or_await};
+use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -71,7 +72,7 @@ pub(super) struct SeatPass {
 impl SeatPass {
     /// The pass with its QR code; `None` if the pass is too long for one.
     fn new(pass: &Pass) -> Option<Self> {
-        let name = pass.seat.as_ref().map_or_else(|| "Ticket".to_owned(), |name| format!("Seat {name}"));
+        let name = pass.seat.as_ref().map_or_else(msg::pass_ticket, msg::pass_seat);
         Some(Self { slot: pass.slot, name, code: Qr::encode(&pass.pass)? })
     }
 }
@@ -120,7 +121,7 @@ pub(super) async fn order(
         }
     }
     let page = OrderPage {
-        layout: Layout::new(&order.ticket.title, "Your order and your tickets.", &viewer),
+        layout: Layout::new(&order.ticket.title, msg::order_description(), &viewer),
         order: view,
         poster: poster_path(
             show.as_ref().map_or(order.show_id, |show| show.id),
@@ -188,6 +189,7 @@ pub(super) async fn calendar_file(
 pub(super) mod tests {
     use super::*;
     use crate::domain::order_view::tests::{pair, sample};
+    use crate::i18n::reader::{Locale, Reader};
 
     /// The passes of these seats, from slot 0.
     pub(in crate::pages) fn passes(names: &[Option<&str>]) -> EntryPass {
@@ -270,7 +272,7 @@ pub(super) mod tests {
                 "<strong>Seat 12</strong> <span class=\"quiet\">1 of 2</span>",
                 "id=\"seat-1\"",
                 "<strong>Seat 13</strong> <span class=\"quiet\">2 of 2</span>",
-                "2 × 125.50 USD = 251.00 USD",
+                "2 × $125.50 = $251.00",
                 "Paid. The tickets are yours.",
                 &codes[0],
                 &codes[1],
@@ -307,5 +309,34 @@ pub(super) mod tests {
             &["Cancelled. You were not charged.", "href=\"/tickets/the-ticket\""],
             &["/checkout/", ticket[0], ticket[1], ticket[2]],
         );
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        let (paid, unpaid) = german.scope(|| {
+            let passes = passes(&[Some("12"), None]);
+            let paid = html_of(&pair(OrderStatus::Completed), passes);
+            (paid, html_of(&pair(OrderStatus::AwaitingPayment), EntryPass::NotIssued))
+        });
+        let english =
+            ["Order ", "Your ", "Paid.", "When<", "Where<", "Price<", "Receipt", "View ", "Seat ", " of ", "QR code"];
+        check(
+            &paid,
+            &[
+                "Deine Tickets</h2>",
+                "data-say=\"Bezahlt. Die Tickets gehören dir.\"",
+                ">Bestätigt</span>",
+                "Bestellung TK-7F3K-29",
+                "Die Tickets wurden für dich reserviert.",
+                "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+                "<strong>Platz 12</strong> <span class=\"quiet\">1 von 2",
+                "<strong>Ticket</strong> <span class=\"quiet\">2 von 2",
+                "Jeder Einlasscode gilt für einen Platz",
+                "In den Kalender",
+            ],
+            &english,
+        );
+        check(&unpaid, &["Zahlung offen", "Deine Reservierung läuft bis ", "Zur Kasse"], &english);
     }
 }

@@ -21,6 +21,7 @@ use super::layout::{self, Layout};
 use crate::domain::order_number::OrderNumber;
 use crate::domain::order_view::OrderView;
 use crate::domain::show_notice::ShowNotice;
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -28,7 +29,6 @@ use crate::store::lists;
 use crate::store::model::Replicas;
 use crate::viewer::Viewer;
 
-const TITLE: &str = "My orders";
 /// How long after its start an event is still listed as upcoming: its end is unknown, and its buyer may be at the door.
 const AFTER_START: Duration = Duration::from_secs(12 * 3600);
 /// Maximum number of upcoming orders.
@@ -66,7 +66,7 @@ fn validate_number(text: &str) -> Result<(), ValidationError> {
     if text.trim().is_empty() || text.parse::<OrderNumber>().is_ok() {
         Ok(())
     } else {
-        Err(invalid("number", "must be an order number such as TK-7F3K-29"))
+        Err(invalid("number", msg::order_list_number_invalid()))
     }
 }
 
@@ -88,7 +88,7 @@ struct OrdersPage {
 /// A part of the list, with a heading.
 struct Section {
     id: &'static str,
-    heading: &'static str,
+    heading: String,
     orders: Vec<Item>,
 }
 
@@ -104,7 +104,7 @@ struct Item {
 
 impl Section {
     /// The part with these orders; `None` if there are none.
-    fn of(id: &'static str, heading: &'static str, orders: Vec<Item>) -> Option<Self> {
+    fn of(id: &'static str, heading: String, orders: Vec<Item>) -> Option<Self> {
         (!orders.is_empty()).then_some(Self { id, heading, orders })
     }
 }
@@ -153,7 +153,7 @@ pub(super) async fn orders(
     query: LenientQuery<OrdersQuery>,
 ) -> Result<Response, PageError> {
     let user = viewer.require_user("/orders")?;
-    let mut layout = Layout::new(TITLE, "Your orders, tickets and receipts.", &viewer);
+    let mut layout = Layout::new(msg::order_list_title(), msg::order_list_description(), &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
     let OrdersQuery { cursor, number } = query.value;
     let model = state.model.live().await?;
@@ -168,7 +168,8 @@ pub(super) async fn orders(
     };
     if let Ok(number) = number.parse::<OrderNumber>() {
         let found = lists::orders_with_number(&model.orders, user, number).await?;
-        page.sections = Section::of("found", "Your order", items(&model, &found).await?).into_iter().collect();
+        page.sections =
+            Section::of("found", msg::order_list_found(), items(&model, &found).await?).into_iter().collect();
         page.number = number.to_string();
         return Ok(layout::respond(StatusCode::OK, &page.layout, &page)?);
     }
@@ -187,7 +188,10 @@ pub(super) async fn orders(
     let (postponed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|item| item.is_postponed(since));
     upcoming.extend(postponed);
     upcoming.sort_by_key(|item| item.begins);
-    let sections = [Section::of("upcoming", "Upcoming", upcoming), Section::of("past", "Past and cancelled", others)];
+    let sections = [
+        Section::of("upcoming", msg::order_list_upcoming(), upcoming),
+        Section::of("past", msg::order_list_past(), others),
+    ];
     page.sections = sections.into_iter().flatten().collect();
     page.next = past.next_cursor.map(|cursor| cursor.to_string());
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
@@ -200,6 +204,7 @@ mod tests {
 
     use super::*;
     use crate::domain::order_view::tests::sample;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_shows_its_values() {
@@ -208,9 +213,9 @@ mod tests {
         let item =
             Item { order: OrderView::new(&order, &[]), version: 4, notice: None, begins: order.ticket.starts_at };
         let mut page = OrdersPage {
-            layout: Layout::new(TITLE, "About", &ana),
+            layout: Layout::new("Orders", "About", &ana),
             number: String::new(),
-            sections: vec![Section { id: "upcoming", heading: "Upcoming", orders: vec![item] }],
+            sections: vec![Section { id: "upcoming", heading: msg::order_list_upcoming(), orders: vec![item] }],
             is_cut: false,
             is_continued: false,
             next: Some("abc".to_owned()),
@@ -221,11 +226,11 @@ mod tests {
             "<h2 id=\"upcoming\">Upcoming</h2>",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "Held for you. Pay before the hold ends.",
-            "Thursday, 1 January 2026, 05:15 EST (America/New_York)",
+            "Thu, Jan 1, 2026, 5:15\u{a0}AM\u{a0}EST",
             &format!("Order {}", OrderNumber::of(order.id)),
             &format!("href=\"/orders/{}\"", order.id),
             &format!("href=\"/checkout/{}\"", order.id),
-            "text-bg-warning\">Payment due<",
+            "badge due\">Payment due<",
             &format!("data-live=\"order:{}\" data-version=\"4\" data-mode=\"reload\"", order.id),
             "href=\"/orders?cursor=abc\"",
             "name=\"robots\" content=\"noindex\"",
@@ -244,5 +249,51 @@ mod tests {
         let html = page.render().unwrap();
         assert!(html.contains("We couldn’t find an order with the number TK-7F3K-29"), "{html}");
         assert!(html.contains("name=\"number\" value=\"TK-7F3K-29\""), "{html}");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let order = sample(OrderStatus::AwaitingPayment);
+        let page = |sections: Option<Section>| {
+            let page = OrdersPage {
+                layout: Layout::new(msg::order_list_title(), msg::order_list_description(), &Viewer::Guest),
+                number: "TK-7F3K-29".to_owned(),
+                sections: sections.into_iter().collect(),
+                is_cut: true,
+                is_continued: true,
+                next: Some("abc".to_owned()),
+            };
+            page.render().unwrap()
+        };
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let view = OrderView::new(&order, &[]);
+            let item = Item { order: view, version: 4, notice: None, begins: order.ticket.starts_at };
+            page(Section::of("upcoming", msg::order_list_upcoming(), vec![item])) + &page(None)
+        });
+        for part in [
+            "<h1>Meine Bestellungen</h1>",
+            ">Demnächst</h2>",
+            ">Zahlung offen<",
+            "<p class=\"price\">125,50\u{a0}$</p>",
+            "Wir haben keine Bestellung mit der Nummer TK-7F3K-29 gefunden.",
+            "rel=\"next\">Ältere<",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in [
+            "Order",
+            "orders<",
+            "Find<",
+            "For example",
+            "Your ",
+            "Only ",
+            "Upcoming",
+            "Go to",
+            "We ",
+            "Newest",
+            "Pages",
+        ] {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
     }
 }

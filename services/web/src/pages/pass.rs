@@ -12,6 +12,7 @@ use super::order::{EntryPass, fetch_passes, load_completed_order};
 use crate::client_context::ClientContext;
 use crate::domain::order_view::OrderView;
 use crate::domain::show_notice::ShowNotice;
+use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -43,7 +44,7 @@ pub(super) async fn pass(
     let page = PassPage {
         layout: Layout {
             script: Some("pass.js"),
-            ..Layout::new(&order.ticket.title, "Your pass, ready to show at the entrance.", &viewer)
+            ..Layout::new(&order.ticket.title, msg::pass_description(), &viewer)
         },
         order: OrderView::new(&order, &[]),
         // Nobody is let in to a show that does not take place.
@@ -67,6 +68,7 @@ mod tests {
     use crate::domain::order_number::OrderNumber;
     use crate::domain::order_view::tests::{pair, sample};
     use crate::domain::qr::Qr;
+    use crate::i18n::reader::{Locale, Reader};
     use crate::pages::order::tests::passes;
 
     #[test]
@@ -80,7 +82,7 @@ mod tests {
         let html = page(&order, passes(&[Some("14")]), None);
         for part in [
             "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
-            "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
+            "Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT",
             "Town Hall, New York",
             "Section A, row 3, seat 14",
             &code.path,
@@ -106,5 +108,28 @@ mod tests {
             page(&order, EntryPass::NotIssued, Some(ShowNotice::Cancelled { reason: "The singer is ill.".to_owned() }));
         assert!(html.contains("The show has been cancelled.</strong> The singer is ill."), "{html}");
         assert!(!html.contains("role=\"img\"") && !html.contains("The ticket is yours"), "{html}");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let page = |pass| {
+            let layout = Layout::new("Jazz", msg::pass_description(), &Viewer::Guest);
+            let order = OrderView::new(&sample(OrderStatus::Completed), &[]);
+            PassPage { layout, order, notice: None, pass }.render().unwrap()
+        };
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        let html = german.scope(|| page(passes(&[Some("14")])) + &page(EntryPass::Unavailable));
+        for part in [
+            "aria-label=\"QR-Code deines Tickets für Jazz",
+            "Das ist dein Einlasscode.",
+            "Der Code kann gerade nicht angezeigt werden. Dein Ticket ist sicher",
+            "Zurück zur Bestellung",
+            "<p>Bestellung TK-",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in ["Order ", "Your ", "code of", "This code", "The code", "Some venues", "Back to", "Full screen"] {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
     }
 }

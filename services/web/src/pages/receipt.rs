@@ -15,6 +15,7 @@ use crate::domain::listing_view::UNKNOWN_USER_NAME;
 use crate::domain::moment::Moment;
 use crate::domain::order_view::OrderView;
 use crate::domain::show_notice::ShowNotice;
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -46,7 +47,7 @@ impl ReceiptPage {
         let charged = captured.map_or(order.updated_at, |payment| payment.updated_at.min(order.updated_at));
         let moment = |at| Moment::new(at, &order.ticket.time_zone);
         Self {
-            layout: Layout::new("Receipt", "What you paid.", viewer),
+            layout: Layout::new(msg::receipt_title(), msg::receipt_description(), viewer),
             order: OrderView::new(order, &[]),
             notice: None,
             buyer,
@@ -87,12 +88,13 @@ mod tests {
     use super::*;
     use crate::domain::order_number::OrderNumber;
     use crate::domain::order_view::tests::{pair, sample};
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn several_seats_are_one_sum() {
         let (order, name) = (pair(OrderStatus::Completed), String::new);
         let html = ReceiptPage::new(&Viewer::Guest, &order, &[], name(), name()).render().unwrap();
-        for part in [">2 tickets</th>", "2 × 125.50 USD = 251.00 USD", "seats 12, 13", "was charged 251.00 USD"] {
+        for part in [">2 tickets</th>", "2 × $125.50 = $251.00", "seats 12, 13", "was charged $251.00"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
     }
@@ -110,12 +112,37 @@ mod tests {
             "Ben &#38; Co",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "Section A, row 3, seat 14",
-            "125.50 USD",
-            "0.00 USD",
-            "Thursday, 1 January 2026, 05:09 EST (America/New_York)",
+            "$125.50",
+            "$0.00",
+            "Thu, Jan 1, 2026, 5:09\u{a0}AM\u{a0}EST",
             "no-print",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
+        }
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let order = pair(OrderStatus::Completed);
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let page = ReceiptPage::new(&Viewer::Guest, &order, &[], "Ana".to_owned(), "Ben".to_owned());
+            page.render().unwrap()
+        });
+        for part in [
+            "<h1>Quittung</h1>",
+            "<dt>Verkauft von</dt>",
+            ">2 Tickets</th>",
+            "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+            "<td class=\"text-end\">0,00\u{a0}$</td>",
+            " mit 251,00\u{a0}$ belastet.",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in [
+            "Receipt", "To print", "Order", "Date<", "Buyer", "Seller", "Where<", "When<", "you paid", "Fees<",
+            "Total", "Your ", "Back to",
+        ] {
+            assert!(!html.contains(part), "{part} is in {html}");
         }
     }
 }

@@ -4,7 +4,9 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
-use common::api::tickets::{CreateListing, ListedSeat, Listing, NewListing, ReplaceListing};
+use common::api::tickets::{
+    CheckListing, CheckReplacement, CreateListing, ListedSeat, Listing, NewListing, ReplaceListing,
+};
 use common::error::Error;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{ShowId, TicketId, UserId};
@@ -73,6 +75,10 @@ pub(super) async fn check(
         return Ok(see_other(&format!("/tickets/{listing}")));
     }
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
+    if let Some(errors) = refusal(&state, &client, &draft, &listing).await? {
+        state.drafts.note_rejected(&draft.id, draft.revision, &errors).await?;
+        return Ok(see_other(&form_path(&id)));
+    }
     let page = page(&state, &viewer, user, &draft, listing, None).await?;
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -147,13 +153,43 @@ async fn send(
     draft: &Draft,
     body: NewListing,
 ) -> Result<Result<ServiceResponse<Listing>, ServiceError>, Error> {
-    let Some(id) = draft.editing else {
-        let options = RequestOptions::with_idempotency_key(&draft.key)?;
-        return Ok(state.services.send_with(&options, &CreateListing { body }, client).await);
+    let options = options_of(draft)?;
+    Ok(match draft.editing {
+        Some(id) => state.services.send_with(&options, &ReplaceListing { id, body }, client).await,
+        None => state.services.send_with(&options, &CreateListing { body }, client).await,
+    })
+}
+
+/// A new listing has the draft's key, a replacement the version that it replaces.
+fn options_of(draft: &Draft) -> Result<RequestOptions, Error> {
+    match draft.editing {
+        // A draft without a version has to be corrected first.
+        Some(_) => Ok(RequestOptions { idempotency_key: None, if_match: draft.form.version.parse().ok() }),
+        None => RequestOptions::with_idempotency_key(&draft.key),
+    }
+}
+
+/// Why the tickets service would not list the draft, as far as the seller can correct it. If that service does not say,
+/// the seller learns it when listing.
+async fn refusal(
+    state: &AppState,
+    client: &ClientContext,
+    draft: &Draft,
+    listing: &NewListing,
+) -> Result<Option<FormErrors>, Error> {
+    let (options, body) = (options_of(draft)?, listing.clone());
+    let checked = match draft.editing {
+        Some(id) => state.services.send_with(&options, &CheckReplacement { id, body }, client).await,
+        None => state.services.send_with(&options, &CheckListing { body }, client).await,
     };
-    // A draft without a version has to be corrected first.
-    let options = RequestOptions { idempotency_key: None, if_match: draft.form.version.parse().ok() };
-    Ok(state.services.send_with(&options, &ReplaceListing { id, body }, client).await)
+    let Err(error) = checked else { return Ok(None) };
+    if error.status() == StatusCode::PRECONDITION_FAILED
+        && let Some(ticket) = draft.editing
+        && is_already_applied(state, client, ticket, listing).await
+    {
+        return Ok(None);
+    }
+    Ok(correctable_errors(&error))
 }
 
 /// Responds to a failed attempt to list. Redirects to the sign-in page if the session has ended, and to the form if the

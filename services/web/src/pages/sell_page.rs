@@ -197,6 +197,12 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+        // A phone shows the keys of numbers for amounts. What is pasted with blanks around it is not cut.
+        let input = |id: &str| html.split("<input ").find(|tail| tail.contains(&format!("id=\"{id}\""))).unwrap();
+        for (id, mode) in [("price", "decimal"), ("face_value", "decimal"), ("quantity", "numeric")] {
+            let (tag, _) = input(id).split_once('>').unwrap();
+            assert!(tag.contains(&format!("inputmode=\"{mode}\"")) && !tag.contains("maxlength=\"1\""), "{tag}");
+        }
         // A zone or a currency that is not an option is kept.
         page.form.time_zone = "US/Eastern".to_owned();
         page.form.currency = "JPY".to_owned();

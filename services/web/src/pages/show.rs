@@ -1,33 +1,33 @@
 //! GET /shows/{show}: the page of a show with the listings that are for sale.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use common::aggregate::Versioned;
 use common::error::Error;
-use common::events::show::ShowState;
 use common::events::ticket::TicketState;
 use common::id::{ShowId, UserId};
 use common::money::Currency;
 use http::StatusCode;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::Validate;
 
 use super::layout::{self, Layout};
-use crate::domain::amount::read_amount;
+use crate::domain::amount::{named_currency, read_amount};
+use crate::domain::filter::{parsed, seats_together};
 use crate::domain::offer::ShowOffer;
 use crate::domain::show_rows::{self, Row, RowFilter, Section, section_key};
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
 use crate::domain::show_watch::{ShowWatch, WatchForm, WatchPanel};
 use crate::domain::structured_data;
-use crate::flows::await_version::get_or_await;
+use crate::flows::find_show::find_show;
 use crate::flows::find_show_watches::find_show_watches;
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
-use crate::store::model::Replicas;
 use crate::store::{lists, offers};
 use crate::viewer::Viewer;
 
@@ -36,7 +36,7 @@ use crate::viewer::Viewer;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ShowParams {
     /// Number of seats together. Default: any.
-    #[serde(default, deserialize_with = "quantity")]
+    #[serde(default, deserialize_with = "seats_together")]
     #[validate(range(min = 1, max = 8, message = "must be a number from 1 to 8"))]
     #[param(value_type = Option<u8>, minimum = 1, maximum = 8)]
     quantity: Option<u8>,
@@ -50,23 +50,11 @@ pub(crate) struct ShowParams {
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     #[param(max_length = 40)]
     max: String,
-    /// Currency of the listings. Default: any, or that of the most listings when prices are compared.
-    #[serde(default, deserialize_with = "currency")]
+    /// Currency of the listings. Default: any; when prices are compared, the one that they are typed with, or that of
+    /// the most listings.
+    #[serde(default, deserialize_with = "parsed")]
     #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     currency: Option<Currency>,
-}
-
-fn currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Currency>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let text = Some(text.trim()).filter(|text| !text.is_empty());
-    text.map(str::parse).transpose().map_err(serde::de::Error::custom)
-}
-
-fn quantity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let text = Some(text.trim()).filter(|text| !text.is_empty());
-    let number = text.map(str::parse).transpose();
-    number.map_err(|_| serde::de::Error::custom("must be a number from 1 to 8"))
 }
 
 #[derive(Template)]
@@ -87,7 +75,7 @@ struct ShowPage {
     /// Key of the chosen section; empty for all.
     chosen_section: String,
     max_label: String,
-    /// The notice about rejected parameters. In the list, because a new filter replaces only this.
+    /// The notice about filters that were ignored. In the list, because a new filter replaces only this.
     rejected: Option<String>,
     is_filtered: bool,
     summary: String,
@@ -118,7 +106,7 @@ pub(super) async fn show(
     params: LenientQuery<ShowParams>,
 ) -> Result<Response, Error> {
     let id = id_in_path(&segment).ok_or(Error::NotFound)?;
-    let found = find(&state, id).await?;
+    let found = find_show(&state, id).await?;
     let path = show_path(&found.show);
     if path.strip_prefix("/shows/") != Some(segment.as_str()) {
         // Temporary, since a show may get its former title back.
@@ -143,16 +131,6 @@ pub(super) async fn reject_watch(
     layout::respond(status, &page.layout, &page)
 }
 
-/// The show with this id, or the one that it was merged into. One that was just created is awaited.
-pub(super) async fn find(state: &AppState, id: ShowId) -> Result<ShowOffer, Error> {
-    let model = state.model.live().await?;
-    if let Some(found) = present_show(&model, id).await? {
-        return Ok(found);
-    }
-    get_or_await::<ShowState>(state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
-    present_show(&model, id).await?.ok_or(Error::NotFound)
-}
-
 async fn load_page(
     state: &AppState,
     viewer: &Viewer,
@@ -167,19 +145,6 @@ async fn load_page(
         None => Vec::new(),
     };
     Ok(page(state, viewer, found, &tickets, &sellers, params, watches.first()))
-}
-
-/// The show with this id, or the one that it was merged into, which may have been merged too.
-async fn present_show(model: &Replicas, id: ShowId) -> Result<Option<ShowOffer>, Error> {
-    let (mut found, mut passed) = (offers::show_by_id(model, id).await?, BTreeSet::from([id]));
-    while let Some(other) = found.as_ref().and_then(|found| found.show.merged_into) {
-        // `tickets` makes no circle of merges.
-        if !passed.insert(other) {
-            break;
-        }
-        found = offers::show_by_id(model, other).await?;
-    }
-    Ok(found)
 }
 
 fn page(
@@ -201,10 +166,11 @@ fn page(
         max: None,
     };
     if filter.section.as_ref().is_some_and(|key| show_rows::sections(tickets).iter().all(|one| one.key != *key)) {
-        rejected = Some(format!("The section was ignored: no ticket for sale is in “{}”.", params.section.trim()));
+        rejected = Some(msg::show_section_ignored(params.section.trim()));
         filter.section = None;
     }
-    let compared = params.currency.clone().or_else(|| currencies.first().cloned());
+    let typed = || named_currency(&params.max);
+    let compared = params.currency.clone().or_else(typed).or_else(|| currencies.first().cloned());
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {
             Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),
@@ -215,15 +181,14 @@ fn page(
     let description = format!("{}, {}.", show.place, show.starts_at.text);
     let [address, image] = [&show.path, &show.poster].map(|path| format!("{}{path}", state.public_url));
     let structured_data = structured_data::event(found, tickets, (&address, &image), show.is_open());
-    let (canonical, image) = (Some(address), Some(image));
     ShowPage {
-        layout: Layout { canonical, image, ..Layout::new(&show.title, description, viewer) },
+        layout: Layout { canonical: Some(address), ..Layout::new(&show.title, description, viewer) },
         structured_data,
         watch: WatchPanel::new(watch, currencies.iter().chain(&state.config.currencies).cloned()),
         has_max: show_rows::has_several_prices(tickets),
         max_label: match currencies.as_slice() {
-            [only] => format!("Maximum price in {only}"),
-            _ => "Maximum price".to_owned(),
+            [only] => msg::show_max_in(only.to_string()),
+            _ => msg::browse_max(),
         },
         summary: summary(
             rows.iter().map(|row| row.free).sum(),
@@ -252,22 +217,22 @@ fn total(listings: usize, seats: usize, free: u64) -> usize {
 
 /// The number of seats, and their order. Amounts of several currencies are not compared.
 fn summary(shown: usize, all: usize, currency: Option<&Currency>, are_several: bool) -> String {
-    let (currency, order) = match currency.filter(|_| are_several) {
-        Some(currency) => (format!(" in {currency}"), "cheapest first"),
-        None if are_several => (String::new(), "cheapest first in each currency"),
-        None => (String::new(), "cheapest first"),
+    let currency = currency.filter(|_| are_several);
+    let tickets = match (shown == all, are_several && currency.is_none()) {
+        (true, false) => msg::show_summary(shown),
+        (true, true) => msg::show_summary_by_currency(shown),
+        (false, false) => msg::show_summary_some(all, shown),
+        (false, true) => msg::show_summary_some_by_currency(all, shown),
     };
-    match (shown, all) {
-        (1, 1) => format!("1 ticket{currency}"),
-        (shown, all) if shown == all => format!("{shown} tickets{currency}, {order}"),
-        (shown, all) => format!("{shown} of {all} tickets{currency}, {order}"),
-    }
+    let currency = currency.map(|currency| msg::browse_prices_in(currency.to_string()));
+    std::iter::once(tickets).chain(currency).collect::<Vec<_>>().join(" · ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::show_view::tests::sample;
+    use crate::i18n::reader::{Locale, Reader};
 
     fn sample_page() -> ShowPage {
         let found = sample();
@@ -277,8 +242,8 @@ mod tests {
             seat: "Section <A>, row 3".to_owned(),
             free: 4,
             left: "4 of 6 seats left".to_owned(),
-            price: "46.00 EUR".to_owned(),
-            difference: Some("4.00 EUR under face value".to_owned()),
+            price: "€46.00".to_owned(),
+            difference: Some("€4.00 under face value".to_owned()),
             seller: "Ana <i>".to_owned(),
             mark: Some("Cheapest in section <A>".to_owned()),
             version: 7,
@@ -295,7 +260,7 @@ mod tests {
             has_max: true,
             chosen_quantity: 4,
             chosen_section: "balcony".to_owned(),
-            max_label: "Maximum price".to_owned(),
+            max_label: msg::browse_max(),
             rejected: None,
             is_filtered: true,
             summary: summary(1, 37, Some(&"EUR".parse().unwrap()), true),
@@ -310,19 +275,19 @@ mod tests {
         let html = page.render().unwrap();
         for part in [
             "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
-            "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
+            "Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT",
             "Town Hall, New York",
-            "46.00 EUR or 50.00 USD",
+            "€46.00 or $50.00",
             "37 left",
-            "1 of 37 tickets in EUR, cheapest first",
+            "1 of 37 tickets, cheapest first · Prices in EUR",
             "<option value=\"4\" selected>4</option>",
             "4 of 6 seats left",
-            "46.00 EUR</span> <span class=\"quiet\">per seat</span>",
+            "€46.00</span> <span class=\"quiet\">per seat</span>",
             "<option value=\"balcony\" selected>Balcony</option>",
             "value=\"5&#34;0\"",
             ">Maximum price</label>",
             "href=\"/tickets/01970000-0000-7000-8000-000000000001\">Section &#60;A&#62;, row 3</a>",
-            "4.00 EUR under face value",
+            "€4.00 under face value",
             "Ana &#60;i&#62;",
             "Cheapest in section &#60;A&#62;",
             "data-live=\"ticket:01970000-0000-7000-8000-000000000001\" data-version=\"7\"",
@@ -354,7 +319,7 @@ mod tests {
         let own = ShowWatch { show: ShowId::new(), since: "2026-01-01T00:00:00Z".parse().unwrap(), max };
         page.watch = WatchPanel::new(Some(&own), ["EUR".parse().unwrap()]);
         let html = page.render().unwrap();
-        for part in ["for 60.00 USD or less.", "value=\"60.00\"", "Save changes</button>", "Stop watching"] {
+        for part in ["for $60.00 or less.", "value=\"60.00\"", "Save changes</button>", "Stop watching"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         let form = WatchForm { max: "<i>".to_owned(), currency: "EUR".to_owned() };
@@ -394,5 +359,40 @@ mod tests {
         assert_eq!(summary(2, 3, None, true), "2 of 3 tickets, cheapest first in each currency");
         let totals = (total(3, 3, 4), total(500, 500, 612), total(500, 500, 499));
         assert_eq!(totals, (3, 612, 500), "one was sold in between");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let mut page = sample_page();
+            page.rows = vec![Row { seat: String::new(), difference: None, mark: None, ..page.rows.remove(0) }];
+            page.rows[0].left = "noch 4".to_owned();
+            let max = Some(common::money::Money { amount: 6_000, currency: "USD".parse().unwrap() });
+            let own = ShowWatch { show: ShowId::new(), since: "2026-01-01T00:00:00Z".parse().unwrap(), max };
+            page.watch = WatchPanel::new(Some(&own), []);
+            let found = page.render().unwrap();
+            page.rows.clear();
+            page.show.status = common::events::show::ShowStatus::Cancelled;
+            found + &page.render().unwrap()
+        });
+        for part in [
+            "Mo., 1. Juni 2099, 15:30",
+            "<span class=\"quiet\">ab</span> <span class=\"price\">46,00\u{a0}€ oder 50,00\u{a0}$</span>",
+            "noch 37<",
+            "1 von 37 Tickets, günstigste zuerst · Preise in EUR",
+            "pro Platz<",
+            "höchstens 60,00\u{a0}$ angeboten",
+            ">Filter anwenden</button>",
+            ">Diese Veranstaltung wurde abgesagt.</strong>",
+            "Die Tickets werden nicht mehr verkauft.",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in
+            ["show", "tickets", "ticket<", "Any", "Section", "seat<", "price", "Watch", "Stop", "filters", "left<"]
+        {
+            let mut texts = html.split_inclusive('<').filter_map(|tail| tail.split('>').nth(1));
+            assert!(!texts.any(|text| text.contains(part)), "{part} is in {html}");
+        }
     }
 }

@@ -16,8 +16,10 @@ use super::layout::see_other;
 use super::show;
 use crate::domain::show_view::{ShowView, id_in_path, show_path};
 use crate::domain::show_watch::{MAX_SHOW_WATCHES, ShowWatch, WatchForm, is_open};
+use crate::flows::find_show::find_show;
 use crate::flows::find_show_watches::find_show_watches;
 use crate::forms::ValidForm;
+use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::state::AppState;
 use crate::store::lists;
@@ -46,7 +48,7 @@ pub(super) async fn place_watch(
     form: WatchForm,
 ) -> Result<Response, PageError> {
     let Some(user) = viewer.id() else { return Ok(sign_in_first(id, &form)) };
-    let (found, now) = (show::find(state, id).await?, state.clock.now());
+    let (found, now) = (find_show(state, id).await?, state.clock.now());
     if !ShowView::new(&found, now).is_open() {
         // Its page says why there is nothing to watch.
         return Ok(see_other(&show_path(&found.show)));
@@ -60,7 +62,7 @@ pub(super) async fn place_watch(
     let (model, present) = (state.model.live().await?, found.show.id);
     let former = find_show_watches(state, &model, user, present).await?;
     if former.is_empty() && !has_room(state, &model, user, now).await? {
-        let message = format!("You are already watching {MAX_SHOW_WATCHES} shows. Stop watching one of them first");
+        let message = msg::show_watch_too_many(MAX_SHOW_WATCHES);
         return Ok(show::reject_watch(state, viewer, &found, StatusCode::CONFLICT, (form, message)).await?);
     }
     let since = former.iter().map(|watch| watch.since).min().unwrap_or(now);
@@ -94,7 +96,7 @@ pub(super) async fn unwatch(
 ) -> Result<Response, PageError> {
     let id = id_in_path(&segment).ok_or(Error::NotFound)?;
     let Some(user) = viewer.id() else { return Ok(see_other(&format!("/signin?next=/shows/{id}"))) };
-    let found = show::find(&state, id).await?;
+    let found = find_show(&state, id).await?;
     let watches = find_show_watches(&state, &state.model.live().await?, user, found.show.id).await?;
     state.show_watches.remove(user, watches.iter().map(|watch| watch.show)).await?;
     Ok(see_other(&show_path(&found.show)))

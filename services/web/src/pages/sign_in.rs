@@ -21,6 +21,7 @@ use super::{after_sign_in, hold_intention, sell_draft, typed_name};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::{Fault, FormErrors, safe_redirect_path};
 use crate::forms::{FormFields, SubmittedForm, validate_request};
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::service_client::ServiceError;
@@ -58,7 +59,7 @@ fn validate_local_path(next: &str) -> Result<(), ValidationError> {
     if next.is_empty() || safe_redirect_path(next) == next {
         Ok(())
     } else {
-        Err(invalid("elsewhere", "must be a path of this site"))
+        Err(invalid("elsewhere", msg::sign_next_invalid()))
     }
 }
 
@@ -100,13 +101,13 @@ struct SignInPage {
 
 impl SignInPage {
     fn faults(&self) -> Vec<Fault<'_>> {
-        self.errors.of_fields(&[("email", "Email"), ("password", "Password")])
+        self.errors.of_fields(&[("email", msg::sign_email()), ("password", msg::sign_password())])
     }
 }
 
 fn page(viewer: &Viewer, email: String, next: &str, errors: FormErrors, replaces_page: bool) -> SignInPage {
     let next = safe_redirect_path(next).to_owned();
-    let layout = Layout::new("Sign in", "Sign in to buy and sell tickets.", viewer).leading_to(&next);
+    let layout = Layout::new(msg::sign_in_title(), msg::sign_in_description(), viewer).leading_to(&next);
     let holds = hold_intention::is_intended(&next);
     let keeps_input = sell_draft::is_draft_path(&next) || typed_name::is_kept(&next);
     SignInPage { layout, email, next, errors, replaces_page, holds, keeps_input }
@@ -164,7 +165,7 @@ pub(super) async fn sign_in(
 /// The errors of a form that contains a password; after too many attempts, one about these instead.
 pub(super) fn credential_errors(error: &ServiceError, field: impl Fn(&str) -> Option<&'static str>) -> FormErrors {
     match error.status() {
-        StatusCode::TOO_MANY_REQUESTS => FormErrors::new("", "Too many attempts. Wait a moment, then try again."),
+        StatusCode::TOO_MANY_REQUESTS => FormErrors::new("", msg::sign_in_too_many_attempts()),
         _ => FormErrors::from_problem(&error.problem, field),
     }
 }
@@ -179,6 +180,7 @@ pub(super) async fn sign_out(State(state): State<AppState>, client: ClientContex
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_keeps_the_email_but_no_password() {
@@ -200,6 +202,17 @@ mod tests {
         assert!(kept.contains("href=\"/signup?next=/sell/drafts/a\">Sign up</a>"), "{kept}");
         let html = page(&Viewer::Guest, String::new(), "//evil", FormErrors::default(), false).render().unwrap();
         assert!(!html.contains("evil"), "{html}");
+    }
+
+    #[test]
+    fn blanks_around_a_pasted_email_are_dropped_but_not_those_of_a_password() {
+        let form = SignInForm {
+            email: " ana@example.com\u{a0}".to_owned(),
+            password: " with blanks ".to_owned(),
+            next: String::new(),
+        };
+        let request = form.request().unwrap();
+        assert_eq!((&*request.email, request.password.as_str()), ("ana@example.com", " with blanks "));
     }
 
     #[test]
@@ -225,6 +238,30 @@ mod tests {
             let query = serde_urlencoded::to_string([("next", next)]).unwrap();
             let query = LenientQuery::<NextQuery>::read(&query, &());
             assert_eq!(query.next(&headers, "http://localhost:8080"), expected, "{next} from {referer:?}");
+        }
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let hold = format!("/tickets/{}/hold?key=a", common::id::TicketId::new());
+            let errors = FormErrors::new("email", "fehlt");
+            let holding = page(&Viewer::Guest, String::new(), &hold, errors, true).render().unwrap();
+            let draft = page(&Viewer::Guest, String::new(), "/sell/drafts/a", FormErrors::default(), false);
+            holding + &draft.render().unwrap()
+        });
+        for part in [
+            "<h1>Anmelden</h1>",
+            "Melde dich an, um fortzufahren.",
+            "wir reservieren das Ticket für dich",
+            "Deine Angaben sind gespeichert.",
+            "<a href=\"#email\">E-Mail-Adresse</a>: Fehlt.",
+            ">Konto erstellen</a>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in ["Sign in", "Email", "Password", "Your ", "New here", "Create"] {
+            assert!(!html.contains(part), "{part} is in {html}");
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::client_context::ClientContext;
 use crate::domain::form::{Fault, FormErrors, safe_redirect_path};
 use crate::flows::await_version::poll_until;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -57,13 +58,18 @@ struct SignUpPage {
 
 impl SignUpPage {
     fn faults(&self) -> Vec<Fault<'_>> {
-        self.errors.of_fields(&[("email", "Email"), ("displayName", "Display name"), ("password", "Password")])
+        let fields = [
+            ("email", msg::sign_email()),
+            ("displayName", msg::sign_up_display_name()),
+            ("password", msg::sign_password()),
+        ];
+        self.errors.of_fields(&fields)
     }
 }
 
 fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
     let next = safe_redirect_path(&form.next).to_owned();
-    let layout = Layout::new("Sign up", "Create an account to buy and sell tickets.", viewer).leading_to(&next);
+    let layout = Layout::new(msg::sign_up_title(), msg::sign_up_description(), viewer).leading_to(&next);
     let holds = hold_intention::is_intended(&next);
     SignUpPage { layout, email: form.email, display_name: form.display_name, next, errors, holds }
 }
@@ -125,6 +131,7 @@ fn field(api: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_shows_errors_at_their_fields() {
@@ -141,5 +148,26 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("secret words"), "{html}");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let next = format!("/tickets/{}/hold?key=a", common::id::TicketId::new());
+            let form = SignUpForm { next, ..SignUpForm::default() };
+            page(&Viewer::Guest, form, FormErrors::new("displayName", "ist zu lang")).render().unwrap()
+        });
+        for part in [
+            "<h1>Konto erstellen</h1>",
+            "wir reservieren das Ticket für dich",
+            "<a href=\"#displayName\">Anzeigename</a>: Ist zu lang.",
+            "Mindestens 8 Zeichen.",
+            "Du hast schon ein Konto? <a ",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        for part in ["Create", "Display", "Shown", "Email", "Password", "At least", "Already", "Sign "] {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
     }
 }

@@ -144,9 +144,8 @@ pub(super) async fn page(
     let is_listed = is_for_sale && model.hidden_seller != Some(ticket.seller_id);
     let canonical = is_listed.then(|| format!("{}/tickets/{id}", state.public_url));
     let show = show.map(|found| ShowView::new(&found, now));
-    let image = show.as_ref().map(|show| format!("{}{}", state.public_url, show.poster));
     Ok(TicketPage {
-        layout: Layout { canonical, image, notice, ..Layout::new(&listing.title, description, viewer) },
+        layout: Layout { canonical, notice, ..Layout::new(&listing.title, description, viewer) },
         listing,
         version: ticket.version,
         show,

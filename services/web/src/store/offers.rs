@@ -99,13 +99,6 @@ fn not_hidden(model: &Replicas) -> Document {
     hidden.map(|seller| doc! { "state.sellerId": { "$ne": seller } }).unwrap_or_default()
 }
 
-/// The condition that a listing is for sale, and in lists.
-pub(super) fn for_sale(model: &Replicas) -> Document {
-    let mut filter = not_hidden(model);
-    filter.insert("state.status", TicketStatus::Available.as_ref());
-    filter
-}
-
 /// The stage that adds to each show the latest change of its listings.
 fn with_latest_change(model: &Replicas) -> Document {
     let mut latest = vec![
@@ -119,14 +112,24 @@ fn with_latest_change(model: &Replicas) -> Document {
     with_listings(&model.ticket_documents, "latest", latest)
 }
 
-/// The stages that add to each show what it has for sale. The latest change comes first: a listing that changes in
-/// between is then a reason for another look, not one that is missed.
-pub(super) fn with_offers(model: &Replicas) -> [Document; 2] {
+/// The stages that add to each show what it has for sale, in listings that sell this many seats together. The latest
+/// change comes first: a listing that changes in between is then a reason for another look, not one that is missed.
+pub(super) fn with_offers(model: &Replicas, quantity: Option<u8>) -> [Document; 2] {
     let by_currency = doc! {
         "_id": "$state.price.currency", "free": { "$sum": "$free" }, "from": { "$min": "$state.price.amount" },
     };
-    let offers = vec![doc! { "$match": for_sale(model) }, doc! { "$group": by_currency }];
+    let offers = vec![doc! { "$match": for_sale(model, quantity) }, doc! { "$group": by_currency }];
     [with_latest_change(model), with_listings(&model.ticket_documents, "offers", offers)]
+}
+
+/// Matches the listings that are for sale and in lists, and that sell this many seats together.
+pub(super) fn for_sale(model: &Replicas, quantity: Option<u8>) -> Document {
+    let mut filter = not_hidden(model);
+    filter.insert("state.status", TicketStatus::Available.as_ref());
+    if let Some(quantity) = quantity {
+        filter.insert("quantities", i64::from(quantity));
+    }
+    filter
 }
 
 /// The shows that these stages return, which include those of [`with_offers`].
@@ -141,11 +144,20 @@ pub(crate) async fn shows_by_ids(
     model: &Replicas,
     ids: impl IntoIterator<Item = ShowId>,
 ) -> Result<Vec<ShowOffer>, StoreError> {
+    shows_with_seats_together(model, ids, None).await
+}
+
+/// These shows with what they have for sale in listings that sell this many seats together.
+pub(crate) async fn shows_with_seats_together(
+    model: &Replicas,
+    ids: impl IntoIterator<Item = ShowId>,
+    quantity: Option<u8>,
+) -> Result<Vec<ShowOffer>, StoreError> {
     let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let [latest, offers] = with_offers(model);
+    let [latest, offers] = with_offers(model, quantity);
     aggregate(model, vec![doc! { "$match": { "_id": { "$in": ids } } }, latest, offers]).await
 }
 
@@ -178,7 +190,7 @@ pub(crate) async fn listings_of_show(
     model: &Replicas,
     show: ShowId,
 ) -> Result<Vec<Versioned<TicketState>>, StoreError> {
-    let mut filter = for_sale(model);
+    let mut filter = for_sale(model, None);
     filter.insert("state.showId", show.to_string());
     let order = doc! { "state.price.currency": 1, "state.price.amount": 1, "_id": 1 };
     model.tickets.find_sorted(filter, order, i64::try_from(MAX_LISTINGS).unwrap_or(i64::MAX)).await
@@ -242,7 +254,7 @@ pub(crate) async fn price_drops(
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<(Versioned<TicketState>, ShowOffer)>, StoreError> {
-    let mut filter = for_sale(model);
+    let mut filter = for_sale(model, None);
     filter.insert("state.priceDrop.at", doc! { "$exists": true });
     filter.insert("state.startsAt", doc! { "$gt": now.to_string() });
     filter.insert("state.showCancelled", doc! { "$ne": true });

@@ -169,13 +169,13 @@ impl Search<'_> {
             Sort::Newest => doc! { "_id": direction },
         };
         let mut stages = vec![doc! { "$match": query }, doc! { "$sort": order }];
-        if let Some(wanted) = self.wanted_price() {
+        if let Some(wanted) = self.priced_listing() {
             let one = vec![doc! { "$match": wanted }, doc! { "$limit": 1 }, doc! { "$project": { "_id": 1 } }];
             stages.push(offers::with_listings(tickets, "wanted", one));
             stages.push(doc! { "$match": { "wanted": { "$ne": [] } } });
         }
-        stages.extend(offers::with_offers(self.model));
-        if !self.filter.include_unavailable {
+        stages.extend(offers::with_offers(self.model, self.filter.quantity));
+        if !self.filter.include_unavailable || self.filter.quantity.is_some() {
             stages.push(doc! { "$match": { "offers": { "$ne": [] } } });
         } else if self.model.hidden_seller.is_some() {
             // A show may have listings of the hidden seller only.
@@ -186,9 +186,9 @@ impl Search<'_> {
     }
 
     /// The condition that a listing of the show must meet; `None` if the filter names no price.
-    fn wanted_price(&self) -> Option<Document> {
+    fn priced_listing(&self) -> Option<Document> {
         let filter = self.filter;
-        let mut wanted = offers::for_sale(self.model);
+        let mut wanted = offers::for_sale(self.model, filter.quantity);
         wanted.insert("state.price.currency", filter.currency.as_ref()?.to_string());
         let mut amounts = Document::new();
         amounts.extend(filter.min_price.map(|price| ("$gte".to_owned(), Bson::Int64(price))));

@@ -1,6 +1,6 @@
 //! Fields stored in addition to the states of shows, users and listings: the search keys of the first two, the day of a
-//! show, the numbers of free and of sold seats of a listing, and the keys of its open seats. And the indexes of these
-//! replicas.
+//! show, the numbers of free and of sold seats of a listing, the numbers of seats that it sells together, and the keys
+//! of its open seats. And the indexes of these replicas.
 //!
 //! # Why
 //! The fields are derived here rather than taken from the events, because normalisation is local to this service. A
@@ -11,7 +11,7 @@ use common::events::Payload as Entity;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
 use common::events::show::ShowState;
-use common::events::ticket::{Category, TicketState};
+use common::events::ticket::{Category, TicketState, TicketStatus};
 use common::events::user::UserState;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
@@ -20,7 +20,7 @@ use mongodb::options::IndexOptions;
 use super::index;
 use crate::domain::duplicate_seats::{OPEN, seat_keys};
 use crate::domain::search::index_keys;
-use crate::domain::seats::{free_slots, sold_count};
+use crate::domain::seats::{free_slots, quantities, sold_count};
 
 /// Indexes of the replica of shows. They omit the status: few shows are cancelled or merged, so that a search examines
 /// hardly any without a match.
@@ -45,6 +45,11 @@ pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
         "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1, "free": 1,
         "state.sellerId": 1,
     };
+    // The array comes first, so that only searches for seats together use this index.
+    let by_quantity = doc! {
+        "quantities": 1, "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1,
+        "free": 1, "state.sellerId": 1,
+    };
     let by_change = doc! {
         "state.showId": 1, "state.updatedAt": -1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1,
         "state.sellerId": 1,
@@ -53,6 +58,11 @@ pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
         index("show_v3", by_price),
         // The last fields let a watch skip what is not for sale, or too expensive, without reading it.
         index("show_changed_v3", by_change),
+        platform::store::index::partial(
+            "together_v2",
+            by_quantity,
+            doc! { "state.status": TicketStatus::Available.as_ref() },
+        ),
         IndexModel::builder().keys(by_drop).options(dropped).build(),
         index("open_seats_v1", doc! { "openSeats": 1 }),
         // A seller's listings that have ended cost nothing.
@@ -93,6 +103,11 @@ pub(crate) trait Searchable: Entity {
         Vec::new()
     }
 
+    /// The numbers of seats that can be ordered together; `None` for what has no seats.
+    fn quantities(&self) -> Option<Vec<usize>> {
+        None
+    }
+
     /// The keys of the seats that other listings may have too; `None` for what has no seats.
     fn open_seats(&self) -> Option<Vec<String>> {
         None
@@ -126,6 +141,10 @@ impl Searchable for TicketState {
         vec![("free", free_slots(self).len()), ("sold", sold_count(self))]
     }
 
+    fn quantities(&self) -> Option<Vec<usize>> {
+        Some(quantities(self))
+    }
+
     fn open_seats(&self) -> Option<Vec<String>> {
         Some(seat_keys(self))
     }
@@ -134,7 +153,8 @@ impl Searchable for TicketState {
 impl Searchable for OrderState {}
 impl Searchable for PaymentState {}
 
-/// The fields stored in addition to a state: `words`, all its search keys, `day`, numbers of seats, and `openSeats`.
+/// The fields stored in addition to a state: `words`, all its search keys, `day`, numbers of seats, `quantities`, and
+/// `openSeats`.
 pub(crate) fn search_fields<S: Searchable>(state: &S) -> Document {
     let mut fields = Document::new();
     let texts = state.searchable_texts();
@@ -146,6 +166,10 @@ pub(crate) fn search_fields<S: Searchable>(state: &S) -> Document {
     }
     for (field, count) in state.seat_counts() {
         fields.insert(field, i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    if let Some(quantities) = state.quantities() {
+        let numbers = quantities.into_iter().map(|quantity| i64::try_from(quantity).unwrap_or(i64::MAX));
+        fields.insert("quantities", numbers.collect::<Vec<_>>());
     }
     if let Some(keys) = state.open_seats() {
         fields.insert("openSeats", keys);

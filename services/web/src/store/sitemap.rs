@@ -34,7 +34,8 @@ pub(crate) async fn listed_shows(
 ) -> Result<Vec<ShowState>, StoreError> {
     let mut times = doc! { "$gte": from.to_string() };
     times.extend(until.map(|until| ("$lt".to_owned(), Bson::String(until.to_string()))));
-    let one = vec![doc! { "$match": offers::for_sale(model) }, doc! { "$limit": 1 }, doc! { "$project": { "_id": 1 } }];
+    let one =
+        vec![doc! { "$match": offers::for_sale(model, None) }, doc! { "$limit": 1 }, doc! { "$project": { "_id": 1 } }];
     let stages = [
         doc! { "$match": {
             "state.startsAt": times,

@@ -48,7 +48,7 @@ async fn all_pages(app: &TestApp, query: &str) -> (Vec<String>, usize) {
     (seen, pages)
 }
 
-fn money(amount: i64, currency: &str) -> Money {
+pub(crate) fn money(amount: i64, currency: &str) -> Money {
     Money { amount, currency: currency.parse().unwrap() }
 }
 
@@ -218,10 +218,10 @@ async fn filters_narrow_by_the_days_of_the_venue() {
     assert_contains(
         &html,
         &[
-            "Up to 60.00 USD",
+            "Up to $60.00",
             "href=\"/browse?category=concert\"",
             "href=\"/browse?max=60\"",
-            "1 show with tickets in USD",
+            "1 show, soonest first · Prices in USD",
         ],
     );
     for (query, canonical) in [("", true), ("q=&sort=&status=available", true), ("sort=newest", false)] {
@@ -241,6 +241,8 @@ async fn invalid_parameters_are_dropped_and_reported() {
     for (query, message) in [
         ("category=opera", "category must be one of concert"),
         ("from=soon", "From date must be a day"),
+        ("quantity=9", "Seats together must be a number from 1 to 8"),
+        ("quantity=two", "Seats together must be a number from 1 to 8"),
         ("max=much", "Maximum price must be an amount"),
         ("currency=usd", "currency must be"),
         ("when=soon", "when must be one of today"),

@@ -40,7 +40,7 @@ async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
     services.respond_with("POST /api/orders", 201, order_json(&order), &[]);
     // The event is delayed: the page shows the response.
     let html = post_form(&app, &hold, Some(&ben), &typed).await.expect(200).text();
-    assert_contains(&html, &["<h1>Checkout</h1>", "not up to date yet", "Pay 125.50 USD"]);
+    assert_contains(&html, &["<h1>Checkout</h1>", "not up to date yet", "Pay $125.50"]);
     app.publish(OrderChange::Created, order.id, 0, order.clone()).await;
     app.wait_until_idle().await;
     let response = post_form(&app, &hold, Some(&ben), &typed).await.expect(303);
@@ -64,10 +64,7 @@ async fn checkout_is_visible_to_its_buyer_only() {
     app.request("GET", &checkout).send().await.expect(401);
     app.request("GET", &checkout).as_user(&eve).send().await.expect(404);
     let response = app.request("GET", &checkout).as_user(&ben).send().await.expect(200);
-    assert_contains(
-        &response.text(),
-        &["data-left=\"", "Pay 125.50 USD", "https://js.stripe.com/v3/", "Release ticket"],
-    );
+    assert_contains(&response.text(), &["data-left=\"", "Pay $125.50", "https://js.stripe.com/v3/", "Release ticket"]);
     let policy = response.header("content-security-policy");
     assert!(policy.contains("https://js.stripe.com") && !policy.contains("unsafe"), "{policy}");
 }
@@ -94,7 +91,7 @@ async fn watches_and_read_marks_determine_notifications() {
     assert_contains(&bell(&ben).await, &["Notifications, 1 unread"]);
     assert!(!bell(&ana).await.contains(" unread\""));
     let html = app.request("GET", "/notifications").as_user(&ben).send().await.expect(200).text();
-    assert_contains(&html, &["Price drop: Carmen is now 99.00 USD, was 125.50 USD.", "Mark all as read"]);
+    assert_contains(&html, &["Price drop: Carmen is now $99.00, was $125.50.", "Mark all as read"]);
     // A notification that arrives after the page was rendered stays unread.
     let until = ticket.updated_at.to_string();
     assert_contains(&html, &[&format!("name=\"until\" value=\"{until}\"")]);
@@ -116,7 +113,7 @@ async fn watches_and_read_marks_determine_notifications() {
     app.wait_until_idle().await;
     assert_contains(
         &app.request("GET", "/notifications").as_user(&ana).send().await.text(),
-        &["Sold: Carmen for 99.00 USD."],
+        &["Sold: Carmen for $99.00."],
     );
     // The buyer is notified of a hold that ends soon.
     let order = order(&app, &ticket, ben.id, OrderStatus::AwaitingPayment);

@@ -32,7 +32,8 @@ async fn addresses(app: &TestApp, path: &str) -> Vec<String> {
 async fn sitemaps_list_what_can_be_bought_by_month() {
     let app = app().await;
     assert_eq!(addresses(&app, "/sitemap.xml").await, ["/sitemaps/pages.xml"]);
-    assert_eq!(addresses(&app, "/sitemaps/pages.xml").await, ["/", "/browse"]);
+    let pages = ["/", "/browse", "/help", "/terms", "/privacy", "/imprint"];
+    assert_eq!(addresses(&app, "/sitemaps/pages.xml").await, pages);
     let early = listing_at(&app, "Jazz & Blues", "2099-11-01T00:00:00Z");
     let late = listing_at(&app, "Carmen", "2099-11-30T23:59:59Z");
     let next = listing_at(&app, "Rusalka", "2099-12-01T00:00:00Z");
@@ -60,7 +61,7 @@ async fn sitemaps_list_what_can_be_bought_by_month() {
     let sitemap = format!("\nSitemap: {ORIGIN}/sitemap.xml\n");
     assert_contains(&robots, &["User-agent: *\n", "\nDisallow: /orders\n", "\nDisallow: /account\n", &sitemap]);
     let private: Vec<_> = robots.lines().filter_map(|line| line.strip_prefix("Disallow: ")).collect();
-    for public in shows.iter().map(String::as_str).chain(["/", "/browse", "/sitemap.xml", "/posters/x"]) {
+    for public in shows.iter().map(String::as_str).chain(pages).chain(["/sitemap.xml", "/posters/x"]) {
         assert!(!private.iter().any(|prefix| public.starts_with(prefix)), "{public}");
     }
 }
@@ -83,11 +84,12 @@ async fn show_describes_itself_to_programs() {
     assert_eq!(event["offers"][0]["lowPrice"], "125.50");
     let image = event["image"].as_str().unwrap();
     let address = format!("property=\"og:url\" content=\"{ORIGIN}{path}\"");
-    let picture = format!("property=\"og:image\" content=\"{image}\"");
-    assert_contains(
-        &html,
-        &[&address, &picture, "name=\"twitter:card\"", "property=\"og:title\" content=\"Jazz&#60;/"],
-    );
+    assert_contains(&html, &[&address, "name=\"twitter:card\"", "property=\"og:title\" content=\"Jazz&#60;/"]);
+    // Previews of links don't show SVG.
+    let (_, preview) = html.split_once("property=\"og:image\" content=\"").unwrap();
+    let preview = preview.split('"').next().unwrap().strip_prefix(ORIGIN).unwrap();
+    let response = app.request("GET", preview).send().await.expect(200);
+    assert_eq!(response.header("content-type"), "image/png");
     // The same poster is on the page, in lists and on the page of the listing.
     let poster = image.strip_prefix(ORIGIN).unwrap();
     assert!(poster.starts_with(&format!("/posters/{}-concert-", ticket.show_id)), "{poster}");
@@ -111,7 +113,14 @@ async fn show_describes_itself_to_programs() {
 
     let response = app.request("GET", "/manifest.webmanifest").send().await.expect(200);
     assert_eq!(response.header("content-type"), "application/manifest+json");
-    let icon = response.json()["icons"][0]["src"].as_str().unwrap().to_owned();
-    app.request("GET", &icon).send().await.expect(200);
-    assert_contains(&html, &["rel=\"manifest\" href=\"/manifest.webmanifest\"", &format!("href=\"{icon}\"")]);
+    let icons = response.json()["icons"].as_array().unwrap().clone();
+    assert!(icons.iter().any(|icon| icon["purpose"] == "maskable"));
+    let german = app.request("GET", "/manifest.webmanifest").header("accept-language", "de").send().await.expect(200);
+    assert!(response.json()["lang"] == "en" && german.json()["lang"] == "de", "{}", german.text());
+    for icon in &icons {
+        let response = app.request("GET", icon["src"].as_str().unwrap()).send().await.expect(200);
+        assert_eq!(response.header("content-type"), icon["type"], "{icon}");
+    }
+    let icon = format!("href=\"{}\"", icons[0]["src"].as_str().unwrap());
+    assert_contains(&html, &["rel=\"manifest\" href=\"/manifest.webmanifest\"", &icon, "rel=\"apple-touch-icon\""]);
 }

@@ -141,9 +141,10 @@ async fn pages_of_a_show_follow_its_listings() {
     let (_, list) = html.split_once(&format!("data-live=\"list:{}\" data-version=\"", show.id)).unwrap();
     let revision: u64 = list.split('"').next().unwrap().parse().unwrap();
     let (offer, list) = (format!("show:{}", show.id), format!("list:{}", show.id));
+    let pairs = format!("{offer}:2");
     let at = listen(&app).await;
     let mut open = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
-    open.report_versions(&json!({ &offer: revision, &list: revision })).await;
+    open.report_versions(&json!({ &offer: revision, &pairs: revision, &list: revision })).await;
 
     // A second listing: the list gets the listing itself, the card its number.
     app.clock.advance(Duration::from_secs(1));
@@ -156,13 +157,17 @@ async fn pages_of_a_show_follow_its_listings() {
     let offered = open.next_of(&offer, is_newer).await;
     assert!(offered["html"].as_str().unwrap().contains("2 left"), "{offered}");
     assert_eq!(offered["show"], 0);
+    // The card of a search for two seats together counts only listings that have them.
+    let of_pairs = open.next_of(&pairs, is_newer).await;
+    assert!(of_pairs["html"].as_str().unwrap().contains("No tickets right now"), "{of_pairs}");
 
     // A page that was away gets what it missed: the list a reason to reload, the card its number.
     app.wait_until_idle().await;
     let mut late = Page::open(at, "http://localhost:8080", None).await.ok().unwrap();
-    late.report_versions(&json!({ &offer: revision, &list: revision })).await;
+    late.report_versions(&json!({ &offer: revision, &pairs: revision, &list: revision })).await;
     assert_eq!(late.next_of(&list, is_newer).await["version"], offered["version"]);
     assert_eq!(late.next_of(&offer, is_newer).await["version"], offered["version"]);
+    assert_eq!(late.next_of(&pairs, is_newer).await["html"], of_pairs["html"]);
 
     // The show itself changes.
     app.clock.advance(Duration::from_secs(1));

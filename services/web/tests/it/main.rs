@@ -3,12 +3,14 @@
 
 mod accounts;
 mod browse;
+mod browse_filters;
 mod commands;
 mod configuration;
 mod crawlers;
 mod duplicate_seats;
 mod events;
 mod fake_services;
+mod form_fields;
 mod fuzz;
 mod holding;
 mod home;

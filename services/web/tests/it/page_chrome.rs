@@ -1,6 +1,6 @@
 //! Error pages, assets, the content security policy and robots.txt.
 
-use crate::support::{app, assert_contains, assert_page, page};
+use crate::support::{app, assert_contains, assert_page, page, with_settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_are_pages_outside_the_api_and_problems_inside() {
@@ -41,19 +41,23 @@ async fn hashed_assets_are_immutable_and_compressed() {
     let app = app().await;
     let html = page(&app, "/").await;
     let paths: Vec<_> = html.split("=\"/assets/").skip(1).map(|tail| tail.split('"').next().unwrap()).collect();
-    assert_eq!(paths.len(), 6, "the icon twice, two style sheets, two scripts: {html}");
+    assert_eq!(paths.len(), 7, "the font, the icon twice and as PNG, the style sheet, two scripts: {html}");
     for path in paths {
         let kind = match path.rsplit('.').next().unwrap() {
             "svg" => "image/svg+xml",
+            "png" => "image/png",
+            "woff2" => "font/woff2",
             "css" => "text/css; charset=utf-8",
             _ => "text/javascript; charset=utf-8",
         };
         let path = format!("/assets/{path}");
         let response = app.request("GET", &path).send().await.expect(200);
         assert_eq!(response.header("content-type"), kind);
-        // Assets are compressed at build time.
+        // Assets are compressed at build time, unless their format is compressed itself.
+        let is_compressed = matches!(kind, "image/png" | "font/woff2");
         for (accepted, encoding) in [("gzip, br;q=0", "gzip"), ("gzip, deflate, br", "br"), ("identity", "")] {
             let small = app.request("GET", &path).header("accept-encoding", accepted).send().await.expect(200);
+            let encoding = if is_compressed { "" } else { encoding };
             assert_eq!((small.header("content-encoding"), small.header("content-type")), (encoding, kind));
             assert!(encoding.is_empty() || small.bytes.len() < response.bytes.len(), "{path} as {encoding}");
         }
@@ -97,4 +101,29 @@ async fn pages_have_no_inline_code_and_basic_accessibility() {
     let response = app.request("GET", "/.well-known/change-password").send().await.expect(303);
     assert_eq!(response.header("location"), "/account#password");
     assert!(app.request("GET", "/robots.txt").send().await.expect(200).text().contains("Disallow: /api/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_about_the_shop_name_its_operator_in_the_readers_language() {
+    let app = with_settings(&[("OPERATOR_NAME", "Ana & Sons Ltd"), ("OPERATOR_EMAIL", "hello@example.com")]).await;
+    let home = page(&app, "/").await;
+    for (path, english, german) in [
+        ("/help", "<h1>Help</h1>", "<h1>Hilfe</h1>"),
+        ("/terms", "<h1>Terms of use</h1>", "<h1>Nutzungsbedingungen</h1>"),
+        ("/privacy", "<h1>Privacy</h1>", "<h1>Datenschutz</h1>"),
+        ("/imprint", "<h1>Imprint</h1>", "<h1>Impressum</h1>"),
+    ] {
+        assert_contains(&home, &[&format!("href=\"{path}\"")]);
+        let canonical = format!("rel=\"canonical\" href=\"http://localhost:8080{path}\"");
+        for (accepted, heading, tag) in [("de-AT, en;q=0.5", german, "de"), ("fr, en;q=0.5, de;q=0.1", english, "en")] {
+            let response = app.request("GET", path).header("accept-language", accepted).send().await.expect(200);
+            assert_page(&response);
+            assert_contains(&response.text(), &[heading, &canonical, &format!("lang=\"{tag}\""), "hello@example.com"]);
+        }
+        let html = page(&app, path).await;
+        assert_contains(&html, &[english]);
+    }
+    let imprint = page(&app, "/imprint").await;
+    // What is not set is marked.
+    assert_contains(&imprint, &["Ana &#38; Sons Ltd", "[OPERATOR_ADDRESS]"]);
 }

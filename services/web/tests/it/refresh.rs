@@ -121,8 +121,10 @@ async fn ended_session_clears_its_cookies() {
     assert_contains(&response.expect(200).text(), &["href=\"/signin\""]);
     assert_eq!(set, cleared);
     let (response, set) = get(&app, "/orders", "refresh=stolen").await;
-    assert_contains(&response.expect(401).text(), &["<h1>Sign in</h1>", "Sign in to continue"]);
-    assert_eq!(set, cleared);
+    let response = response.expect(401);
+    assert_contains(&response.text(), &["<h1>Sign in</h1>", "Sign in to continue"]);
+    // By this header the service worker tells whether to keep passes.
+    assert_eq!((set, response.header("retry-after")), (cleared.map(ToOwned::to_owned).to_vec(), ""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,6 +150,8 @@ async fn auth_is_called_only_when_needed() {
     let (response, set) = get(&app, "/", "refresh=now").await;
     assert_contains(&response.expect(200).text(), &["href=\"/signin\""]);
     assert_eq!((set.len(), auth.take_requests().len()), (0, 1));
+    let (response, _) = get(&app, "/orders", "refresh=now").await;
+    assert_eq!(response.expect(401).header("retry-after"), "2");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,6 +88,8 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     // An amount that might have been meant otherwise is shown as it was read.
     let said = "You entered 1.234 as the price. We read it as <strong>1234.00 EUR</strong>.";
     assert_contains(&type_form(&app, &draft, &ana, &typed_at("1.234")).await, &[said]);
+    let german = app.request("GET", &draft).as_user(&ana).header("accept-language", "de").send().await.expect(200);
+    assert!(!german.text().contains("alert-warning"), "1.234 has one meaning in German");
     let html = type_form(&app, &draft, &ana, &TYPED).await;
     let start = "Sunday, 1 March 2099, 20:00 CET (Europe/Paris)";
     assert_contains(&html, &["The buyer pays 89.00 EUR", "Payouts to sellers are not available yet", start]);
@@ -369,4 +371,23 @@ async fn seats_are_listed_with_their_split() {
     ] {
         assert_contains(&type_form(&app, &draft('b'), &ana, &typed(more)).await, &[fault]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preview_refuses_what_listing_would_refuse() {
+    let (app, services) = app_with_services().await;
+    let ana = app.signer.user();
+    let (draft, check) = (draft('e'), "POST /api/tickets/check");
+    let preview = async || {
+        let posted = post_form(&app, &format!("{draft}/edit"), Some(&ana), &TYPED).await.expect(303);
+        follow(&app, &ana, posted).await.expect(200).text()
+    };
+    let cap = "is required: in FR, a price may be at most 0% over face value";
+    services.respond_with_problem(check, 400, "Correct it.", &[("faceValue", cap)]);
+    assert_contains(&preview().await, &["id=\"face_value-fault\">Is required: in FR", "value=\"89.00\""]);
+    services.respond_with_problem(check, 409, "This show has been cancelled.", &[]);
+    assert_contains(&preview().await, &["This show has been cancelled.", "value=\"89.00\""]);
+    // A service that does not answer stops nobody here.
+    services.respond_with_problem(check, 503, "Not available right now.", &[]);
+    assert_contains(&preview().await, &["name=\"revision\"", "89.00"]);
 }

@@ -54,7 +54,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     assert!(!html.contains("Stop watching"), "{html}");
     let response = post_form(&app, &watch, Some(&ben), &[("max", "60"), ("currency", "USD")]).await.expect(303);
     assert_eq!(response.header("location"), format!("{address}#watch"));
-    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 USD or less.", "Stop watching"]);
+    assert_contains(&get(&app, &address, &ben).await, &["for $60.00 or less.", "Stop watching"]);
     assert!(!get(&app, &address, &eve).await.contains("Stop watching"));
 
     app.clock.advance(Duration::from_secs(60));
@@ -67,7 +67,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     }
     let html = notifications(&app, &ben).await;
     let link = format!("href=\"{}\"", path(&cheap));
-    assert_contains(&html, &["A ticket for Carmen at 55.00 USD was listed.", &link, "Notifications, 1 unread"]);
+    assert_contains(&html, &["A ticket for Carmen at $55.00 was listed.", &link, "Notifications, 1 unread"]);
     assert_eq!(html.matches("A ticket for Carmen").count(), 1, "{html}");
     assert!(!notifications(&app, &eve).await.contains("A ticket for Carmen"));
 
@@ -78,7 +78,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     (cheap.description, cheap.updated_at) = (Some("Aisle.".to_owned()), app.clock.now());
     publish(&app, TicketChange::Updated, 1, &cheap).await;
     let html = notifications(&app, &ben).await;
-    assert_contains(&html, &["A ticket for Carmen at 55.00 USD was listed."]);
+    assert_contains(&html, &["A ticket for Carmen at $55.00 was listed."]);
     assert!(!html.contains(" unread\""), "{html}");
 
     // A refused order never held the ticket; a cancelled one did.
@@ -87,7 +87,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
         let ended = OrderState { cancel_reason: Some(reason), ..order(&app, &cheap, eve.id, OrderStatus::Cancelled) };
         app.publish(OrderChange::Cancelled, ended.id, 2, ended).await;
         let html = notifications(&app, &ben).await;
-        assert_contains(&html, &[&format!("A ticket for Carmen at 55.00 USD {news}.")]);
+        assert_contains(&html, &[&format!("A ticket for Carmen at $55.00 {news}.")]);
         assert_eq!(html.contains(" unread\""), reason == CancelReason::Expired, "{html}");
     }
     cheap.status = TicketStatus::Reserved;
@@ -100,16 +100,16 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     dear.price_drop = Some(PriceDrop { from: dear.price.clone(), at });
     (dear.price.amount, dear.updated_at) = (5_900, at);
     publish(&app, TicketChange::Updated, 1, &dear).await;
-    let cheaper = "A ticket for Carmen at 59.00 USD is cheaper now, was 60.01 USD.";
+    let cheaper = "A ticket for Carmen at $59.00 is cheaper now, was $60.01.";
     assert_contains(&notifications(&app, &ben).await, &[cheaper]);
 
     // Any price, in any currency.
     post_form(&app, &watch, Some(&ben), &[("max", ""), ("currency", "USD")]).await.expect(303);
     assert_contains(&get(&app, &address, &ben).await, &["at any price."]);
-    assert_contains(&notifications(&app, &ben).await, &[cheaper, "A ticket for Carmen at 52.00 EUR was listed."]);
+    assert_contains(&notifications(&app, &ben).await, &[cheaper, "A ticket for Carmen at €52.00 was listed."]);
     // A user who also watches the ticket itself is notified of it once.
     post_form(&app, &format!("{}/watch", path(&euro)), Some(&ben), &[]).await.expect(303);
-    assert!(!notifications(&app, &ben).await.contains("52.00 EUR"));
+    assert!(!notifications(&app, &ben).await.contains("€52.00"));
     post_form(&app, &format!("/shows/{}/unwatch", first.show_id), Some(&ben), &[]).await.expect(303);
     assert!(!notifications(&app, &ben).await.contains("A ticket for Carmen"));
     assert!(!get(&app, &address, &ben).await.contains("Stop watching"));
@@ -134,7 +134,7 @@ async fn watch_follows_a_merged_show_until_it_is_cancelled() {
     for ticket in [&late, &added] {
         publish(&app, TicketChange::Created, 0, ticket).await;
     }
-    let told = ["A ticket for Carmen at 40.00 EUR was listed.", "A ticket for Carmen Live at 41.00 EUR was listed."];
+    let told = ["A ticket for Carmen at €40.00 was listed.", "A ticket for Carmen Live at €41.00 was listed."];
     assert_contains(&notifications(&app, &ben).await, &told);
     let address = show_path(&present);
     assert_contains(&get(&app, &address, &ben).await, &["at any price.", "Stop watching"]);
@@ -143,7 +143,7 @@ async fn watch_follows_a_merged_show_until_it_is_cancelled() {
     let typed = [("max", "41"), ("currency", "EUR")];
     let response = post_form(&app, &format!("/shows/{}/watch", merged.id), Some(&ben), &typed).await.expect(303);
     assert_eq!(response.header("location"), format!("{address}#watch"));
-    assert_contains(&get(&app, &address, &ben).await, &["for 41.00 EUR or less."]);
+    assert_contains(&get(&app, &address, &ben).await, &["for €41.00 or less."]);
     assert_contains(&notifications(&app, &ben).await, &told[1..]);
     let watches = app.context.database.collection::<Document>("show_watches");
     assert_eq!(watches.count_documents(doc! { "user": ben.id.to_string() }).await.unwrap(), 1);
@@ -200,11 +200,11 @@ async fn guests_watch_is_stored_after_sign_in() {
     let address = show_path(&show_of(&ticket));
     assert_eq!(response.header("location"), format!("{address}#watch"));
     assert!(response.header("set-cookie").starts_with("access="));
-    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 EUR or less."]);
+    assert_contains(&get(&app, &address, &ben).await, &["for €60.00 or less."]);
     // Following such a link changes nothing.
     let response = app.request("GET", &format!("{watch}?max=1&currency=EUR")).as_user(&ben).send().await.expect(303);
     assert_eq!(response.header("location"), format!("/shows/{}", ticket.show_id));
-    assert_contains(&get(&app, &address, &ben).await, &["for 60.00 EUR or less."]);
+    assert_contains(&get(&app, &address, &ben).await, &["for €60.00 or less."]);
     let unknown = format!("/shows/{}/watch", ticket.terms.id);
     app.clock.advance(Duration::from_secs(60));
     post_form(&app, &unknown, Some(&ben), &[]).await.expect(404);

@@ -1,5 +1,5 @@
-//! Whoever reaches a port `admin` can change any entity, so only the pods of ticketctl may: no policy lets anything
-//! else in, and probes and monitors use the port `metrics`.
+//! A client of a port `admin` can change any entity. So no policy may admit anything but the pods of ticketctl to it,
+//! and probes and monitors use the port `metrics`.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     .collect()
 }
 
-/// Whom other than ticketctl a policy lets reach the admin port.
+/// The clients other than ticketctl that a policy lets reach the admin port, each as a problem.
 fn strangers(policy: &Value, pod: &Pod<'_>, admin: u16, context: &Context<'_>) -> Vec<String> {
     let mut strangers = Vec::new();
     for rule in Direction::Ingress.rules(policy) {

@@ -10,7 +10,7 @@ use crate::rules::Context;
 pub(super) const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
 /// The label of a Gateway's pods, where its controller runs them in our namespace.
 pub(super) const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
-/// The label of the pods that cert-manager starts to answer a challenge.
+/// The label of the pods that cert-manager starts to solve an ACME challenge.
 const CHALLENGE_LABEL: &str = "acme.cert-manager.io/http01-solver";
 
 pub(super) type Labels<'a> = std::collections::BTreeMap<&'a str, &'a str>;

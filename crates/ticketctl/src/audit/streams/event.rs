@@ -80,8 +80,9 @@ pub(super) fn confirmation(entity: &str, event: &Event) -> Option<u64> {
     is_confirmed.then(|| digest(&[&event.subject, text(&data["ticket"]["id"]), &seats(), &prices()]))
 }
 
-/// For each order that seats of the ticket in the event are reserved for, a digest of order, ticket, seats and two
-/// prices: that of one seat, and that of all seats of the order. It equals the digest of that order's [`confirmation`].
+/// The digests of the reservations in the event of a ticket, one for each order that seats are reserved for. A digest
+/// is of the order, the ticket, the seats, the price of a seat and the price of all seats of the order. It equals the
+/// digest of that order's [`confirmation`].
 pub(super) fn reservations(entity: &str, event: &Event) -> Vec<u64> {
     let data = &event.data;
     let seats = data["seats"].as_array().filter(|_| entity == "ticket");

@@ -230,7 +230,7 @@ async fn fleet(kube: &Kube) -> Result<BTreeMap<String, Vec<Pod>>> {
     Ok(fleet)
 }
 
-/// What is not ours: DNS, the API server and the addresses outside.
+/// The targets outside of our namespace: DNS, the API server and the addresses outside of the cluster.
 async fn infrastructure(kube: &Kube, has_outside: bool) -> Result<Vec<Target>> {
     let mut targets = Vec::new();
     for (name, namespace, service, port) in
@@ -249,7 +249,8 @@ async fn infrastructure(kube: &Kube, has_outside: bool) -> Result<Vec<Target>> {
     Ok(targets)
 }
 
-/// The sources, each with its targets: a pod of each name, and what is not ours if our policies apply to the source.
+/// The sources, each with its targets: a pod of each name and, if our policies apply to the source, the targets outside
+/// of our namespace.
 fn sources(kube: &Kube, fleet: &BTreeMap<String, Vec<Pod>>, infrastructure: &[Target]) -> Vec<Source> {
     let targets = |own: &str, is_ours: bool| {
         let mut targets = if is_ours { infrastructure.to_vec() } else { Vec::new() };

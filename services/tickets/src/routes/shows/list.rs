@@ -1,9 +1,9 @@
 //! GET /api/shows: lists shows, newest first.
 //!
 //! # Why
-//! Whoever lists a ticket makes a show, and leaves it empty by describing another one or by withdrawing the ticket. If
-//! empty shows were listed, one seller could fill the list with them. They are left out after a page was read, so that
-//! a request reads a bounded number of shows, however many of them are empty.
+//! Any seller makes a show by listing a ticket, and leaves it empty by changing the listing to another show or by
+//! withdrawing the ticket. If empty shows were listed, one seller could fill the list with them. They are left out
+//! after a page was read, so that a request reads a bounded number of shows, however many of them are empty.
 
 use axum::Json;
 use axum::extract::State;

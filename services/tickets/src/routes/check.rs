@@ -1,0 +1,63 @@
+//! POST /api/tickets/check and /api/tickets/{id}/check: what listing or replacing would refuse, without doing it.
+
+use axum::extract::State;
+use common::api::tickets::NewListing;
+use common::error::Error;
+use common::id::TicketId;
+use common::identity::CurrentUser;
+use http::StatusCode;
+use platform::http::extract::{Body, CreateRequest, Id};
+use platform::http::versions::IfMatch;
+
+use super::view::to_details;
+use crate::domain::ticket::Ticket;
+use crate::flows::edit_listing::check_edit;
+use crate::flows::ensure_not_listed::ensure_not_listed;
+use crate::flows::join_show::{details_in_show, find_show};
+use crate::state::AppState;
+
+/// Check a new listing without creating it.
+#[utoipa::path(post, path = "/api/tickets/check", tag = "tickets", request_body = NewListing,
+    security(("session" = []), ("sessionOverHttp" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        description = "The key that the listing will have. What it has created already is valid.")),
+    responses((status = 204, description = "It would be listed now.")))]
+pub(super) async fn check_listing(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    CreateRequest { body, key }: CreateRequest<NewListing>,
+) -> Result<StatusCode, Error> {
+    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await? {
+        claim.ensure_same_body(key.as_ref())?;
+        if state.tickets.get(claim.entity_id).await?.is_some() {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+    }
+    let (details, names) = to_details(body?)?;
+    let described = details.show();
+    details.check_cap(&state.price_caps, described.country.as_deref())?;
+    // No seat of a show that does not exist yet is listed.
+    if let Some(show) = find_show(&state, &described).await? {
+        let (link, details) = details_in_show(&state, details, &show)?;
+        let (ticket, _) = Ticket::list(TicketId::new(), user.id, link, details, names, state.clock.now());
+        ensure_not_listed(&state, &ticket).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Check the replacement of a listing without making it.
+#[utoipa::path(post, path = "/api/tickets/{id}/check", tag = "tickets", request_body = NewListing,
+    security(("session" = []), ("sessionOverHttp" = [])),
+    params(("id" = TicketId, Path), ("If-Match" = Option<String>, Header, description = "ETag that must match.")),
+    responses((status = 204, description = "It would be replaced now.")))]
+pub(super) async fn check_replacement(
+    State(state): State<AppState>,
+    user: CurrentUser,
+    Id(id): Id<TicketId>,
+    if_match: IfMatch,
+    Body(body): Body<NewListing>,
+) -> Result<StatusCode, Error> {
+    let (details, names) = to_details(body)?;
+    check_edit(&state, id, user.id, &if_match, details, names).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

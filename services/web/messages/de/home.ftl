@@ -1,0 +1,10 @@
+# Die Startseite.
+
+home-title = Tickets im Angebot
+home-heading = Tickets von Leuten, die selbst nicht hinkönnen
+home-categories = Nach Kategorie stöbern
+home-dates = Nach Datum stöbern
+home-coming-up = Demnächst
+home-just-added = Neu im Angebot
+home-price-drops = Im Preis gesenkt
+home-see-all = Alle ansehen

@@ -1,0 +1,3 @@
+# Texte, die Skripte anzeigen.
+
+script-new-price = Der Preis beträgt jetzt { $price }.

@@ -1,0 +1,3 @@
+# Texts that scripts show.
+
+script-new-price = The price is now { $price }.
