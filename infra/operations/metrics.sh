@@ -18,11 +18,14 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 # The local port, once kubectl listens.
-port() { sed -n 's/^Forwarding from 127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$scratch/forward"; }
+port() { sed -n 's/^Forwarding from 127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$said"; }
 
 for pod in $(k get pods --selector "app.kubernetes.io/name=$1" --field-selector status.phase=Running --output name); do
+  # A file for each pod, so that no port of the pod before is read.
+  said=$scratch/${pod#pod/}
+  touch "$said"
   # Not by the function, because the signal below would end a subshell and not kubectl.
-  kubectl --namespace "$NAMESPACE" port-forward "$pod" :9091 > "$scratch/forward" &
+  kubectl --namespace "$NAMESPACE" port-forward "$pod" :9091 > "$said" &
   forward=$!
   until [[ -n $(port) ]]; do
     kill -0 "$forward" || exit 1
