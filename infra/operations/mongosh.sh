@@ -7,6 +7,8 @@ set -euo pipefail
 
 readonly NAMESPACE=${NAMESPACE:-ticketing}
 # The container `setup` has the password in its environment, so that it is in no argument of a process.
+# The expressions in it are JavaScript.
+# shellcheck disable=SC2016
 readonly LOGIN='const { hosts } = new Mongo("mongodb://localhost/?directConnection=true").getDB("admin").hello();
 db = connect(`mongodb://root:${encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD)}@${hosts.join()}/admin?replicaSet=rs0`);'
 
