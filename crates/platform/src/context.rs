@@ -32,6 +32,7 @@ use crate::store::batched::BatchedCollection;
 use crate::store::claims::{self, Claims};
 use crate::store::replica::Replica;
 use crate::stream::names::Names;
+use crate::tls;
 
 /// The dependencies of one service instance; cheap to clone.
 #[derive(Clone)]
@@ -64,10 +65,16 @@ impl Context {
     /// Creates the clients. No server needs to be reachable yet.
     pub async fn new(
         service: &'static str,
-        config: Config,
+        mut config: Config,
         clock: SharedClock,
         tasks: Tasks,
     ) -> anyhow::Result<(Self, RelayQueue)> {
+        if let Some(file) = &config.tls_ca_file {
+            let wrong = || format!("{service}: TLS_CA_FILE is wrong");
+            let authority = tls::read(file).with_context(wrong)?;
+            let redis = config.redis.client.as_ref().map(|client| tls::secure_redis(client, authority));
+            config.redis.client = redis.transpose().with_context(wrong)?;
+        }
         let database = mongo::connect(service, &config).await?;
         let nats = connect_nats(service, &config).await?;
         let mut jetstream = jetstream::new(nats.clone());
@@ -167,6 +174,9 @@ async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<
             .credentials_file(path)
             .await
             .with_context(|| format!("{service}: NATS_CREDENTIALS is wrong: {} can't be read", path.display()))?;
+    }
+    if let Some(authority) = &config.tls_ca_file {
+        options = tls::secure_nats(options, authority);
     }
     let servers: Vec<async_nats::ServerAddr> = config
         .nats_url

@@ -20,3 +20,4 @@ pub mod reconcile;
 pub mod store;
 pub mod stream;
 pub mod telemetry;
+mod tls;

@@ -10,12 +10,19 @@ use mongodb::{Client, Collection, Database};
 use serde::de::DeserializeOwned;
 
 use crate::config::Config;
+use crate::tls;
 
 /// Returns a handle to the database. It connects on first use, and reconnects automatically.
 pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<Database> {
-    let mut options = ClientOptions::parse(&config.mongodb_url)
-        .await
-        .map_err(|error| anyhow::anyhow!("{service}: MONGODB_URL is wrong: {}", error.kind))?;
+    let mut options = ClientOptions::parse(&config.mongodb_url).await.map_err(|error| {
+        // The hosts of a `mongodb+srv` URL are looked up at once.
+        let is_unresolved = matches!(*error.kind, ErrorKind::DnsResolve { .. });
+        let what = if is_unresolved { "can't be resolved" } else { "is wrong" };
+        anyhow::anyhow!("{service}: MONGODB_URL {what}: {}", error.kind)
+    })?;
+    if let Some(authority) = &config.tls_ca_file {
+        tls::secure_mongodb(&mut options, authority);
+    }
     options.app_name.get_or_insert_with(|| service.to_owned());
     // These timeouts are long enough for a machine under heavy load, and short enough to detect an outage.
     options.server_selection_timeout.get_or_insert(Duration::from_secs(5));

@@ -7,6 +7,7 @@
 
 #[cfg(feature = "app")]
 pub mod app;
+pub mod certificates;
 pub mod fleet;
 pub mod gateway;
 pub mod proc;

@@ -1,12 +1,13 @@
 //! The fleet that is operated: its databases, its NATS servers and its services.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
+use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, Tls, TlsOptions, WriteConcern};
 use mongodb::{Client, Database};
 
 use crate::output::Rejected;
@@ -28,6 +29,10 @@ pub(crate) struct FleetArgs {
     /// NATS, as the user `operator`; `nats://127.0.0.1:4222` by default. Without it `audit` does not check the streams.
     #[arg(long, global = true, env = "NATS_URL", hide_env_values = true)]
     pub(crate) nats_url: Option<String>,
+    /// PEM file with the authority that signs the certificates of MongoDB and NATS. With it, the connections to both use
+    /// TLS; for MongoDB, `tls` and `tlsCAFile` in the URL take precedence.
+    #[arg(long, global = true, env = "TLS_CA_FILE")]
+    pub(crate) tls_ca_file: Option<PathBuf>,
     /// Prefix of the streams' names.
     #[arg(long, global = true, env = "NATS_PREFIX", default_value = "ticketing")]
     pub(crate) nats_prefix: String,
@@ -46,6 +51,10 @@ impl Fleet {
     /// restore wrote.
     pub(crate) async fn connect(args: FleetArgs) -> Result<Self> {
         let mut options = ClientOptions::parse(&args.mongodb_url).await.context("MONGODB_URL is wrong")?;
+        if let Some(authority) = &args.tls_ca_file {
+            let tls = || Tls::Enabled(TlsOptions::builder().ca_file_path(authority.clone()).build());
+            options.tls.get_or_insert_with(tls);
+        }
         options.app_name = Some("ticketctl".to_owned());
         options.server_selection_timeout = Some(Duration::from_secs(10));
         options.read_concern = Some(ReadConcern::majority());

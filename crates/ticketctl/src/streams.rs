@@ -39,6 +39,9 @@ pub(crate) fn user_of(args: &FleetArgs) -> Option<String> {
 pub(crate) async fn connect(args: &FleetArgs) -> Result<jetstream::Context> {
     let servers = servers(args)?;
     let mut options = ConnectOptions::new().name("ticketctl").connection_timeout(Duration::from_secs(5));
+    if let Some(authority) = &args.tls_ca_file {
+        options = options.require_tls(true).add_root_certificates(authority.clone());
+    }
     // The client ignores credentials in the URL, so they are passed as options.
     if let Some((user, password)) = servers.iter().find_map(|server| server.username().zip(server.password())) {
         options = options.user_and_password(user.to_owned(), password.to_owned());

@@ -7,9 +7,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use testkit::certificates::openssl;
 use testkit::fleet::keys::{random, write_private_file};
 
 /// Validity of the authority.
@@ -89,15 +89,6 @@ fn sign(folder: &Path) -> Result<String> {
     let extensions = ["-extfile", "openssl.conf", "-extensions", "server"];
     let subject = ["x509", "-req", "-sha256", "-in", "ticketing.csr"];
     openssl(folder, &[&subject[..], &issuer, &extensions].concat())
-}
-
-/// Runs openssl in the folder and returns its output.
-fn openssl(folder: &Path, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("openssl").args(arguments).current_dir(folder).stdin(Stdio::null()).output();
-    let output = output.context("openssl does not run; install it (Debian: apt-get install openssl)")?;
-    let message = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "openssl {} failed: {}", arguments.join(" "), message.trim());
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 #[cfg(test)]

@@ -33,9 +33,15 @@ readonly HELLO=(
 # Converts bytes to hexadecimal, each after a space, because bash variables can't contain NUL.
 hex() { od -An -v -tx1 | tr -d '\n'; }
 
-exec 3<> "/dev/tcp/127.0.0.1/${MONGODB_PORT:-27017}"
+port=${MONGODB_PORT:-27017}
+if [[ -e /tls/tls.crt ]]; then
+  coproc { exec openssl s_client -quiet -connect "127.0.0.1:$port" 2> /dev/null; }
+  exec 3<&"${COPROC[0]}" 4>&"${COPROC[1]}"
+else
+  exec 3<> "/dev/tcp/127.0.0.1/$port" 4>&3
+fi
 # `cat` sends the message in one write; bash's printf might not.
-printf '%b' "${HELLO[@]}" | cat >&3
+printf '%b' "${HELLO[@]}" | cat >&4
 # The reply starts with its length, which includes these four bytes.
 read -r a b c d <<< "$(head -c 4 <&3 | hex)"
 [[ -n $d ]] || { echo 'mongod closed the connection'; exit 1; }

@@ -3,6 +3,7 @@
 //
 // MEMBERS is the number of members, MONGODB_ROOT_PASSWORD the password of root, and MONGODB_PASSWORD_<NAME> that of
 // each service, which may read and write only the database of its name, and of audit, which may only read.
+// MONGODB_OPTIONS is added to connection strings.
 
 const port = process.env.MONGODB_PORT ?? '27017';
 const set = process.env.POD_NAME.replace(/-\d+$/, '');
@@ -12,8 +13,9 @@ const users = new Map(services.map((service) => [service, [{ role: 'readWrite', 
 users.set('audit', [{ role: 'readAnyDatabase', db: 'admin' }]);
 const root = { user: 'root', pwd: process.env.MONGODB_ROOT_PASSWORD, roles: ['root'] };
 
+const options = process.env.MONGODB_OPTIONS ?? '';
 const direct = (host) =>
-  new Mongo(`mongodb://${host}/?directConnection=true&serverSelectionTimeoutMS=5000`).getDB('admin');
+  new Mongo(`mongodb://${host}/?directConnection=true&serverSelectionTimeoutMS=5000${options}`).getDB('admin');
 const hello = (admin) => admin.runCommand({ hello: 1 });
 // Whether the server accepts this user and password. The shell throws if it does not.
 const canLogIn = (admin, { user, pwd }) => {
@@ -53,7 +55,7 @@ if (known.isWritablePrimary && !canLogIn(here, root)) {
 }
 
 const login = `${root.user}:${encodeURIComponent(root.pwd)}`;
-const admin = new Mongo(`mongodb://${login}@${known.hosts.join()}/?replicaSet=rs0&w=majority`).getDB('admin');
+const admin = new Mongo(`mongodb://${login}@${known.hosts.join()}/?replicaSet=rs0&w=majority${options}`).getDB('admin');
 
 for (const [name, roles] of users) {
   const pwd = process.env[`MONGODB_PASSWORD_${name.toUpperCase()}`];

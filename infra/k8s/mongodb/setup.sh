@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs setup.js, which creates the replica set and its users, until it succeeds; then waits for SIGTERM.
+# Runs setup.js, which creates the replica set and its users, until it succeeds; then waits for SIGTERM. With TLS, has
+# mongod load its certificate again as soon as that has been renewed, which closes no connection.
 set -eu
 trap 'exit 0' TERM INT
 
@@ -10,5 +11,13 @@ if [ "${POD_NAME##*-}" = 0 ]; then
     wait $!
   done
 fi
-sleep infinity &
-wait $!
+loaded=
+while sleep 60 & wait $!; do
+  if [ ! -e /tmp/server.pem ]; then continue; fi
+  present=$(cat /tls/tls.crt /tls/tls.key | md5sum)
+  if [ "$present" != "$loaded" ]; then
+    (umask 077 && cat /tls/tls.crt /tls/tls.key > /tmp/renewed.pem)
+    mv /tmp/renewed.pem /tmp/server.pem
+    if mongosh --quiet --norc --nodb /scripts/rotate.js; then loaded=$present; fi
+  fi
+done

@@ -18,4 +18,11 @@ trap - TERM INT
 
 # mongod rejects a key file that its group can read, and fsGroup makes all files of a Secret volume group-readable.
 install -m 0400 /keyfile/keyfile /tmp/keyfile
-exec mongod --replSet rs0 --bind_ip_all --keyFile /tmp/keyfile --dbpath /data/db --nounixsocket
+set -- --replSet rs0 --bind_ip_all --keyFile /tmp/keyfile --dbpath /data/db --nounixsocket
+if [ -e /tls/tls.crt ]; then
+  # mongod reads certificate and key from one file. Clients authenticate by password, so they need no certificate.
+  (umask 077 && cat /tls/tls.crt /tls/tls.key > /tmp/server.pem)
+  set -- "$@" --tlsMode requireTLS --tlsCertificateKeyFile /tmp/server.pem --tlsCAFile /tls/ca.crt \
+    --tlsAllowConnectionsWithoutCertificates --tlsDisabledProtocols TLS1_0,TLS1_1
+fi
+exec mongod "$@"

@@ -9,10 +9,14 @@ const fault = document.getElementById('fault');
 // The texts are in the language of the page.
 const { order, key, amount, currency, trace, ...texts } = form?.dataset ?? {};
 
-const showError = (text) => { fault.textContent = text; fault.hidden = !text; follow(); };
+// Why a payment failed, in the language of the page; the API has it in English.
+const problems = JSON.parse(document.getElementById('problems')?.textContent ?? '{}');
+const explain = ({ type = '', params = {} }) => {
+  const code = type.split(':').pop();
+  return problems[`${code}/${params.reason ?? params.limit}`] ?? problems[code];
+};
 
-// Why a payment failed, in the language of the page if the page has a text for it; the API has them in English.
-const explain = ({ type = '', detail }) => form.getAttribute(`data-${type.split(':').pop()}`) ?? detail;
+const showError = (text) => { fault.textContent = text; fault.hidden = !text; follow(); };
 
 // Renews an expired session, so that the buyer need not sign in while paying. Continues the trace of the hold, if any.
 const post = async (path, body, headers = {}) => {

@@ -8,12 +8,16 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use common::problem::FieldError;
+use common::seats::MAX_SEATS;
 use common::validate::invalid_fields;
 use http::Uri;
 use http::request::Parts;
 use platform::http::extract::{ValidationContext, read_query, undecodable_parameters};
 use serde::de::DeserializeOwned;
 use validator::ValidateArgs;
+
+use crate::domain::problem_text::TRANSLATED;
+use crate::i18n::msg;
 
 /// The valid part of a page's query; every parameter must be optional.
 #[derive(Debug)]
@@ -66,22 +70,35 @@ where
     }
 }
 
-/// The notice that names the dropped parameters, if there are any.
+/// The notice of the dropped parameters, if there are any. Only an edited or an old link has parameters wrong that no
+/// field of a form has, so these are not named.
 pub(crate) fn rejected_parameters_message(rejected: &[FieldError]) -> Option<String> {
-    let errors: Vec<_> = rejected.iter().map(|error| format!("{} {}", label(&error.field), error.message)).collect();
-    (!errors.is_empty()).then(|| format!("Some choices were not valid and were ignored: {}.", errors.join("; ")))
+    let mut sentences: Vec<String> = Vec::new();
+    for error in rejected {
+        let sentence = ignored(error);
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-/// The label of a field that users type into. Any other parameter keeps its name: only an edited link has it wrong.
-fn label(parameter: &str) -> &str {
-    match parameter {
-        "from" => "From date",
-        "to" => "To date",
-        "min" => "Minimum price",
-        "max" => "Maximum price",
-        "number" => "Order number",
-        "quantity" => "Seats together",
-        other => other,
+/// What was ignored, as a sentence.
+fn ignored(error: &FieldError) -> String {
+    let of_amount = |ignored: String| match error.code.as_str() {
+        TRANSLATED => format!("{ignored} {}", error.message),
+        _ => ignored,
+    };
+    match error.field.as_str() {
+        "from" => msg::form_ignored_from(),
+        "to" => msg::form_ignored_to(),
+        "min" => of_amount(msg::form_ignored_min()),
+        "max" => of_amount(msg::form_ignored_max()),
+        "number" => msg::form_ignored_number(),
+        "quantity" => msg::form_ignored_quantity(MAX_SEATS),
+        "currency" => msg::form_ignored_currency(),
+        "q" => msg::form_ignored_search(),
+        _ => msg::form_ignored_link(),
     }
 }
 
@@ -99,8 +116,10 @@ where
 #[cfg(test)]
 mod tests {
     use common::api::page::PageQuery;
+    use common::problem::Params;
 
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     fn read(query: &str) -> (Option<u32>, Option<String>, Option<String>) {
         let LenientQuery { value, rejected } = LenientQuery::<PageQuery>::read(query, &());
@@ -115,28 +134,35 @@ mod tests {
             read(&format!("cursor={cursor}&utm_source=x&fbclid=%zz&gclid=%FF&limit=7")),
             (Some(7), Some(cursor.to_owned()), None)
         );
-        for (query, expected) in [
-            ("cursor=x", "cursor must be the nextCursor of an earlier page"),
-            ("limit=0", "limit must be a number from 1 to 100"),
-            ("limit=many", "limit must be a number from 1 to 100"),
-            ("limit=%2B5", "limit must be a number from 1 to 100"),
-            ("limit=%FF", "limit must be UTF-8"),
-            ("limit=7&limit=8", "limit must be given only once"),
-        ] {
+        let link = "A part of the link wasn’t valid and was ignored.";
+        for query in ["cursor=x", "limit=0", "limit=many", "limit=%2B5", "limit=%FF", "limit=7&limit=8"] {
             // Each query also has an empty cursor, or repeats the cursor: all invalid parameters are dropped.
             let (limit, read, notice) =
                 read(&format!("{query}&cursor{}", if query.starts_with("cursor") { "" } else { "=" }));
-            assert_eq!((limit, read), (None, None), "{query}");
-            assert!(notice.is_some_and(|notice| notice.contains(expected)), "{query}");
+            assert_eq!((limit, read, notice.as_deref()), (None, None, Some(link)), "{query}");
         }
         let (limit, read, notice) = read(&format!("limit=1000&cursor={cursor}"));
         assert_eq!((limit, read.as_deref()), (None, Some(cursor)), "valid parameters remain");
-        assert!(notice.unwrap().contains("limit must be a number from 1 to 100."));
-        let typed = [FieldError { field: "max".to_owned(), message: "must be an amount".to_owned() }];
-        let notice = rejected_parameters_message(&typed);
+        assert_eq!(notice.as_deref(), Some(link));
+    }
+
+    #[test]
+    fn dropped_parameters_are_named_in_the_words_of_the_form() {
+        let amount = FieldError::new("max", "Enter an amount.").with_code(TRANSLATED, Params::default());
+        let rejected = [amount, FieldError::new("from", "must be a day"), FieldError::new("min", "needs a currency")];
         assert_eq!(
-            notice.as_deref(),
-            Some("Some choices were not valid and were ignored: Maximum price must be an amount.")
+            rejected_parameters_message(&rejected).as_deref(),
+            Some(
+                "The maximum price was ignored. Enter an amount. The first day was ignored: it isn’t a date. The \
+                 minimum price was ignored."
+            )
         );
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        for field in ["from", "to", "min", "number", "quantity", "currency", "q", "cursor"] {
+            let rejected = [FieldError::new(field, "must be otherwise")];
+            let text = german.clone().scope(|| rejected_parameters_message(&rejected)).unwrap();
+            assert!(text.contains("gilt nicht"), "{text}");
+            assert!(!text.contains("must be") && !text.contains("cursor"), "{text}");
+        }
     }
 }

@@ -147,10 +147,10 @@ impl NewListing {
 fn are_seat_names(names: &[Text]) -> Result<(), ValidationError> {
     let distinct: HashSet<&Text> = names.iter().collect();
     if names.is_empty() || names.len() > MAX_SEATS {
-        return Err(invalid("length", format!("must have 1 to {MAX_SEATS} names")));
+        return Err(invalid("seat-count", format!("must have 1 to {MAX_SEATS} names")));
     }
     if names.iter().any(|name| name.is_empty() || name.chars().count() > 100) {
-        return Err(invalid("length", "must be names of 1 to 100 characters"));
+        return Err(invalid("seat-name", "must be names of 1 to 100 characters"));
     }
     if distinct.len() < names.len() {
         return Err(invalid("unique", "must be different names"));
@@ -167,7 +167,7 @@ fn validate_seats(listing: &NewListing) -> Result<(), ValidationError> {
     }
     let quantity = listing.quantity.map(usize::from);
     if quantity.is_some_and(|quantity| !(1..=MAX_SEATS).contains(&quantity)) {
-        return Err(invalid_part("quantity", "range", format!("must be a number from 1 to {MAX_SEATS}")));
+        return Err(invalid_part("quantity", "quantity", format!("must be a number from 1 to {MAX_SEATS}")));
     }
     if named && quantity.is_some_and(|quantity| quantity != names.len()) {
         return Err(invalid_part("quantity", "seats", "must be the number of named seats, or absent"));
@@ -176,15 +176,17 @@ fn validate_seats(listing: &NewListing) -> Result<(), ValidationError> {
     if !(1..=MAX_SEATS).contains(&names.len()) {
         return Ok(());
     }
-    listing.blocks().map_err(|error| invalid_part("split", "split", error.to_string()))?;
+    listing.blocks().map_err(|error| invalid_part("split", error.code(), error.to_string()))?;
     // The same for a price that is out of range for one seat.
-    if validate::within(&listing.price, 0).is_err() {
+    if validate::within(&listing.price, 0, "price.amount").is_err() {
         return Ok(());
     }
     match listing.price.times(names.len()) {
-        Some(total) => validate::within(&total, 0)
-            .map_err(|message| invalid_part("price.amount", "range", format!("all seats together {message}"))),
-        None => Err(invalid_part("price.amount", "range", "all seats together are more than can be charged")),
+        Some(total) => validate::within(&total, 0, "price.amount").map_err(|error| {
+            let message = format!("all seats together {}", error.message.as_deref().unwrap_or_default());
+            ValidationError { code: "total".into(), message: Some(message.into()), ..error }
+        }),
+        None => Err(invalid_part("price.amount", "total", "all seats together are more than can be charged")),
     }
 }
 
@@ -205,9 +207,9 @@ fn is_valid_price(price: &Money, rules: &ListingRules) -> Result<(), ValidationE
 fn validate_face_value(listing: &NewListing) -> Result<(), ValidationError> {
     match &listing.face_value {
         Some(face) if face.currency != listing.price.currency => {
-            Err(invalid_part("faceValue.currency", "currency", "must be the price's currency"))
+            Err(invalid_part("faceValue.currency", "same-currency", "must be the price's currency"))
         }
-        Some(face) => validate::within(face, 1).map_err(|message| invalid_part("faceValue.amount", "range", message)),
+        Some(face) => validate::within(face, 1, "faceValue.amount"),
         None => Ok(()),
     }
 }

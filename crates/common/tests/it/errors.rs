@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::response::IntoResponse;
 use common::error::{Error, Rejection};
-use common::problem::{CONTENT_TYPE, FieldError};
+use common::problem::{CONTENT_TYPE, FieldError, Params};
 
 fn permanent(code: &'static str) -> Rejection {
     Rejection::new(code, "A sentence.")
@@ -20,7 +20,7 @@ fn secret() -> std::io::Error {
 
 #[test]
 fn errors_map_to_status_type_and_retry_after() {
-    let fields = || vec![FieldError { field: "title".to_owned(), message: "is missing".to_owned() }];
+    let fields = || vec![FieldError::new("title", "is missing")];
     let table: [(Error, u16, &str, Option<&str>, usize); 25] = [
         (Error::Invalid(fields()), 400, "invalid", None, 1),
         (Error::field("title", "is missing"), 400, "invalid", None, 1),
@@ -80,6 +80,15 @@ fn problem_round_trips_through_json() {
     problem.instance = "01890a5d-ac96-774b-bcce-b302099a8057".to_owned();
     let text = serde_json::to_string(&problem).unwrap();
     assert_eq!(serde_json::from_str::<common::problem::Problem>(&text).unwrap(), problem);
+    let usd = common::money::Money { amount: 5_500, currency: "USD".parse().unwrap() };
+    let rejection = permanent("over-cap").with_params(Params::from(&usd).with("percent", 10));
+    let capped = Error::RuleBroken { rejection, fields: Vec::new() }.problem();
+    let value = serde_json::to_value(&capped).unwrap();
+    assert_eq!(value["params"], serde_json::json!({ "amount": 5_500, "currency": "USD", "percent": 10 }));
+    let read: common::problem::Problem = serde_json::from_value(value).unwrap();
+    assert_eq!((read.params.money(), read.params.number("percent")), (Some(usd), Some(10)));
     let bare = serde_json::to_value(Error::NotFound.problem()).unwrap();
     assert!(bare.get("errors").is_none() && bare.get("instance").is_none(), "empty fields are absent");
+    assert!(bare.get("params").is_none());
+    assert_eq!(Error::RateLimited(Duration::from_millis(1_200)).problem().params.number("retryAfter"), Some(2));
 }

@@ -31,7 +31,7 @@ test('a guest finds a ticket, signs up, is declined once, and buys it', async ({
   await row(page, ticket).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(ticket.title);
   await expect(live(page, ticket)).toContainText('For sale');
-  for (const fact of ['89.00 EUR', '95.00 EUR', 'Opera House', 'Lyon', 'Mara Seller', 'Good view of the stage.']) {
+  for (const fact of ['€89.00', '€95.00', 'Opera House', 'Lyon', 'Mara Seller', 'Good view of the stage.']) {
     await expect(page.getByRole('main')).toContainText(fact);
   }
 
@@ -142,7 +142,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
 
   await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page.getByRole('heading', { name: 'Preview' })).toBeVisible();
-  for (const fact of [title, '42.50 EUR', 'Grachtenzaal, Amsterdam', '20:15', 'row B']) {
+  for (const fact of [title, '€42.50', 'Grachtenzaal, Amsterdam', '20:15', 'row B']) {
     await expect(page.getByRole('main')).toContainText(fact);
   }
   // Reloading and going back post nothing again, and lose nothing.
@@ -163,7 +163,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByRole('button', { name: /save/i }).click();
   await expect(page).toHaveURL(/\/tickets\/[0-9a-f-]+$/);
-  await expect(page.getByRole('main')).toContainText('40.00 EUR');
+  await expect(page.getByRole('main')).toContainText('€40.00');
 
   await nav(page, 'My listings').click();
   const own = card(page, title);

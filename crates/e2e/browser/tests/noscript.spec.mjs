@@ -65,7 +65,7 @@ test('list, edit and withdraw', async ({ newUser }) => {
   await page.getByLabel('Price', { exact: true }).fill('42.50');
   await page.getByLabel('Currency').selectOption('EUR');
   await page.getByRole('button', { name: 'Preview' }).click();
-  await expect(page.getByRole('main')).toContainText('42.50 EUR');
+  await expect(page.getByRole('main')).toContainText('€42.50');
   await page.getByRole('link', { name: 'Edit' }).click();
   await expect(page.getByLabel('Venue')).toHaveValue('Opera House');
   await page.getByRole('button', { name: 'Preview' }).click();
@@ -76,7 +76,7 @@ test('list, edit and withdraw', async ({ newUser }) => {
   await page.getByLabel('Price', { exact: true }).fill('41');
   await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByRole('button', { name: /save/i }).click();
-  await expect(page.getByRole('main')).toContainText('41.00 EUR');
+  await expect(page.getByRole('main')).toContainText('€41.00');
   await page.getByRole('button', { name: 'Withdraw' }).click();
   await page.goto('/selling');
   await expect(card(page, title)).toContainText(/withdrawn/i);

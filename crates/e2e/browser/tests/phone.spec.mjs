@@ -92,7 +92,7 @@ test('two people buy two seats together each from one listing of six', async ({ 
   }
   // Both hold a pair at the same time. Each is told what it costs in all.
   await Promise.all(buyers.map(async ({ page }) => {
-    const pair = page.getByRole('radio', { name: /^2 seats together: 2 × 89\.00 EUR = 178\.00 EUR$/ });
+    const pair = page.getByRole('radio', { name: /^2 seats together: 2 × €89\.00 = €178\.00$/ });
     await pair.check();
     await page.getByRole('button', { name: 'Hold these seats' }).tap();
     await expect(page).toHaveURL(/\/checkout\//);
@@ -154,7 +154,7 @@ test('a user sells four seats of a known show with few inputs', async ({ newUser
   await page.getByRole('button', { name: 'Preview' }).tap();
   await page.getByRole('button', { name: 'List these 4 seats' }).tap();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(ticket.title);
-  for (const fact of ['Seats 12 to 15', '42.00 EUR', '4 of 4 seats left']) await expect(page.getByRole('main')).toContainText(fact);
+  for (const fact of ['Seats 12 to 15', '€42.00', '4 of 4 seats left']) await expect(page.getByRole('main')).toContainText(fact);
 });
 
 test('a user pays with the phone\'s wallet', async ({ newUser }) => {
@@ -186,7 +186,7 @@ test('a user sells a ticket on a phone', async ({ newUser }) => {
   await page.getByRole('button', { name: 'Preview' }).tap();
   await page.getByRole('button', { name: 'List this ticket' }).tap();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
-  await expect(page.getByRole('main')).toContainText('42.50 EUR');
+  await expect(page.getByRole('main')).toContainText('€42.50');
 });
 
 test('the tickets of a show are one line each, and can be tapped', async ({ newUser }) => {

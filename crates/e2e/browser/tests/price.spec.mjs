@@ -9,10 +9,10 @@ test('an open page shows a new price immediately', async ({ page, newUser }) => 
   const seller = await newUser('Mara');
   const ticket = await createListing(seller);
   await page.goto(`/tickets/${ticket.id}`);
-  await expect(live(page, ticket)).toContainText('89.00 EUR');
+  await expect(live(page, ticket)).toContainText('€89.00');
   await markDocument(page);
   await changePriceAndWait(seller, ticket, 9_500);
-  await expect(live(page, ticket)).toContainText('95.00 EUR', { timeout: 5_000 });
+  await expect(live(page, ticket)).toContainText('€95.00', { timeout: 5_000 });
   expect(await isSameDocument(page)).toBe(true);
 });
 
@@ -24,7 +24,7 @@ test('a ticket cannot be held at a price that was not shown', async ({ newUser }
   await buyer.page.goto(`/tickets/${ticket.id}`);
   await changePriceAndWait(seller, ticket, 9_600);
   await hold(buyer.page).click();
-  await expect(buyer.page.getByRole('main').getByRole('status')).toContainText('96.00 EUR');
+  await expect(buyer.page.getByRole('main').getByRole('status')).toContainText('€96.00');
   await expect(buyer.page).not.toHaveURL(/\/checkout\//);
 
   // Now the new price was shown.

@@ -25,6 +25,7 @@ mod gateway;
 mod generated_client;
 mod journey;
 mod limits;
+mod managed_mongodb;
 mod mass_expiry;
 mod nats_users;
 mod operations;

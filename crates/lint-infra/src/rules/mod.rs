@@ -1,6 +1,7 @@
 //! Rules that an overlay must satisfy in addition to its schemas. A rule is a pure function from the rendered objects
 //! to problems, each of which names the object and the remedy.
 
+mod arguments;
 mod containers;
 #[cfg(test)]
 mod mutations;
@@ -10,6 +11,7 @@ mod references;
 pub(super) mod runbook;
 mod selectors;
 pub(super) mod settings;
+mod tls;
 
 use super::objects::{Objects, each, text};
 use super::pods::Pod;
@@ -42,8 +44,16 @@ impl<'a> Context<'a> {
     }
 }
 
-const RULES: [fn(&Context<'_>) -> Vec<String>; 6] =
-    [containers::check, references::check, selectors::check, settings::check, redis::check, network::check];
+const RULES: [fn(&Context<'_>) -> Vec<String>; 8] = [
+    containers::check,
+    arguments::check,
+    references::check,
+    selectors::check,
+    settings::check,
+    redis::check,
+    tls::check,
+    network::check,
+];
 
 /// All problems of an overlay.
 pub(super) fn check(objects: &Objects, images: &Images) -> Vec<String> {

@@ -1,34 +1,38 @@
-//! Checks that the arguments of redis-server fit its clients: each user of a `REDIS_URL` exists, and eviction removes
-//! request counters rather than the queue of timers.
+//! Checks that the configuration of redis-server fits its clients: each user of a `REDIS_URL` exists, and eviction
+//! removes request counters rather than the queue of timers.
 
 use super::{Context, settings};
-use crate::environment::variables;
+use crate::environment::{content, variables};
 use crate::objects::{display, each, text};
 
 pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     let containers: Vec<_> =
         context.pods.iter().flat_map(|pod| pod.main_containers().into_iter().map(move |one| (pod, one))).collect();
     // If no container runs Redis, it is a managed service.
-    let Some((server, container)) = containers.iter().find(|(_, one)| text(one, "/name") == "redis") else {
+    let Some((server, _)) = containers.iter().find(|(_, one)| text(one, "/name") == "redis") else {
         return Vec::new();
     };
-    let words: Vec<_> = each(container, "/args/*").into_iter().filter_map(|word| word.as_str()).collect();
-    let values = |flag: &str| {
-        let pairs = words.iter().zip(words.iter().skip(1));
-        pairs.filter(|(word, _)| **word == flag).map(|(_, value)| *value).collect::<Vec<_>>()
+    // The script that starts it contains the configuration.
+    let maps = each(server.spec, "/volumes/*/configMap/name").into_iter().filter_map(|name| name.as_str());
+    let files: Vec<_> = maps
+        .flat_map(|map| content(context.objects, "ConfigMap", map).unwrap_or_default().keys.into_values().flatten())
+        .collect();
+    let values = |directive: &str| {
+        let lines = files.iter().flat_map(|file| file.lines()).map(|line| line.split(' ').collect::<Vec<_>>());
+        let lines = lines.filter(|words| words.first().is_some_and(|first| *first == directive));
+        lines.filter_map(|words| words.get(1).copied()).collect::<Vec<_>>()
     };
     let mut problems = Vec::new();
-    if values("--maxmemory-policy") != ["volatile-ttl"] {
+    if values("maxmemory-policy") != ["volatile-ttl"] {
         let reason = "so that request counters are evicted before the queue of timers";
-        problems.push(server.problem(format!("set --maxmemory-policy volatile-ttl, {reason}")));
+        problems.push(server.problem(format!("set maxmemory-policy volatile-ttl, {reason}")));
     }
-    let (users, server) = (values("--user"), display(server.owner));
+    let (users, server) = (values("user"), display(server.owner));
     for (pod, container) in containers.iter().filter(|(_, one)| settings::program(one, context).is_some()) {
         let Some(url) = variables(container, context.objects).remove("REDIS_URL").flatten() else { continue };
         let user = url.split_once("://").and_then(|(_, rest)| rest.split_once(':')).map_or("", |(user, _)| user);
         if !users.contains(&user) {
-            let what =
-                format!("REDIS_URL has the user '{user}', which {server} does not define; add --user {user} there");
+            let what = format!("REDIS_URL has the user '{user}', which {server} does not define; add it there");
             problems.push(pod.problem(what));
         }
     }
@@ -52,7 +56,17 @@ spec:
       containers:
         - name: redis
           image: redis:7.2
-          args: [--maxmemory-policy, volatile-ttl, --user, orders, 'on', --user, web, 'on']
+      volumes: [{name: scripts, configMap: {name: redis-scripts}}]
+---
+kind: ConfigMap
+metadata: {name: redis-scripts}
+data:
+  start.sh: |
+    exec redis-server - << END
+    maxmemory-policy volatile-ttl
+    user orders on
+    user web on
+    END
 ---
 kind: Deployment
 metadata: {name: orders}
@@ -73,13 +87,13 @@ spec:
             &fleet,
             GOOD,
             &[
-                ("volatile-ttl", "noeviction", "Deployment redis: set --maxmemory-policy volatile-ttl"),
+                ("volatile-ttl", "noeviction", "Deployment redis: set maxmemory-policy volatile-ttl"),
                 (
                     "redis://orders:",
                     "redis://tickets:",
                     "has the user 'tickets', which Deployment redis does not define",
                 ),
-                ("--user, orders", "--user, auth", "Deployment orders: REDIS_URL has the user 'orders'"),
+                ("user orders on", "user auth on", "Deployment orders: REDIS_URL has the user 'orders'"),
             ],
         );
     }

@@ -185,15 +185,14 @@ pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, FieldError> {
 pub fn undecodable_parameters(query: &str) -> impl Iterator<Item = FieldError> {
     let is_text = |part: &str| percent_decode_str(part).decode_utf8().is_ok();
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.filter(move |(name, value)| !is_text(name) || !is_text(value)).map(|(name, _)| FieldError {
-        field: percent_decode_str(name).decode_utf8_lossy().into_owned(),
-        message: "must be UTF-8, percent-encoded".to_owned(),
+    pairs.filter(move |(name, value)| !is_text(name) || !is_text(value)).map(|(name, _)| {
+        FieldError::new(percent_decode_str(name).decode_utf8_lossy(), "must be UTF-8, percent-encoded")
     })
 }
 
 /// The field error in serde's message about a query string or form: `limit: must be…`, or "duplicate field `limit`".
 pub fn pair_error(text: &str) -> FieldError {
-    let fault = |field: &str, message| FieldError { field: field.to_owned(), message };
+    let fault = |field: &str, message: String| FieldError::new(field, message);
     match (text.split_once(": "), text.split('`').nth(1)) {
         (Some((field, message)), _) => fault(field, rephrase_unknown_variant(message)),
         (None, Some(field)) if text.starts_with("duplicate field") => {

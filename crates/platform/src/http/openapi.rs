@@ -153,7 +153,7 @@ async fn reject_unknown(
             known => format!("is unknown; the query parameters of this route are {}", known.join(", ")),
         };
         if !unknown.is_empty() {
-            let fault = |field| FieldError { field, message: message.clone() };
+            let fault = |field: String| FieldError::new(field, message.clone());
             return Error::Invalid(unknown.into_iter().take(MAX_REPORTED).map(fault).collect()).into_response();
         }
     }

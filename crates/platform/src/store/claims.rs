@@ -74,8 +74,8 @@ impl<I, A> Claim<I, A> {
     pub fn ensure_same_body(&self, key: Option<&IdempotencyKey>) -> Result<(), Error> {
         match (&self.stored, key) {
             (Some((_, hash)), Some(key)) if *hash != key.hash => {
-                let message = "was already used with a different body".to_owned();
-                Err(Error::Unprocessable(vec![FieldError { field: "Idempotency-Key".to_owned(), message }]))
+                let message = "was already used with a different body";
+                Err(Error::Unprocessable(vec![FieldError::new("Idempotency-Key", message)]))
             }
             _ => Ok(()),
         }

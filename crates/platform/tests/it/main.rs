@@ -30,4 +30,5 @@ mod server;
 mod shell;
 mod store;
 mod streams;
+mod tls;
 mod turns;

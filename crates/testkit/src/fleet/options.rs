@@ -5,8 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use serde::Deserialize as _;
-use serde_json::Value;
 
 use super::SERVICES;
 use crate::servers::NatsUsers;
@@ -87,21 +85,25 @@ pub(super) fn nats_users() -> NatsUsers {
     NatsUsers { file: workspace_root().join("infra/k8s/nats/users.conf"), env: env.collect() }
 }
 
-/// The arguments of redis-server in infra/k8s/redis/deployment.yaml, with a password for each user.
+/// The configuration in infra/k8s/redis/start.sh as arguments of redis-server, with a password for each user.
 pub(super) fn redis_users() -> Result<Vec<String>> {
-    let file = workspace_root().join("infra/k8s/redis/deployment.yaml");
+    let file = workspace_root().join("infra/k8s/redis/start.sh");
     let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let configuration = text.split_once("<< END\n").and_then(|(_, after)| after.split_once("\nEND"));
+    let (mut configuration, _) = configuration.with_context(|| format!("no configuration in {}", file.display()))?;
+    // The first line is the port.
+    configuration = configuration.split_once('\n').map_or("", |(_, after)| after);
     let mut args = Vec::new();
-    for document in serde_yaml_ng::Deserializer::from_str(&text) {
-        let object = Value::deserialize(document)?;
-        let list = object.pointer("/spec/template/spec/containers/0/args").and_then(Value::as_array);
-        args.extend(list.into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned));
+    for line in configuration.lines() {
+        let mut words = line.split(' ');
+        args.extend(words.next().map(|name| format!("--{name}")));
+        args.extend(words.map(|word| word.trim_matches('"').to_owned()));
     }
     for arg in &mut args {
-        *arg = arg.replace("$(REDIS_PASSWORD)", &server_password("operator"));
         for service in SERVICES {
-            *arg = arg.replace(&format!("$(REDIS_PASSWORD_{})", service.to_uppercase()), &server_password(service));
+            *arg = arg.replace(&format!("$REDIS_PASSWORD_{}", service.to_uppercase()), &server_password(service));
         }
+        *arg = arg.replace("$REDIS_PASSWORD", &server_password("operator"));
     }
     Ok(args)
 }

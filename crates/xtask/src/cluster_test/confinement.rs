@@ -1,6 +1,6 @@
 //! Checks that pods are confined: Pod Security's level `restricted` is enforced, and our manifests cause no warning;
-//! and in `/proc`, that no process is root or has capabilities, that no root file system can be written, and that no
-//! pod has a token.
+//! and in `/proc`, that no process is root or has capabilities, that no root file system can be written, that no pod
+//! has a token, and that no process has a password among its arguments.
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
@@ -14,12 +14,14 @@ use super::probe::{IMAGE, run_inside};
 
 const LEVEL: &str = "/metadata/labels/pod-security.kubernetes.io~1enforce";
 
-/// Prints the identity of the container's first process, the options of its root file system, and its tokens.
+/// Prints the identity and the arguments of the container's first process, the options of its root file system, and its
+/// tokens.
 const SCRIPT: &str = r#"
 set -eu
 while read -r name value _; do
   case $name in Uid: | NoNewPrivs: | CapEff:) echo "$name $value" ;; esac
 done < /proc/1/status
+echo "Arguments: $(tr '\0\n' '  ' < /proc/1/cmdline)"
 while read -r _ place _ options _; do
   if [[ $place == / ]]; then echo "Root: ${options%%,*}"; fi
   if [[ $place == *serviceaccount* ]]; then echo "Token: $place"; fi
@@ -35,14 +37,18 @@ pub(super) async fn check(cluster: &Cluster) -> Result<()> {
             containers.push((name.clone(), text(container, "/name")?.to_owned()));
         }
     }
+    let passwords = cluster.overlay.passwords()?;
     let checks = containers.iter().map(async |(pod, container)| {
         let printed = run_inside(&cluster.kube, pod, container, SCRIPT).await?;
-        check_process(&printed).with_context(|| format!("{container} of {pod}"))
+        check_process(&printed, &passwords).with_context(|| format!("{container} of {pod}"))
     });
     try_join_all(checks).await?;
     progress(
         "Confined",
-        &format!("{} containers: no root, no capability, no writable root, no token", containers.len()),
+        &format!(
+            "{} containers: no root, no capability, no writable root, no token, no password in arguments",
+            containers.len()
+        ),
     );
     Ok(())
 }
@@ -77,7 +83,7 @@ async fn check_admission(cluster: &Cluster) -> Result<()> {
 }
 
 /// Checks what the script printed about a container.
-fn check_process(printed: &str) -> Result<()> {
+fn check_process(printed: &str, passwords: &[String]) -> Result<()> {
     let value = |name: &str| {
         let line = printed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         line.with_context(|| format!("no {name} in: {printed}"))
@@ -87,6 +93,8 @@ fn check_process(printed: &str) -> Result<()> {
     ensure!(value("CapEff")?.chars().all(|digit| digit == '0'), "the process has capabilities");
     ensure!(value("Root")? == "ro", "the root file system can be written");
     ensure!(value("Token").is_err(), "the pod has a token for the API server");
+    let arguments = value("Arguments")?;
+    ensure!(!passwords.iter().any(|password| arguments.contains(password)), "an argument has a password");
     Ok(())
 }
 
@@ -96,8 +104,9 @@ mod tests {
 
     #[test]
     fn unconfined_processes_are_reported() {
-        let good = "Uid: 65532\nNoNewPrivs: 1\nCapEff: 0000000000000000\nRoot: ro\n";
-        check_process(good).unwrap();
+        let good = "Uid: 65532\nNoNewPrivs: 1\nCapEff: 0000000000000000\nRoot: ro\nArguments: redis-server -\n";
+        let passwords = ["p0123".to_owned()];
+        check_process(good, &passwords).unwrap();
         for (from, to) in [
             ("65532", "0"),
             ("NoNewPrivs: 1", "NoNewPrivs: 0"),
@@ -105,8 +114,9 @@ mod tests {
             ("Root: ro", "Root: rw"),
             ("Root: ro\n", ""),
             ("Root: ro\n", "Root: ro\nToken: /var/run/secrets/kubernetes.io/serviceaccount\n"),
+            ("redis-server -", "redis-server --requirepass p0123"),
         ] {
-            check_process(&good.replace(from, to)).unwrap_err();
+            check_process(&good.replace(from, to), &passwords).unwrap_err();
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) const IMAGES: [&str; 8] = [
 ];
 
 /// The images of the servers, which nodes pull if they reach a registry.
-const SERVER_IMAGES: [&str; 3] = ["mongo:7.0", "nats:2.15.1", "redis:7.2"];
+const SERVER_IMAGES: [&str; 3] = ["mongo:7.0", "nats:2.15.1-alpine", "redis:7.2"];
 
 /// Loads the images onto the nodes with this command. Where Docker runs, they were built before. Without it, first
 /// builds them by other means, and also substitutes for the servers' images, since a registry may be unreachable as

@@ -24,13 +24,15 @@ pub(super) async fn audit(cluster: &Cluster) -> Result<String> {
 /// name.
 pub(super) async fn mongosh(cluster: &Cluster, script: &str) -> Result<String> {
     let script = format!(
-        "const hosts = db.getSiblingDB('admin').runCommand({{ hello: 1 }}).hosts.join();\n\
+        "const options = process.env.MONGODB_OPTIONS ?? '';\n\
+         const here = new Mongo(`mongodb://localhost/?directConnection=true${{options}}`).getDB('admin');\n\
+         const hosts = here.runCommand({{ hello: 1 }}).hosts.join();\n\
          const login = `root:${{encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD)}}`;\n\
-         const admin = new Mongo(`mongodb://${{login}}@${{hosts}}/?replicaSet=rs0`).getDB('admin');\n\
+         const admin = new Mongo(`mongodb://${{login}}@${{hosts}}/?replicaSet=rs0${{options}}`).getDB('admin');\n\
          {script}"
     );
     // This container has the root password in its environment.
-    let mongosh =
-        ["exec", "mongodb-0", "--container", "setup", "--", "mongosh", "--quiet", "--norc", "--eval", script.as_str()];
-    Ok(cluster.kube.run(&mongosh).await?.trim().to_owned())
+    let exec = ["exec", "mongodb-0", "--container", "setup", "--"];
+    let mongosh = ["mongosh", "--quiet", "--norc", "--nodb", "--eval", script.as_str()];
+    Ok(cluster.kube.run(&[&exec[..], &mongosh].concat()).await?.trim().to_owned())
 }

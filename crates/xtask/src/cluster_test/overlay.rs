@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
+use testkit::certificates::Authority;
 use testkit::fleet::options::NO_RATE_LIMITS;
 use testkit::tools::progress;
 
@@ -100,8 +101,22 @@ impl Overlay {
         value.with_context(|| format!("{} has no {key}", file.display()))
     }
 
-    /// Creates the namespace and what the controllers of the unsupported kinds would create: the Gateway's certificate
-    /// and Secrets.
+    /// The generated passwords.
+    pub(super) fn passwords(&self) -> Result<Vec<String>> {
+        let mut passwords = Vec::new();
+        for entry in fs::read_dir(&self.secrets).with_context(|| format!("reading {}", self.secrets.display()))? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|extension| extension == "env") {
+                let lines = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+                let values = lines.lines().filter_map(|line| line.split_once('='));
+                let values = values.filter(|(key, _)| key.contains("PASSWORD"));
+                passwords.extend(values.map(|(_, value)| value.to_owned()));
+            }
+        }
+        Ok(passwords)
+    }
+
+    /// Creates the namespace and what the controllers of the unsupported kinds would create: certificates and Secrets.
     pub(super) async fn create_substitutes(&self, kube: &Kube) -> Result<()> {
         let mut kinds: Vec<_> = self.unsupported.iter().filter_map(|object| object["kind"].as_str()).collect();
         kinds.sort_unstable();
@@ -113,6 +128,7 @@ impl Overlay {
         let mut objects = vec![namespace];
         if kinds.contains(&"Certificate") {
             objects.push(self.certificate(kube).await?);
+            objects.extend(self.server_certificates()?);
         }
         if kinds.contains(&"ExternalSecret") {
             objects.extend(self.secrets()?);
@@ -147,6 +163,35 @@ impl Overlay {
             "ca.crt": fs::read_to_string(&certificate)?,
         });
         Ok(secret(CERTIFICATE, "kubernetes.io/tls", &data))
+    }
+
+    /// Issues the certificates of MongoDB, NATS and Redis, with the names in the manifests. A later run reuses them.
+    fn server_certificates(&self) -> Result<Vec<Value>> {
+        let authority = Authority::load_or_create(&self.home.join("authority"))?;
+        let authority_certificate = fs::read_to_string(authority.certificate())?;
+        let certificates = self.unsupported.iter().filter(|object| object["kind"] == "Certificate");
+        // The Gateway's is from a ClusterIssuer.
+        let of_servers = certificates.filter(|object| object["spec"]["issuerRef"]["kind"] == "Issuer");
+        of_servers
+            .map(|object| {
+                let name = text(object, "/spec/secretName")?;
+                if object["spec"]["isCA"] == true {
+                    return Ok(secret(name, "Opaque", &json!({ "ca.crt": authority_certificate })));
+                }
+                let names =
+                    [("DNS", "/spec/dnsNames"), ("IP", "/spec/ipAddresses")].into_iter().flat_map(|(kind, list)| {
+                        let list = object.pointer(list).and_then(Value::as_array).into_iter().flatten();
+                        list.filter_map(Value::as_str).map(move |name| format!("{kind}:{name}"))
+                    });
+                let issued = authority.issue(name, &names.collect::<Vec<_>>())?;
+                let data = json!({
+                    "tls.crt": fs::read_to_string(&issued.certificate)?,
+                    "tls.key": fs::read_to_string(&issued.key)?,
+                    "ca.crt": authority_certificate,
+                });
+                Ok(secret(name, "kubernetes.io/tls", &data))
+            })
+            .collect()
     }
 
     /// Generates the Secrets of production's secret store.

@@ -8,6 +8,7 @@ use axum::extract::State;
 use common::api::users::NewPassword;
 use common::error::Error;
 use common::identity::CurrentUser;
+use common::problem::{FieldError, Params};
 use http::StatusCode;
 use platform::http::address::ClientAddress;
 use platform::http::extract::Body;
@@ -34,7 +35,10 @@ pub(super) async fn change_password(
     let attempt = state.throttles.attempt(&user.email.key, address);
     state.throttles.check(&attempt, state.clock.now()).await?;
     let permit = check_password(&state, &attempt, body.current, Some(user.password.clone())).await?;
-    let permit = permit.ok_or_else(|| Error::field("current", "must be your current password"))?;
+    let permit = permit.ok_or_else(|| {
+        let error = FieldError::new("current", "must be your current password");
+        Error::Invalid(vec![error.with_code("wrong-password", Params::default())])
+    })?;
     let password = permit.hash(body.new).await?;
     let changed = state.users.update(user.id, |current| {
         if current.password != user.password {

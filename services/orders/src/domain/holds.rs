@@ -15,8 +15,9 @@
 
 use std::time::Duration;
 
-use common::error::{Error, Rejection};
+use common::error::{Error, Rejection, seconds_param};
 use common::id::OrderId;
+use common::problem::Params;
 
 /// What to do with a hold that was just stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +72,8 @@ impl From<HoldError> for Error {
                 let unit = if minutes == 1 { "minute" } else { "minutes" };
                 let detail =
                     format!("You have held this ticket too often without buying it. Try again in {minutes} {unit}.");
-                Self::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait))
+                let params = Params::default().with("limit", "holds").with("retryAfter", seconds_param(wait));
+                Self::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait).with_params(params))
             }
         }
     }

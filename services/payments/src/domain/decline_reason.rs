@@ -2,29 +2,37 @@
 
 use common::events::payment::PaymentState;
 
-/// The explanation of a decline code. A card that is reported lost or stolen gets the general explanation, so that it
-/// does not warn a thief.
-pub fn explanation(reason: &str) -> &'static str {
-    match reason {
-        "insufficient_funds" | "withdrawal_count_limit_exceeded" | "card_velocity_exceeded" => {
+/// The reason that the buyer is told, in a stable form for programs. A card that is reported lost or stolen is declined
+/// without a reason, so that it does not warn a thief.
+pub fn shown_reason(code: &str) -> &'static str {
+    match code {
+        "insufficient_funds" | "withdrawal_count_limit_exceeded" | "card_velocity_exceeded" => "insufficient-funds",
+        "expired_card" | "invalid_expiry_month" | "invalid_expiry_year" => "expired",
+        "incorrect_cvc" | "invalid_cvc" => "wrong-code",
+        "incorrect_number" | "invalid_number" | "invalid_account" => "wrong-number",
+        "authentication_required" | "payment_intent_authentication_failure" | PaymentState::SUPERSEDED => "unconfirmed",
+        "card_not_supported" | "currency_not_supported" => "unsupported",
+        "processing_error" | "issuer_not_available" | "try_again_later" | "provider_error" => "bank-unreachable",
+        _ => "unknown",
+    }
+}
+
+/// The explanation of a decline code.
+pub fn explanation(code: &str) -> &'static str {
+    match shown_reason(code) {
+        "insufficient-funds" => {
             "The card has insufficient funds or has reached its limit. You were not charged. Try another card."
         }
-        "expired_card" | "invalid_expiry_month" | "invalid_expiry_year" => {
+        "expired" => {
             "The card has expired or its expiry date is wrong. You were not charged. Check it, or try another card."
         }
-        "incorrect_cvc" | "invalid_cvc" => {
-            "The card's security code is wrong. You were not charged. Check the code and try again."
-        }
-        "incorrect_number" | "invalid_number" | "invalid_account" => {
-            "The card's number is wrong. You were not charged. Check the number, or try another card."
-        }
-        "authentication_required" | "payment_intent_authentication_failure" | PaymentState::SUPERSEDED => {
+        "wrong-code" => "The card's security code is wrong. You were not charged. Check the code and try again.",
+        "wrong-number" => "The card's number is wrong. You were not charged. Check the number, or try another card.",
+        "unconfirmed" => {
             "The payment was not confirmed with your bank. You were not charged. Try again, or use another card."
         }
-        "card_not_supported" | "currency_not_supported" => {
-            "The card can't be used for this purchase. You were not charged. Try another card."
-        }
-        "processing_error" | "issuer_not_available" | "try_again_later" | "provider_error" => {
+        "unsupported" => "The card can't be used for this purchase. You were not charged. Try another card.",
+        "bank-unreachable" => {
             "Your bank could not be reached. You were not charged. Try again in a moment, or use another card."
         }
         _ => {
@@ -35,7 +43,7 @@ pub fn explanation(reason: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::explanation;
+    use super::{explanation, shown_reason};
 
     #[test]
     fn explanations_say_that_nothing_was_charged_and_what_to_do() {
@@ -58,6 +66,7 @@ mod tests {
         assert_eq!(texts.len(), codes.len(), "every code has its own explanation");
         for secret in ["lost_card", "stolen_card", "pickup_card", "fraudulent", ""] {
             assert_eq!(explanation(secret), explanation("generic_decline"), "{secret}");
+            assert_eq!(shown_reason(secret), "unknown", "{secret}");
         }
     }
 }

@@ -8,11 +8,12 @@ use axum::response::{IntoResponse, Response};
 use common::aggregate::Versioned;
 use common::api::Endpoint as _;
 use common::api::payments::{NewPayment, Payment as PaymentView, ReadPayment};
-use common::error::{Error, Rejection};
+use common::error::{Error, Rejection, seconds_param};
 use common::events::order::{CancelReason, OrderState, OrderStatus};
 use common::events::payment::PaymentStatus;
 use common::id::{OrderId, PaymentId, UserId};
 use common::identity::CurrentUser;
+use common::problem::Params;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
@@ -21,7 +22,7 @@ use platform::store::claims::{self, IdempotencyKey};
 use platform::store::error::StoreError;
 use platform::telemetry;
 
-use crate::domain::decline_reason::explanation;
+use crate::domain::decline_reason::{explanation, shown_reason};
 use crate::domain::payment::{Payment, Status};
 use crate::domain::reconcile::ProviderAction;
 use crate::flows::authorize_payment::{AuthorizeOutcome, authorize_unsent};
@@ -68,7 +69,10 @@ pub(super) async fn create(
         if attempt > state.config.payment_attempts.get() {
             let wait = order.expires_at.since(state.clock.now());
             let detail = "You have tried too many payment methods for this order. When the hold ends, you can place a new order.";
-            return Err(Error::LimitReached(Rejection::new("rate-limited", detail).retry_after(wait)));
+            let params = Params::default().with("limit", "payments").with("retryAfter", seconds_param(wait));
+            return Err(Error::LimitReached(
+                Rejection::new("rate-limited", detail).retry_after(wait).with_params(params),
+            ));
         }
         let Some(payment) = latest.filter(|payment| payment.status_name() != PaymentStatus::Declined) else {
             break attempt;
@@ -245,8 +249,9 @@ fn respond(payment: &PaymentView, client_secret: Option<String>) -> Result<Respo
         PaymentStatus::Authorized | PaymentStatus::Captured => (StatusCode::CREATED, None),
         PaymentStatus::RequiresAction => (StatusCode::ACCEPTED, client_secret),
         PaymentStatus::Declined => {
-            let detail = explanation(payment.decline_reason.as_deref().unwrap_or_default());
-            return Err(Error::Declined(Rejection::new("card-declined", detail)));
+            let reason = payment.decline_reason.as_deref().unwrap_or_default();
+            let params = Params::default().with("reason", shown_reason(reason));
+            return Err(Error::Declined(Rejection::new("card-declined", explanation(reason)).with_params(params)));
         }
         // The order was closed or the capture failed: nothing is charged, and only a new order can get the ticket.
         PaymentStatus::Voided | PaymentStatus::Failed => return Err(hold_expired()),

@@ -102,6 +102,7 @@ async fn declined_card_keeps_the_order_payable_and_the_key_reusable() {
     pay("a", DECLINED).await.expect(402);
     let funds = pay("b", "pm_card_chargeDeclinedInsufficientFunds").await.expect(402);
     assert!(funds.json()["detail"].as_str().unwrap().starts_with("The card has insufficient funds"));
+    assert_eq!(funds.json()["params"]["reason"], "insufficient-funds");
     pay("c", VISA).await.expect(201);
     let mut intents = shop.intents().await;
     intents.sort_unstable();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::error::{Error, Rejection};
 use common::events::ticket::PriceDrop;
 use common::money::Money;
-use common::problem::FieldError;
+use common::problem::{FieldError, Params};
 use common::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,10 @@ pub(crate) fn check_cap(
     let PriceCap { country, percent } = cap;
     let Some(face) = face_value else {
         let message = format!("is required: in {country}, a price may be at most {percent}% over face value");
-        return Err(Error::field("faceValue", message));
+        let params = Params::default().with("country", country.as_str()).with("percent", i64::from(*percent));
+        return Err(Error::Invalid(vec![
+            FieldError::new("faceValue", message).with_code("face-value-required", params),
+        ]));
     };
     let highest = face.amount.saturating_mul(100 + i64::from(*percent)) / 100;
     if price.amount <= highest {
@@ -96,8 +99,9 @@ pub(crate) fn check_cap(
     let highest = Money { amount: highest, currency: face.currency.clone() };
     let rule = format!("In {country}, a price may be at most {percent}% over face value, which is {highest} here.");
     let message = format!("must be at most {highest}");
-    let fields = vec![FieldError { field: "price.amount".to_owned(), message }];
-    Err(Error::RuleBroken { rejection: Rejection::new("over-cap", rule), fields })
+    let fields = vec![FieldError::new("price.amount", message).with_code("max-amount", Params::from(&highest))];
+    let params = Params::from(&highest).with("country", country.as_str()).with("percent", i64::from(*percent));
+    Err(Error::RuleBroken { rejection: Rejection::new("over-cap", rule).with_params(params), fields })
 }
 
 #[cfg(test)]
@@ -182,6 +186,8 @@ mod tests {
             assert_eq!(found, expected, "{country:?} {price} {face:?}");
         }
         let error = check(Some("GB"), 6_000, Some(5_000)).unwrap();
+        assert_eq!((error.params.number("percent"), error.params.money()), (Some(10), Some(money(5_500))));
+        assert_eq!(error.errors[0].params.money(), Some(money(5_500)));
         assert!(error.detail.contains("10% over face value") && error.detail.contains("55.00 USD"), "{}", error.detail);
         for wrong in ["FR", "fr=0", "FRA=0", "FR=-1", "FR=x", "=0"] {
             assert!(wrong.parse::<PriceCap>().is_err(), "{wrong}");

@@ -1,6 +1,7 @@
 //! Why a command on a listing is not allowed.
 
 use common::error::{Error, Rejection};
+use common::problem::Params;
 
 /// Why a transition is not allowed in the listing's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +48,12 @@ impl From<TicketError> for Error {
             TicketError::NotReserved => ("ticket-not-held", "The ticket is not held for this order."),
             TicketError::ShowCancelled => ("show-cancelled", "This show has been cancelled."),
         };
-        Self::Conflict(Rejection::new(code, detail))
+        let rejection = Rejection::new(code, detail);
+        Self::Conflict(match error {
+            TicketError::PartlyReserved | TicketError::PartlySold => {
+                rejection.with_params(Params::default().with("part", "some"))
+            }
+            _ => rejection,
+        })
     }
 }

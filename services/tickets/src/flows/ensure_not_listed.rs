@@ -1,6 +1,7 @@
 //! Rejects a listing of a seat that its seller lists already.
 
-use common::error::Error;
+use common::error::{Error, Rejection};
+use common::problem::Params;
 
 use crate::domain::ticket::Ticket;
 use crate::state::AppState;
@@ -21,7 +22,8 @@ pub(crate) async fn ensure_not_listed(state: &AppState, ticket: &Ticket) -> Resu
         Some(seat) => {
             let detail =
                 format!("You have already listed seat {seat} for this show. Edit or withdraw that listing first.");
-            Err(Error::conflict("seat-listed", detail))
+            let params = Params::default().with("seat", seat.as_str());
+            Err(Error::Conflict(Rejection::new("seat-listed", detail).with_params(params)))
         }
         None => Ok(()),
     }

@@ -106,6 +106,7 @@ async fn seller_lists_a_named_seat_once() {
     }
     let named = post(&app, &seller, at(json!({ "seats": ["16", "15"] }))).await.expect(409).json();
     assert!(named["detail"].as_str().unwrap().contains("seat 15 "), "{named}");
+    assert_eq!(named["params"]["seat"], "15", "{named}");
     for fields in [
         json!({ "seat": "15", "row": "3" }),
         json!({ "seat": "15", "row": null }),

@@ -63,14 +63,6 @@ checkout-not-checked = Wir konnten die Zahlung nicht prüfen. Lade die Seite neu
 checkout-unknown = Wir wissen noch nicht, ob deine Zahlung angekommen ist. Sieh oben nach deiner Bestellung, bevor du es noch einmal versuchst.
 checkout-rejected = Die Zahlung hat nicht geklappt. Dir wurde nichts berechnet. Versuche es noch einmal.
 checkout-unreachable = Wir konnten unseren Zahlungsdienstleister nicht erreichen. Sieh oben nach deiner Bestellung und versuche es dann noch einmal.
-checkout-signed-out = Deine Sitzung ist beendet. Melde dich an und versuche es dann noch einmal.
-checkout-too-often = Du hast es zu oft versucht. Warte einen Moment und versuche es dann noch einmal.
-checkout-order-paid = Diese Bestellung ist schon bezahlt.
-checkout-order-closed = Diese Bestellung ist beendet. Bestelle noch einmal, um das Ticket zu kaufen.
-checkout-order-being-paid = Für diese Bestellung läuft schon eine Zahlung, oder sie ist schon bezahlt.
-checkout-hold-expired = Deine Reservierung ist abgelaufen. Dir wurde nichts berechnet. Wenn das Ticket noch zum Verkauf steht, bestelle es noch einmal.
-checkout-order-not-confirmed = Die Bestellung ist noch nicht bestätigt. Versuche es gleich noch einmal.
-checkout-payment-pending = Der Zahlungsdienstleister hat noch nicht geantwortet. Sieh gleich noch einmal nach.
 
 # Wie eine Bestellung ohne Kauf endete.
 checkout-late-charge-heading = Nach dem Ende der Bestellung belastet

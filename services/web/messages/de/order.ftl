@@ -36,7 +36,6 @@ order-list-description = Deine Bestellungen, Tickets und Quittungen.
 order-list-number = Bestellnummer
 order-list-find = Suchen
 order-list-number-hint = Zum Beispiel TK-7F3K-29. Du findest sie bei deiner Bestellung und in deinen Mitteilungen.
-order-list-number-invalid = muss so aussehen: TK-7F3K-29
 order-list-not-found = Wir haben keine Bestellung mit der Nummer { $number } gefunden.
 order-list-none = Du hast noch keine Bestellungen.
 order-list-browse = Veranstaltungen entdecken

@@ -9,7 +9,6 @@ sign-in-submit = Anmelden
 sign-in-new-here = Neu hier?
 sign-in-create-account = Konto erstellen
 sign-in-too-many-attempts = Zu viele Versuche. Warte einen Moment und versuche es dann noch einmal.
-sign-next-invalid = muss ein Pfad dieser Website sein
 sign-email = E-Mail-Adresse
 sign-password = Passwort
 sign-up-title = Registrieren

@@ -63,14 +63,6 @@ checkout-not-checked = We couldn’t check the payment. Reload the page.
 checkout-unknown = We don’t know yet whether your payment went through. Check your order above before you try again.
 checkout-rejected = The payment didn’t go through. You were not charged. Try again.
 checkout-unreachable = We couldn’t reach our payment provider. Check your order above, then try again.
-checkout-signed-out = Your session has ended. Sign in, then try again.
-checkout-too-often = You have tried too often. Wait a moment, then try again.
-checkout-order-paid = This order is already paid.
-checkout-order-closed = This order is closed. Place a new order to buy the ticket.
-checkout-order-being-paid = A payment for this order is already in progress or complete.
-checkout-hold-expired = Your hold has ended. You were not charged. If the ticket is still for sale, place a new order.
-checkout-order-not-confirmed = The order has not been confirmed yet. Try again in a moment.
-checkout-payment-pending = The payment provider has not responded yet. Check again in a moment.
 
 # How an order ended without a sale.
 checkout-late-charge-heading = Charged after the order closed

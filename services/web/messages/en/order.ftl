@@ -36,7 +36,6 @@ order-list-description = Your orders, tickets and receipts.
 order-list-number = Order number
 order-list-find = Find
 order-list-number-hint = For example TK-7F3K-29. You can find it on your order and in your notifications.
-order-list-number-invalid = must be an order number such as TK-7F3K-29
 order-list-not-found = We couldn’t find an order with the number { $number }.
 order-list-none = You have no orders yet.
 order-list-browse = See what’s on

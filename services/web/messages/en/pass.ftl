@@ -14,10 +14,10 @@ pass-meaning = { $count ->
 }
 pass-venues = Some venues scan our passes at the entrance. Ask the venue before you go. We don’t send you the seller’s original ticket yet.
 pass-unavailable = { $count ->
-    [one] The code can't be shown right now. Your ticket is safe.
-   *[other] The code can't be shown right now. Your tickets are safe.
+    [one] The code can’t be shown right now. Your ticket is safe.
+   *[other] The code can’t be shown right now. Your tickets are safe.
 }
 pass-unavailable-reload = { $count ->
-    [one] The code can't be shown right now. Your ticket is safe: reload the page in a moment.
-   *[other] The code can't be shown right now. Your tickets are safe: reload the page in a moment.
+    [one] The code can’t be shown right now. Your ticket is safe: reload the page in a moment.
+   *[other] The code can’t be shown right now. Your tickets are safe: reload the page in a moment.
 }

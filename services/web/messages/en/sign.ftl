@@ -9,7 +9,6 @@ sign-in-submit = Sign in
 sign-in-new-here = New here?
 sign-in-create-account = Create an account
 sign-in-too-many-attempts = Too many attempts. Wait a moment, then try again.
-sign-next-invalid = must be a path of this site
 sign-email = Email
 sign-password = Password
 sign-up-title = Sign up

@@ -8,6 +8,7 @@
 
 use common::money::{Currency, Money};
 
+use crate::i18n::msg;
 use crate::i18n::reader::{self, Locale};
 
 /// What separates decimals.
@@ -62,18 +63,15 @@ const SIGNS: [(&str, &str); 16] = [
     ("kr", "DKK NOK SEK ISK"),
 ];
 
-/// Reads an amount: `125`, `125.5`, `1,234.50`, `1.234,50`, `1 234,50`, `€50` or `50,- EUR`. The error is a predicate
-/// such as `must be …`.
+/// Reads an amount: `125`, `125.5`, `1,234.50`, `1.234,50`, `1 234,50`, `€50` or `50,- EUR`. The error is a sentence in
+/// the reader's language.
 pub(crate) fn read_amount(text: &str, currency: &Currency) -> Result<TypedAmount, String> {
     read_amount_with(DecimalMark::of_reader(), text, currency)
 }
 
 fn read_amount_with(mark: DecimalMark, text: &str, currency: &Currency) -> Result<TypedAmount, String> {
     let decimals = currency.decimals();
-    let malformed = || {
-        let example = if decimals == 0 { "125".to_owned() } else { format!("125.{}", "5".repeat(decimals)) };
-        format!("must be an amount such as {example}")
-    };
+    let malformed = || msg::form_amount_malformed(example(mark, decimals));
     let (before, number, after) = split_number(text.trim()).ok_or_else(malformed)?;
     // `50,-` is a whole amount.
     let is_whole = number.ends_with(['.', ',']);
@@ -81,7 +79,7 @@ fn read_amount_with(mark: DecimalMark, text: &str, currency: &Currency) -> Resul
     for sign in [before.trim(), after.trim()].into_iter().filter(|sign| !sign.is_empty()) {
         match is_sign_of(sign, currency) {
             Some(true) => {}
-            Some(false) => return Err(format!("must be in {currency}, the chosen currency, and not in {sign}")),
+            Some(false) => return Err(msg::form_amount_currency(currency.to_string(), sign)),
             None => return Err(malformed()),
         }
     }
@@ -92,12 +90,17 @@ fn read_amount_with(mark: DecimalMark, text: &str, currency: &Currency) -> Resul
     }
     if part.len() > decimals {
         return Err(match decimals {
-            0 => format!("must be a whole amount: {currency} has no decimals"),
-            _ => format!("must have at most {decimals} decimals"),
+            0 => msg::form_amount_whole(currency.to_string()),
+            _ => msg::form_amount_decimals(decimals),
         });
     }
     let amount: i64 = format!("{whole}{part:0<decimals$}").parse().map_err(|_| malformed())?;
     Ok(TypedAmount { money: Money { amount, currency: currency.clone() }, is_uncertain })
+}
+
+/// An amount with this number of decimals as it may be typed: `125.50`.
+fn example(mark: DecimalMark, decimals: usize) -> String {
+    if decimals == 0 { "125".to_owned() } else { format!("125{}5{}", mark.letter(), "0".repeat(decimals - 1)) }
 }
 
 /// The currency that an amount is typed with, if its sign or code stands for one only.
@@ -196,7 +199,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::i18n::reader::Reader;
+    use crate::i18n::reader::{Locale, Reader};
 
     fn currency(code: &str) -> Currency {
         code.parse().unwrap()
@@ -289,29 +292,32 @@ mod tests {
     #[test]
     fn other_texts_are_rejected_with_the_reason() {
         for (text, code, expected) in [
-            ("", "USD", "must be an amount such as 125.55"),
-            ("much", "JPY", "must be an amount such as 125"),
-            (".", "USD", "must be an amount"),
-            ("-1", "USD", "must be an amount"),
-            ("50-", "USD", "must be an amount"),
-            ("1e3", "USD", "must be an amount"),
-            ("1.2.3", "USD", "must be an amount"),
-            ("1,23,456", "USD", "must be an amount"),
-            ("1.234,567,8", "EUR", "must be an amount"),
-            ("1 234 5", "EUR", "must be an amount"),
-            ("1'234 567", "CHF", "must be an amount"),
-            ("0,123,456", "USD", "must be an amount"),
-            ("99999999999999999999", "USD", "must be an amount"),
-            ("٥٠", "USD", "must be an amount"),
-            ("0.500", "USD", "must have at most 2 decimals"),
-            ("1234.567", "USD", "must have at most 2 decimals"),
-            ("1.5", "JPY", "must be a whole amount: JPY has no decimals"),
-            ("€50", "USD", "must be in USD, the chosen currency, and not in €"),
-            ("50 GBP", "EUR", "must be in EUR, the chosen currency, and not in GBP"),
+            ("", "USD", "Enter an amount such as 125.50."),
+            ("much", "JPY", "Enter an amount such as 125."),
+            (".", "USD", "Enter an amount such as 125"),
+            ("-1", "USD", "Enter an amount such as 125"),
+            ("50-", "USD", "Enter an amount such as 125"),
+            ("1e3", "USD", "Enter an amount such as 125"),
+            ("1.2.3", "USD", "Enter an amount such as 125"),
+            ("1,23,456", "USD", "Enter an amount such as 125"),
+            ("1.234,567,8", "EUR", "Enter an amount such as 125"),
+            ("1 234 5", "EUR", "Enter an amount such as 125"),
+            ("1'234 567", "CHF", "Enter an amount such as 125"),
+            ("0,123,456", "USD", "Enter an amount such as 125"),
+            ("99999999999999999999", "USD", "Enter an amount such as 125"),
+            ("٥٠", "USD", "Enter an amount such as 125"),
+            ("0.500", "USD", "Enter an amount with at most 2 decimals."),
+            ("1234.567", "USD", "Enter an amount with at most 2 decimals."),
+            ("1.5", "JPY", "Enter a whole amount: JPY has no decimals."),
+            ("€50", "USD", "Enter an amount in USD, the chosen currency, and not in €."),
+            ("50 GBP", "EUR", "Enter an amount in EUR, the chosen currency, and not in GBP."),
         ] {
             let error = read_amount(text, &currency(code)).unwrap_err();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        let error = german.scope(|| read_amount("viel", &currency("KWD")).unwrap_err());
+        assert_eq!(error, "Gib einen Betrag wie 125,500 ein.");
     }
 
     /// The amount as it is written with these separators.

@@ -8,8 +8,8 @@ use common::events::ticket::{TicketState, TicketStatus};
 use common::timestamp::Timestamp;
 use serde_json::json;
 
-use super::form::capitalized;
-use super::seats::{free_slots, named_seats};
+use super::seats::{free_slots, listed_names};
+use crate::i18n::msg;
 
 /// The statuses of a listing or a seat that is neither sold nor withdrawn.
 pub(crate) const OPEN: [TicketStatus; 2] = [TicketStatus::Available, TicketStatus::Reserved];
@@ -55,33 +55,24 @@ impl<'a> DuplicateSeats<'a> {
     pub(crate) fn summary(&self) -> String {
         let is_shared = |name: &&str| self.own.contains(name) || self.others.contains(name);
         let names: Vec<_> = open_names(self.ticket).filter(is_shared).collect();
-        let are = if names.len() == 1 { "is" } else { "are" };
-        format!("{} of {} {are} listed twice.", capitalized(&named_seats(&names)), self.ticket.terms.title)
+        msg::selling_twice(names.len(), listed_names(&names), &self.ticket.terms.title)
     }
 
     /// The warnings that the seller sees beside the listing, each with what to do.
     pub(crate) fn sentences(&self) -> Vec<String> {
-        let own = (!self.own.is_empty()).then(|| {
-            format!("You have listed {} twice. Edit or withdraw one of the listings.", named_seats(&self.own))
-        });
-        let others = (!self.others.is_empty()).then(|| {
-            let (are, are_not) = if self.others.len() == 1 { ("is", "it isn't") } else { ("are", "they aren't") };
-            let seats = capitalized(&named_seats(&self.others));
-            let remedy = self.remedy();
-            format!(
-                "{seats} {are} also listed by another seller. If {are_not} yours to sell, {remedy}. Our staff can see \
-                 this too."
-            )
-        });
+        let own = (!self.own.is_empty()).then(|| msg::selling_twice_by_you(self.own.len(), listed_names(&self.own)));
+        let others = (!self.others.is_empty()).then(|| self.of_others());
         own.into_iter().chain(others).collect()
     }
 
-    /// What the seller can do: seats that are held or sold can't be renamed, and those that are held not be withdrawn.
-    fn remedy(&self) -> &'static str {
+    /// The warning about other sellers. Seats that are held or sold can't be renamed, and those that are held can't be
+    /// withdrawn.
+    fn of_others(&self) -> String {
+        let (count, names) = (self.others.len(), listed_names(&self.others));
         match free_slots(self.ticket).len() {
-            0 => "withdraw this listing once no buyer is holding it",
-            free if free == self.ticket.seats.len() => "edit or withdraw this listing",
-            _ => "withdraw the remaining seats",
+            0 => msg::selling_twice_withdraw_later(count, names),
+            free if free == self.ticket.seats.len() => msg::selling_twice_edit(count, names),
+            _ => msg::selling_twice_withdraw_rest(count, names),
         }
     }
 }
@@ -113,6 +104,7 @@ mod tests {
 
     use super::*;
     use crate::domain::seats::tests::{sample, six_seats};
+    use crate::i18n::reader::{Locale, Reader};
 
     /// Seats 12 to 17, and seat 14 of another seller.
     fn two_sellers() -> (TicketState, TicketState) {
@@ -134,7 +126,7 @@ mod tests {
             let found = DuplicateSeats::find(ticket, [other, ticket], ticket.created_at).unwrap();
             assert_eq!(found.since, one.created_at);
             assert_eq!(found.summary(), "Seat 14 of Jazz & <b>Blues</b> is listed twice.");
-            let sentence = "Seat 14 is also listed by another seller. If it isn't yours to sell, edit or withdraw this \
+            let sentence = "Seat 14 is also listed by another seller. If it isn’t yours to sell, edit or withdraw this \
                             listing. Our staff can see this too.";
             assert_eq!(found.sentences(), [sentence]);
         }
@@ -146,7 +138,28 @@ mod tests {
         assert_eq!(found.summary(), "Seats 12 to 17 of Jazz & <b>Blues</b> are listed twice.");
         let [first, second] = <[String; 2]>::try_from(found.sentences()).unwrap();
         assert_eq!(first, own);
-        assert!(second.starts_with("Seats 12 to 17 are also listed by another seller. If they aren't"), "{second}");
+        assert!(second.starts_with("Seats 12 to 17 are also listed by another seller. If they aren’t"), "{second}");
+    }
+
+    #[test]
+    fn warnings_are_german_for_german_sellers() {
+        let (six, one) = two_sellers();
+        let (own, held) = (TicketState { seller_id: six.seller_id, ..one.clone() }, TicketStatus::Reserved);
+        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let found = DuplicateSeats::find(&six, [&one], six.created_at).unwrap();
+            assert_eq!(found.summary(), "Platz 14 für Jazz & <b>Blues</b> wird doppelt angeboten.");
+            assert!(told(&six, &own)[0].starts_with("Du bietest Platz 14 zweimal an."));
+            let mut partly = six.clone();
+            partly.seats[0].status = held;
+            for (ticket, remedy) in [
+                (&six, "bearbeite dieses Angebot oder zieh es zurück"),
+                (&partly, "zieh die übrigen Plätze zurück"),
+                (&TicketState { status: held, ..six.clone() }, "zieh dieses Angebot zurück, sobald"),
+            ] {
+                let [sentence] = <[String; 1]>::try_from(told(ticket, &one)).unwrap();
+                assert!(sentence.contains(&format!("gehört, {remedy}")), "{sentence}");
+            }
+        });
     }
 
     #[test]

@@ -177,8 +177,7 @@ impl SearchParams {
         if self.currency.is_none() && rejected.iter().any(|error| error.field == "currency") {
             for (field, text) in [("min", &mut self.min), ("max", &mut self.max)] {
                 if !text.trim().is_empty() {
-                    let message = "needs a currency".to_owned();
-                    rejected.push(FieldError { field: field.to_owned(), message });
+                    rejected.push(FieldError::new(field, "needs a currency"));
                 }
                 text.clear();
             }

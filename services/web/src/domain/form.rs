@@ -1,17 +1,26 @@
 //! Parsing of form fields, and the errors shown at them.
+//!
+//! # Errors
+//! [`FormErrors`] has one error for each field: a whole sentence in the reader's language, which does not name the
+//! field, such as "Enter at least €0.50." It is shown at the field, and after the field's label in the list above the
+//! form. A form adds what it finds itself as a message: `errors.add("price", msg::form_min_amount(price))`. Functions
+//! that read a field, such as `read_amount` and `WallTimeError::message`, return such sentences. The errors of a service
+//! or of a request's validation rules come from [`FormErrors::from_problem`] and [`FormErrors::from_validation`], which
+//! write the sentence by the error's code: see `problem_text::field_message`. Labels are made when they are shown, for
+//! [`FormErrors::of_fields`].
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use common::problem::{FieldError, Problem};
 use common::validate;
-use serde::{Deserialize, Serialize};
-use strum::VariantArray;
 use validator::ValidationErrors;
 
-/// Error messages by form field; errors of the whole form are under the empty name, so they are stored as pairs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<(String, String)>", into = "Vec<(String, String)>")]
+use super::problem_text::{detail, field_message, sentence};
+use crate::i18n::msg;
+
+/// Error messages by form field; errors of the whole form are under the empty name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FormErrors(BTreeMap<String, String>);
 
 /// An error of a field, for the list of errors above the form.
@@ -21,18 +30,6 @@ pub(crate) struct Fault<'a> {
     pub id: &'a str,
     pub label: String,
     pub text: &'a str,
-}
-
-impl From<Vec<(String, String)>> for FormErrors {
-    fn from(pairs: Vec<(String, String)>) -> Self {
-        Self(pairs.into_iter().collect())
-    }
-}
-
-impl From<FormErrors> for Vec<(String, String)> {
-    fn from(errors: FormErrors) -> Self {
-        errors.0.into_iter().collect()
-    }
 }
 
 impl FormErrors {
@@ -68,10 +65,10 @@ impl FormErrors {
     }
 
     /// The errors in a service's response, or its detail if it names no field. `field` maps an API field to a form
-    /// field. An error of an API field without a form field is shown above the form.
+    /// field. For an API field without a form field, the form says that something was not accepted.
     pub(crate) fn from_problem(problem: &Problem, field: impl Fn(&str) -> Option<&'static str>) -> Self {
         let errors = Self::from_fields(&problem.errors, field);
-        if errors.is_empty() { Self::new("", &problem.detail) } else { errors }
+        if errors.is_empty() { Self::new("", detail(problem)) } else { errors }
     }
 
     /// The errors found by a request's own validation rules before it was sent.
@@ -83,18 +80,12 @@ impl FormErrors {
         let mut errors = Self::default();
         for error in invalid {
             match field(&error.field) {
-                Some(name) => errors.add(name, &error.message),
-                None => errors.add("", format!("{} {}", error.field, error.message)),
+                Some(name) => errors.add(name, field_message(error)),
+                None => errors.add("", msg::form_unknown_field()),
             }
         }
         errors
     }
-}
-
-/// `must be so` becomes `Must be so.`
-fn sentence(message: &str) -> String {
-    let text = capitalized(message.trim());
-    if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
 /// The text with its first letter in upper case.
@@ -103,10 +94,9 @@ pub(crate) fn capitalized(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Parses the name of a variant; the error lists all names.
-pub(crate) fn parse_choice<T: FromStr + VariantArray + AsRef<str>>(name: &str) -> Result<T, String> {
-    let names = || T::VARIANTS.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    name.parse().map_err(|_| format!("must be one of {}", names()))
+/// Parses the name of a variant; the error is a sentence.
+pub(crate) fn parse_choice<T: FromStr>(name: &str) -> Result<T, String> {
+    name.parse().map_err(|_| msg::form_choice())
 }
 
 /// The requested path if it is on this site, otherwise `/`.
@@ -127,7 +117,10 @@ pub(crate) fn matches_digit_pattern(text: &str, pattern: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use common::problem::Params;
+
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn redirects_stay_on_this_site() {
@@ -146,15 +139,28 @@ mod tests {
     #[test]
     fn errors_are_attached_to_their_fields() {
         let mut problem = common::error::Error::NotFound.problem();
-        problem.errors = [("price.amount", "must be at least 50"), ("nonce", "is unknown")]
-            .map(|(field, message)| FieldError { field: field.to_owned(), message: message.to_owned() })
-            .into();
-        let errors = FormErrors::from_problem(&problem, |field| field.starts_with("price").then_some("price"));
-        assert_eq!(errors.get("price"), Some("Must be at least 50."));
-        assert_eq!(errors.general(), Some("Nonce is unknown."));
-        let listed = errors.of_fields(&[("title", "Title"), ("price", "Price")]);
-        assert_eq!(listed, [Fault { id: "price", label: "Price".to_owned(), text: "Must be at least 50." }]);
-        (problem.errors, problem.detail) = (Vec::new(), "Sign in".to_owned());
-        assert_eq!(FormErrors::from_problem(&problem, |_| None).general(), Some("Sign in."));
+        let usd = common::money::Money { amount: 50, currency: "USD".parse().unwrap() };
+        problem.errors = vec![
+            FieldError::new("price.amount", "must be at least 0.50 USD").with_code("min-amount", Params::from(&usd)),
+            FieldError::new("title", "must be another"),
+            FieldError::new("nonce", "is unknown"),
+        ];
+        let field = |field: &str| match field {
+            "title" => Some("title"),
+            other => other.starts_with("price").then_some("price"),
+        };
+        let errors = FormErrors::from_problem(&problem, field);
+        assert_eq!(errors.get("price"), Some("Enter at least $0.50."));
+        assert_eq!(errors.get("title"), Some("Must be another."), "the service's own words");
+        assert!(errors.general().is_some_and(|text| !text.contains("nonce")), "{errors:?}");
+        let fault = |id, label: &str, text| Fault { id, label: label.to_owned(), text };
+        let expected = [fault("title", "Title", "Must be another."), fault("price", "Price", "Enter at least $0.50.")];
+        assert_eq!(errors.of_fields(&[("title", "Title"), ("price", "Price")]), expected);
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        let errors = german.scope(|| FormErrors::from_problem(&problem, field));
+        assert_eq!(errors.get("price"), Some("Gib mindestens 0,50\u{a0}$ ein."));
+        assert_eq!(errors.get("title"), Some("Diese Angabe ist nicht gültig."));
+        problem.errors = Vec::new();
+        assert_eq!(FormErrors::from_problem(&problem, |_| None).general(), Some(detail(&problem).as_str()));
     }
 }

@@ -15,6 +15,7 @@ use super::form::{FormErrors, parse_choice};
 use super::listing_view::category_label;
 use super::seat_fields::SeatFields;
 use super::wall_time::{AmbiguousTime, WallTime, to_local_input};
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
 /// The fields as they were typed.
@@ -52,15 +53,6 @@ pub(crate) struct ListingForm {
     pub version: String,
     /// Id of the show that the form was filled from; empty if there was none.
     pub show: String,
-}
-
-/// An amount that might have been meant otherwise, and how it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct UncertainAmount {
-    /// What the amount is: `price`.
-    pub name: &'static str,
-    pub typed: String,
-    pub read: String,
 }
 
 /// All categories: name in the API, label.
@@ -151,7 +143,7 @@ impl ListingForm {
         let starts_at = self.wall_time().instant().map_err(|error| add("starts_at", error.message()));
         let currency = self.currency.parse::<Currency>();
         let money = |text: &str| {
-            let currency = currency.as_ref().map_err(ToString::to_string)?;
+            let currency = currency.as_ref().map_err(|_| msg::form_currency())?;
             read_amount(text, currency).map(|read| read.money)
         };
         let price = money(&self.price).map_err(|message| add("price", message));
@@ -167,7 +159,7 @@ impl ListingForm {
             // Report missing fields together with malformed ones.
             for (field, text) in [("title", &self.title), ("venue", &self.venue)] {
                 if text.trim().is_empty() {
-                    errors.add(field, "must have 1 to 200 characters");
+                    errors.add(field, msg::form_length(200_u8, 1_u8));
                 }
             }
             return Err(errors);
@@ -196,17 +188,18 @@ impl ListingForm {
         }
     }
 
-    /// The amounts that might have been meant otherwise. The page on which a seller checks the listing says how they
-    /// were read.
-    pub(crate) fn uncertain_amounts(&self) -> Vec<UncertainAmount> {
+    /// How the amounts were read that might have been meant otherwise, as sentences for the page on which a seller
+    /// checks the listing.
+    pub(crate) fn uncertain_amounts(&self) -> Vec<String> {
         let Ok(currency) = self.currency.parse::<Currency>() else { return Vec::new() };
-        let uncertain =
-            [("price", &self.price), ("face value", &self.face_value)].into_iter().filter_map(|(name, typed)| {
-                let read = read_amount(typed, &currency).ok().filter(|read| read.is_uncertain)?;
-                let read = format_price(&read.money);
-                Some(UncertainAmount { name, typed: typed.trim().to_owned(), read })
-            });
-        uncertain.collect()
+        let read = |typed: &str| {
+            let read = read_amount(typed, &currency).ok().filter(|read| read.is_uncertain)?;
+            Some(format_price(&read.money))
+        };
+        let price = read(&self.price).map(|read| msg::sell_check_uncertain_price(read, self.price.trim()));
+        let face_value =
+            read(&self.face_value).map(|read| msg::sell_check_uncertain_face_value(read, self.face_value.trim()));
+        price.into_iter().chain(face_value).collect()
     }
 
     fn seat_fields(&self) -> SeatFields {

@@ -5,9 +5,9 @@ use common::events::ticket::{Category, TicketState, TicketStatus};
 use common::timestamp::Timestamp;
 
 use super::duplicate_seats::DuplicateSeats;
-use super::form::capitalized;
 use super::moment::Moment;
 use super::seats::{self, Choice};
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct ListingView {
     pub left: String,
     /// The numbers of seats that can be ordered; empty for one seat.
     pub choices: Vec<Choice>,
-    /// How the seats may be divided: `in pairs`; `None` for one seat.
+    /// How the seats may be divided: `sold in pairs`; `None` for one seat.
     pub split: Option<String>,
     /// The price of a seat.
     pub price: String,
@@ -64,14 +64,14 @@ pub enum Availability {
 
 impl Availability {
     /// A sentence for visitors.
-    pub fn sentence(self) -> &'static str {
+    pub fn sentence(self) -> String {
         match self {
-            Self::ForSale => "For sale.",
-            Self::Begun => "No longer for sale: the show has started.",
-            Self::Held => "Held by a buyer. If they don’t pay in time, it goes back on sale.",
-            Self::Sold => "Sold.",
-            Self::Withdrawn => "No longer for sale: the seller has withdrawn it.",
-            Self::Cancelled => "Not for sale: the show has been cancelled.",
+            Self::ForSale => msg::ticket_is_for_sale(),
+            Self::Begun => msg::ticket_has_begun(),
+            Self::Held => msg::ticket_is_held(),
+            Self::Sold => msg::ticket_is_sold(),
+            Self::Withdrawn => msg::ticket_is_withdrawn(),
+            Self::Cancelled => msg::ticket_is_cancelled(),
         }
     }
 
@@ -82,7 +82,9 @@ impl Availability {
 }
 
 /// Shown for a user whose name has not been replicated yet.
-pub(crate) const UNKNOWN_USER_NAME: &str = "a member of the marketplace";
+pub(crate) fn unknown_user_name() -> String {
+    msg::ticket_unknown_user()
+}
 
 impl ListingView {
     /// The view at this time, with the seller's name if it is known.
@@ -115,7 +117,7 @@ impl ListingView {
             face_value: ticket.face_value.as_ref().map(format_price),
             category: ticket.category.map(category_label),
             description: ticket.description.clone(),
-            seller: seller.cloned().unwrap_or_else(|| UNKNOWN_USER_NAME.to_owned()),
+            seller: seller.cloned().unwrap_or_else(unknown_user_name),
             availability,
             duplicates: Vec::new(),
         }
@@ -158,7 +160,14 @@ pub(crate) fn place(venue: &str, city: Option<&str>) -> String {
 }
 
 pub(crate) fn category_label(category: Category) -> String {
-    capitalized(category.as_ref())
+    match category {
+        Category::Concert => msg::ticket_category_concert(),
+        Category::Sport => msg::ticket_category_sport(),
+        Category::Theatre => msg::ticket_category_theatre(),
+        Category::Comedy => msg::ticket_category_comedy(),
+        Category::Festival => msg::ticket_category_festival(),
+        Category::Other => msg::ticket_category_other(),
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ pub mod order_number;
 pub mod order_view;
 pub mod period;
 pub mod poster;
+pub mod problem_text;
+#[cfg(test)]
+mod problem_text_tests;
 pub mod qr;
 pub mod search;
 pub mod seat_fields;

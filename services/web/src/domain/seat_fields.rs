@@ -1,9 +1,11 @@
 //! The fields in which a seller names seats and says how they may be divided.
 
 use common::events::ticket::TicketState;
-use common::seats::{MAX_SEATS, Split, SplitRule};
+use common::seats::{InvalidSplit, MAX_SEATS, Split, SplitRule};
 use common::text::Text;
 use strum::VariantArray as _;
+
+use crate::i18n::msg;
 
 /// Value of the choice to name the sizes of the blocks.
 const OWN_SIZES: &str = "sizes";
@@ -27,17 +29,17 @@ pub(crate) struct RequestedSeats {
 }
 
 /// The ways to divide seats: value of the field, label.
-pub(crate) fn splits() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(crate) fn splits() -> impl Iterator<Item = (&'static str, String)> {
     let rules = SplitRule::VARIANTS.iter().map(|rule| {
         let label = match rule {
-            SplitRule::Together => "Keep them all together",
-            SplitRule::Pairs => "In pairs",
-            SplitRule::Any => "Any number of seats",
-            SplitRule::NoSingle => "Never leave one seat on its own",
+            SplitRule::Together => msg::sell_split_together(),
+            SplitRule::Pairs => msg::sell_split_pairs(),
+            SplitRule::Any => msg::sell_split_any(),
+            SplitRule::NoSingle => msg::sell_split_no_single(),
         };
         (rule.as_ref(), label)
     });
-    rules.chain([(OWN_SIZES, "My own group sizes")])
+    rules.chain([(OWN_SIZES, msg::sell_split_sizes())])
 }
 
 impl SeatFields {
@@ -59,21 +61,21 @@ impl SeatFields {
         Self { seats, quantity, split, sizes }
     }
 
-    /// What the fields ask for, or the field that is wrong and why. The rules of the tickets service find the rest.
+    /// What the fields ask for, or the field that is wrong and why, as a sentence. The rules of the tickets service find
+    /// the rest.
     pub(crate) fn read(&self) -> Result<RequestedSeats, (&'static str, String)> {
         let quantity = Some(self.quantity.trim()).filter(|text| !text.is_empty());
         let quantity = quantity.map(|text| match text.parse::<u8>() {
             Ok(number) if (1..=MAX_SEATS).contains(&usize::from(number)) => Ok(number),
-            _ => Err(("quantity", format!("must be a number from 1 to {MAX_SEATS}"))),
+            _ => Err(("quantity", msg::form_range(MAX_SEATS, 1_u8))),
         });
         let quantity = quantity.transpose()?;
         let names = names(&self.seats, quantity.map(usize::from));
         if names.len() > MAX_SEATS {
-            return Err(("seats", format!("must be at most {MAX_SEATS} seats. List the others separately")));
+            return Err(("seats", msg::sell_error_too_many_seats(MAX_SEATS)));
         }
         if !names.is_empty() && quantity.is_some_and(|quantity| usize::from(quantity) != names.len()) {
-            let message = format!("must be empty or {}, the number of seats you entered", names.len());
-            return Err(("quantity", message));
+            return Err(("quantity", msg::sell_error_quantity(names.len())));
         }
         let count = if names.is_empty() { usize::from(quantity.unwrap_or(1)) } else { names.len() };
         // One seat can't be divided, whatever is chosen.
@@ -89,13 +91,10 @@ impl SeatFields {
     fn split(&self, count: usize) -> Result<Split, (&'static str, String)> {
         let (chosen, sizes) = (self.split.trim(), self.sizes.trim());
         if chosen != OWN_SIZES && !sizes.is_empty() {
-            return Err((
-                "split",
-                "must be “My own group sizes” if you enter group sizes; otherwise leave them empty".to_owned(),
-            ));
+            return Err(("split", msg::sell_error_split_without_sizes(msg::sell_split_sizes())));
         }
         if chosen == OWN_SIZES {
-            let wrong = || ("sizes", format!("must be numbers that add up to {count} seats, such as 2+{}", count - 1));
+            let wrong = || ("sizes", msg::sell_error_sizes(count, format!("{}+1", count - 1)));
             let numbers: Result<Vec<u8>, _> =
                 separated(sizes, &['+', ',', ';', '/', ' ']).map(str::parse::<u8>).collect();
             let split = Split::Sizes(numbers.map_err(|_| wrong())?);
@@ -103,9 +102,14 @@ impl SeatFields {
         }
         let rule = Some(chosen).filter(|name| !name.is_empty());
         let rule = rule.map_or(Ok(SplitRule::Together), str::parse::<SplitRule>);
-        let rule = rule.map_err(|_| ("split", "must be one of the choices".to_owned()))?;
+        let rule = rule.map_err(|_| ("split", msg::form_choice()))?;
         let split = Split::Rule(rule);
-        split.blocks(count).map(|_| split).map_err(|error| ("split", error.to_string()))
+        let blocks = split.blocks(count).map_err(|error| match error {
+            InvalidSplit::Odd => ("split", msg::form_split_odd()),
+            InvalidSplit::OneSeat => ("split", msg::form_split_one_seat()),
+            InvalidSplit::Sizes => ("split", msg::form_split_sizes()),
+        });
+        blocks.map(|_| split)
     }
 }
 
@@ -153,6 +157,7 @@ mod tests {
 
     use super::*;
     use crate::domain::seats::tests::six_seats;
+    use crate::i18n::reader::{Locale, Reader};
 
     fn fields(seats: &str, quantity: &str, split: &str, sizes: &str) -> SeatFields {
         let [seats, quantity, split, sizes] = [seats, quantity, split, sizes].map(str::to_owned);
@@ -199,19 +204,22 @@ mod tests {
 
     #[test]
     fn wrong_fields_are_named_in_words() {
-        for ((seats, quantity, split, sizes), field, words) in [
-            (("1-9", "", "", ""), "seats", "at most 8 seats"),
-            (("", "9", "", ""), "quantity", "from 1 to 8"),
-            (("", "two", "", ""), "quantity", "from 1 to 8"),
-            (("12, 13", "3", "", ""), "quantity", "must be empty or 2"),
-            (("1-5", "", "pairs", ""), "split", "an odd number of seats"),
-            (("1-5", "", "thirds", ""), "split", "one of the choices"),
-            (("1-5", "", "any", "2+3"), "split", "“My own group sizes”"),
-            (("1-5", "", OWN_SIZES, "2+2"), "sizes", "add up to 5 seats"),
-            (("1-5", "", OWN_SIZES, "two"), "sizes", "add up to 5 seats"),
+        for ((seats, quantity, split, sizes), field, english, german) in [
+            (("1-9", "", "", ""), "seats", "at most 8 seats. List", "höchstens 8 Plätze ein."),
+            (("", "9", "", ""), "quantity", "Enter a number from 1 to 8.", "Gib eine Zahl von 1 bis 8 ein."),
+            (("", "two", "", ""), "quantity", "Enter a number from 1 to 8.", "Gib eine Zahl von 1 bis 8 ein."),
+            (("12, 13", "3", "", ""), "quantity", "empty or enter 2,", "leer oder gib 2 ein,"),
+            (("1-5", "", "pairs", ""), "split", "an odd number of seats", "ungerade Zahl von Plätzen"),
+            (("1-5", "", "thirds", ""), "split", "one of the options", "eine der Möglichkeiten"),
+            (("1-5", "", "any", "2+3"), "split", "“My own group sizes”", "„Eigene Gruppengrößen“"),
+            (("1-5", "", OWN_SIZES, "2+2"), "sizes", "add up to 5 seats, such as 4+1.", "zusammen 5 Plätze"),
+            (("1-5", "", OWN_SIZES, "two"), "sizes", "add up to 5 seats", "zusammen 5 Plätze"),
         ] {
-            let (named, message) = fields(seats, quantity, split, sizes).read().unwrap_err();
-            assert!(named == field && message.contains(words), "{seats} {quantity}: {named} {message}");
+            let read = || fields(seats, quantity, split, sizes).read().unwrap_err();
+            let (named, message) = read();
+            assert!(named == field && message.contains(english), "{seats} {quantity}: {named} {message}");
+            let (_, message) = Reader { locale: Locale::De, ..Reader::default() }.scope(read);
+            assert!(message.contains(german), "{seats} {quantity}: {message}");
         }
         assert_eq!(splits().count(), 5);
     }

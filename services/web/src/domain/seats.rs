@@ -5,6 +5,7 @@ use common::money::Money;
 use common::seats::{Blocks, Slot, Split, SplitRule};
 
 use super::form::capitalized;
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
 /// The number of seats from which consecutive numbers are shown as a range.
@@ -16,41 +17,45 @@ pub(crate) struct Choice {
     pub quantity: usize,
     /// `2 seats together`.
     pub label: String,
-    /// `2 × 46.00 EUR = 92.00 EUR`.
+    /// `2 × €46.00 = €92.00`.
     pub sum: String,
     pub is_chosen: bool,
 }
 
 /// `Section A, row 3, seats 12, 13` without unknown parts; empty if all are unknown and there is one seat.
 pub(crate) fn place_of_seats(section: Option<&str>, row: Option<&str>, names: &[Option<&str>]) -> String {
-    let parts = [section.map(|name| format!("section {name}")), row.map(|name| format!("row {name}")), seats(names)];
-    capitalized(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    match (section, row, seats(names)) {
+        (Some(section), Some(row), Some(seats)) => msg::seats_section_row_seats(row, seats, section),
+        (Some(section), Some(row), None) => msg::seats_section_row(row, section),
+        (Some(section), None, Some(seats)) => msg::seats_section_seats(seats, section),
+        (Some(section), None, None) => msg::seats_section(section),
+        (None, Some(row), Some(seats)) => msg::seats_row_seats(row, seats),
+        (None, Some(row), None) => msg::seats_row(row),
+        (None, None, Some(seats)) => capitalized(&seats),
+        (None, None, None) => String::new(),
+    }
 }
 
 /// `seat 12`, `seats 12 to 15` or `4 seats`; `None` for one seat without a name.
 fn seats(names: &[Option<&str>]) -> Option<String> {
-    if let [one] = names {
-        return one.map(|name| format!("seat {name}"));
-    }
     let known: Vec<_> = names.iter().copied().flatten().collect();
     if known.is_empty() || known.len() < names.len() {
-        return (!names.is_empty()).then(|| format!("{} seats", names.len()));
+        return (names.len() > 1).then(|| msg::seats_unnamed(names.len()));
     }
-    let numbers: Option<Vec<u32>> = known.iter().map(|name| name.parse().ok()).collect();
+    Some(msg::seats_named(known.len(), listed_names(&known)))
+}
+
+/// `12, 13` or `12 to 15`.
+pub(crate) fn listed_names(names: &[&str]) -> String {
+    let numbers: Option<Vec<u32>> = names.iter().map(|name| name.parse().ok()).collect();
     let is_run = |numbers: &Vec<u32>| {
         let mut pairs = numbers.iter().zip(numbers.iter().skip(1));
         numbers.len() >= MIN_RANGE && pairs.all(|(one, next)| one.checked_add(1) == Some(*next))
     };
-    Some(match (numbers.filter(is_run), known.first(), known.last()) {
-        (Some(_), Some(first), Some(last)) => format!("seats {first} to {last}"),
-        _ => format!("seats {}", known.join(", ")),
-    })
-}
-
-/// `seat 12` or `seats 12 to 15`.
-pub(crate) fn named_seats(names: &[&str]) -> String {
-    let names: Vec<_> = names.iter().copied().map(Some).collect();
-    seats(&names).unwrap_or_default()
+    match (numbers.filter(is_run), names) {
+        (Some(_), [first, .., last]) => msg::seats_range(*first, *last),
+        _ => names.join(", "),
+    }
 }
 
 /// The slots that can be ordered.
@@ -80,17 +85,17 @@ pub(crate) fn choices(ticket: &TicketState) -> Vec<Choice> {
     }
     let choice = |(n, quantity): (usize, usize)| Choice {
         quantity,
-        label: if quantity == 1 { "1 seat".to_owned() } else { format!("{quantity} seats together") },
+        label: msg::seats_together(quantity),
         sum: sum(quantity, &ticket.price),
         is_chosen: n == 0,
     };
     quantities(ticket).into_iter().enumerate().map(choice).collect()
 }
 
-/// `2 × 46.00 EUR = 92.00 EUR`, or `46.00 EUR` for one seat.
+/// `2 × €46.00 = €92.00`, or `€46.00` for one seat.
 pub(crate) fn sum(quantity: usize, price: &Money) -> String {
     match price.times(quantity) {
-        Some(total) if quantity != 1 => format!("{quantity} × {} = {}", format_price(price), format_price(&total)),
+        Some(total) if quantity != 1 => msg::seats_sum(quantity, format_price(price), format_price(&total)),
         _ => format_price(price),
     }
 }
@@ -99,10 +104,10 @@ pub(crate) fn sum(quantity: usize, price: &Money) -> String {
 pub(crate) fn alternatives(quantities: &[usize]) -> String {
     let is_run = quantities.iter().zip(quantities.iter().skip(1)).all(|(one, next)| one + 1 == *next);
     match quantities {
-        [first, .., last] if is_run && quantities.len() >= MIN_RANGE => format!("{first} to {last}"),
+        [first, .., last] if is_run && quantities.len() >= MIN_RANGE => msg::seats_range(*first, *last),
         [others @ .., last] if !others.is_empty() => {
             let others: Vec<_> = others.iter().map(ToString::to_string).collect();
-            format!("{} or {last}", others.join(", "))
+            msg::seats_or(*last, others.join(", "))
         }
         [only] => only.to_string(),
         _ => String::new(),
@@ -118,30 +123,30 @@ pub(crate) fn left(ticket: &TicketState) -> String {
     }
     let (free, held, sold) = (free_slots(ticket).len(), count(ticket, TicketStatus::Reserved), sold_count(ticket));
     let quantities = quantities(ticket);
-    let together =
-        if quantities == [1] { String::new() } else { format!(" (buy {} together)", alternatives(&quantities)) };
     let parts = [
-        (free > 0).then(|| format!("{free} of {all} seats left{together}")),
-        (held > 0).then(|| format!("{held} on hold")),
-        (sold > 0).then(|| format!("{sold} of {all} sold")),
+        (free > 0).then(|| match quantities.as_slice() {
+            [1] => msg::seats_left(all, free),
+            _ => msg::seats_left_together(all, free, alternatives(&quantities)),
+        }),
+        (held > 0).then(|| msg::seats_held(held)),
+        (sold > 0).then(|| msg::seats_sold(all, sold)),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// How the seats may be divided, as part of a sentence: `in pairs`; `None` for one seat.
+/// How the seats may be divided: `sold in pairs`; `None` for one seat.
 pub(crate) fn split_words(blocks: &Blocks) -> Option<String> {
-    let words = match Split::from(blocks) {
+    Some(match Split::from(blocks) {
         _ if blocks.seats() == 1 => return None,
-        Split::Rule(SplitRule::Together) => "all together",
-        Split::Rule(SplitRule::Pairs) => "in pairs",
-        Split::Rule(SplitRule::Any) => "in any quantity",
-        Split::Rule(SplitRule::NoSingle) => "without leaving one seat on its own",
+        Split::Rule(SplitRule::Together) => msg::seats_split_together(),
+        Split::Rule(SplitRule::Pairs) => msg::seats_split_pairs(),
+        Split::Rule(SplitRule::Any) => msg::seats_split_any(),
+        Split::Rule(SplitRule::NoSingle) => msg::seats_split_no_single(),
         Split::Sizes(sizes) => {
             let sizes: Vec<_> = sizes.iter().map(ToString::to_string).collect();
-            return Some(format!("in groups of {}", sizes.join(" + ")));
+            msg::seats_split_sizes(sizes.join(" + "))
         }
-    };
-    Some(words.to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -150,6 +155,7 @@ pub(crate) mod tests {
     use common::id::{ShowId, TicketId, UserId};
 
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     /// A listing with all details, and with HTML in its texts.
     pub(crate) fn sample() -> TicketState {
@@ -200,6 +206,11 @@ pub(crate) mod tests {
         assert_eq!(place_of_seats(None, Some("B"), &[Some("9"), Some("10"), Some("11")]), "Row B, seats 9 to 11");
         assert_eq!(place_of_seats(None, None, &[Some("9"), Some("11"), Some("13")]), "Seats 9, 11, 13");
         assert_eq!(place_of_seats(None, None, &[None, None]), "2 seats");
+        assert_eq!(place_of_seats(None, Some("B"), &[Some("9"), None]), "Row B, 2 seats");
+        assert_eq!(place_of_seats(Some("A"), Some("3"), &[None]), "Section A, row 3");
+        assert_eq!(place_of_seats(Some("A"), None, &[None]), "Section A");
+        assert_eq!(place_of_seats(None, Some("3"), &[None]), "Row 3");
+        assert_eq!(place_of_seats(None, None, &[]), "");
     }
 
     #[test]
@@ -207,9 +218,9 @@ pub(crate) mod tests {
         let mut ticket = six_seats(&[2, 2, 2]);
         let all: Vec<_> = choices(&ticket).into_iter().map(|it| (it.quantity, it.sum, it.is_chosen)).collect();
         let expected = [
-            (2, "2 × 125.50 USD = 251.00 USD".to_owned(), true),
-            (4, "4 × 125.50 USD = 502.00 USD".to_owned(), false),
-            (6, "6 × 125.50 USD = 753.00 USD".to_owned(), false),
+            (2, "2 × $125.50 = $251.00".to_owned(), true),
+            (4, "4 × $125.50 = $502.00".to_owned(), false),
+            (6, "6 × $125.50 = $753.00".to_owned(), false),
         ];
         assert_eq!(all, expected);
         assert_eq!(left(&ticket), "6 of 6 seats left (buy 2, 4 or 6 together)");
@@ -232,14 +243,34 @@ pub(crate) mod tests {
     fn numbers_and_splits_are_words() {
         assert_eq!(["2", "2 or 4", "1 or 2", "1 to 3"], [&[2][..], &[2, 4], &[1, 2], &[1, 2, 3]].map(alternatives)[..]);
         for (sizes, words) in [
-            (&[4][..], "all together"),
-            (&[2, 2], "in pairs"),
-            (&[1, 1], "in any quantity"),
-            (&[2, 3], "without leaving one seat on its own"),
-            (&[3, 3], "in groups of 3 + 3"),
+            (&[4][..], "sold all together"),
+            (&[2, 2], "sold in pairs"),
+            (&[1, 1], "sold in any quantity"),
+            (&[2, 3], "sold without leaving one seat on its own"),
+            (&[3, 3], "sold in groups of 3 + 3"),
         ] {
             assert_eq!(split_words(&sizes.to_vec().try_into().unwrap()).as_deref(), Some(words));
         }
         assert_eq!(split_words(&Blocks::one_seat()), None);
+    }
+
+    #[test]
+    fn seats_are_german_words_for_german_readers() {
+        let mut ticket = six_seats(&[2, 2, 2]);
+        ticket.seats[5].status = TicketStatus::Sold;
+        ticket.seats[4].status = TicketStatus::Reserved;
+        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let names: Vec<_> = ticket.seat_names().collect();
+            assert_eq!(place_of_seats(Some("A"), Some("3"), &names), "Block A, Reihe 3, Plätze 12 bis 17");
+            assert_eq!(place_of_seats(None, None, &[Some("14")]), "Platz 14");
+            assert_eq!(
+                left(&ticket),
+                "4 von 6 Plätzen frei (2 oder 4 zusammen erhältlich), 1 reserviert, 1 von 6 verkauft"
+            );
+            let [two, _] = <[Choice; 2]>::try_from(choices(&ticket)).unwrap();
+            assert_eq!(two.label, "2 Plätze nebeneinander");
+            assert_eq!(two.sum, "2 × 125,50\u{a0}$ = 251,00\u{a0}$");
+            assert_eq!(split_words(&ticket.terms.blocks).as_deref(), Some("nur paarweise"));
+        });
     }
 }

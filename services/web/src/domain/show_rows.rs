@@ -7,7 +7,7 @@ use common::events::ticket::TicketState;
 use common::id::UserId;
 use common::money::{Currency, Money};
 
-use super::listing_view::UNKNOWN_USER_NAME;
+use super::listing_view::unknown_user_name;
 use super::search::tokenize;
 use super::seats::{free_slots, left, place_of_seats, quantities};
 use crate::i18n::msg;
@@ -153,7 +153,7 @@ pub(crate) fn rows(
             left: left(ticket),
             price: format_price(&ticket.price),
             difference: ticket.face_value.as_ref().map(|face| difference(&ticket.price, face)),
-            seller: sellers.get(&ticket.seller_id).map_or(UNKNOWN_USER_NAME, String::as_str).to_owned(),
+            seller: sellers.get(&ticket.seller_id).cloned().unwrap_or_else(unknown_user_name),
             mark: is_cheapest.then(|| match (has_sections, section.name.as_str()) {
                 (false, _) => msg::show_cheapest(),
                 (true, "") => msg::show_cheapest_unnamed(),

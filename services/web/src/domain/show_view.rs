@@ -4,7 +4,6 @@ use common::api::shows::slug;
 use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::TicketState;
 use common::id::ShowId;
-use common::money::Money;
 use common::timestamp::Timestamp;
 
 use super::filter::{Filter, SearchParams};
@@ -124,6 +123,7 @@ pub(crate) fn id_in_path(segment: &str) -> Option<ShowId> {
 pub(crate) mod tests {
     use common::aggregate::Versioned;
     use common::events::ticket::{Category, TicketStatus};
+    use common::money::Money;
 
     use super::*;
     use crate::domain::listing_view::{Availability, ListingView};

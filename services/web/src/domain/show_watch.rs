@@ -61,14 +61,14 @@ pub(crate) struct WatchForm {
 }
 
 impl WatchForm {
-    /// The highest price; `None` for any price. The error is a predicate such as `must be …`.
+    /// The highest price; `None` for any price. The error is a sentence in the reader's language.
     pub(crate) fn max_price(&self) -> Result<Option<Money>, String> {
         if self.max.trim().is_empty() {
             return Ok(None);
         }
-        let currency: Currency = self.currency.parse().map_err(|error: InvalidCurrency| error.to_string())?;
+        let currency: Currency = self.currency.parse().map_err(|_: InvalidCurrency| msg::form_currency())?;
         let max = read_amount(&self.max, &currency)?.money;
-        if max.amount > 0 { Ok(Some(max)) } else { Err("must be more than 0".to_owned()) }
+        if max.amount > 0 { Ok(Some(max)) } else { Err(msg::form_positive()) }
     }
 }
 
@@ -138,10 +138,10 @@ mod tests {
         assert_eq!(form(" €1.234,50 ", "EUR").max_price(), Ok(Some(money(123_450, "EUR"))));
         assert_eq!(form(" ", "").max_price(), Ok(None));
         for (max, currency, expected) in [
-            ("much", "EUR", "must be an amount such as 125.55"),
-            ("0", "EUR", "must be more than 0"),
-            ("60", "euro", "must be an ISO 4217 code"),
-            ("$60", "EUR", "must be in EUR"),
+            ("much", "EUR", "Enter an amount such as 125.50."),
+            ("0", "EUR", "Enter an amount above 0."),
+            ("60", "euro", "Choose one of the currencies."),
+            ("$60", "EUR", "Enter an amount in EUR"),
         ] {
             let error = form(max, currency).max_price().unwrap_err();
             assert!(error.starts_with(expected), "{error}");

@@ -10,6 +10,8 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use super::form::matches_digit_pattern;
+use crate::i18n::date::{Style, format};
+use crate::i18n::msg;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WallTime<'a> {
@@ -27,8 +29,11 @@ pub(crate) enum WallTimeError {
     UnknownZone,
     /// The text is not a date with a time.
     Malformed,
-    /// The clocks skip it when they go forward; with a description of the gap.
-    Nonexistent(String),
+    /// The clocks skip it when they go forward by a number of minutes.
+    Nonexistent {
+        local: DateTime,
+        minutes: i64,
+    },
     /// It occurs twice because the clocks go back, and no occurrence was chosen.
     Ambiguous,
 }
@@ -45,14 +50,16 @@ pub(crate) struct AmbiguousTime {
 }
 
 impl WallTimeError {
+    /// A sentence in the reader's language.
     pub(crate) fn message(&self) -> String {
         match self {
-            Self::UnknownZone => "must be in a known time zone".to_owned(),
-            Self::Malformed => "must be a date and time".to_owned(),
-            Self::Nonexistent(gap) => format!("does not exist at the venue: {gap}"),
-            Self::Ambiguous => {
-                "comes twice at the venue, because the clocks go back that night: choose which one you mean".to_owned()
+            Self::UnknownZone => msg::form_time_zone(),
+            Self::Malformed => msg::form_time_malformed(),
+            Self::Nonexistent { local, minutes } => {
+                let time = local.to_zoned(TimeZone::UTC).map(|time| format(&time, Style::DateTimeOfYear));
+                msg::form_time_skipped(*minutes, time.unwrap_or_else(|_| local.to_string()))
             }
+            Self::Ambiguous => msg::form_time_twice(),
         }
     }
 }
@@ -64,7 +71,8 @@ impl WallTime<'_> {
         let offset = match zone.to_ambiguous_timestamp(local).offset() {
             AmbiguousOffset::Unambiguous { offset } => offset,
             AmbiguousOffset::Gap { before, after } => {
-                return Err(WallTimeError::Nonexistent(gap_description(local, before, after)));
+                let minutes = i64::from(after.seconds() - before.seconds()) / 60;
+                return Err(WallTimeError::Nonexistent { local, minutes });
             }
             AmbiguousOffset::Fold { before, after } => match self.chosen_occurrence(&zone, before, after) {
                 "first" => before,
@@ -136,17 +144,6 @@ fn occurrence_label(local: DateTime, offset: Offset, zone: &TimeZone) -> String 
     }
 }
 
-/// When the clocks go forward, and by how much.
-fn gap_description(local: DateTime, before: Offset, after: Offset) -> String {
-    let skipped = i64::from(after.seconds() - before.seconds()) / 60;
-    let by = match (skipped / 60, skipped % 60) {
-        (1, 0) => "an hour".to_owned(),
-        (hours, 0) => format!("{hours} hours"),
-        _ => format!("{skipped} minutes"),
-    };
-    format!("on {} the clocks go forward by {by}, past {}", local.strftime("%-d %B %Y"), local.strftime("%H:%M"))
-}
-
 /// An instant as the value of a `datetime-local` field.
 pub(crate) fn to_local_input(time: Timestamp, zone: &str) -> String {
     let zone = TimeZone::get(zone.trim()).unwrap_or(TimeZone::UTC);
@@ -157,6 +154,7 @@ pub(crate) fn to_local_input(time: Timestamp, zone: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     const NEW_YORK: &str = "America/New_York";
     const BERLIN: &str = "Europe/Berlin";
@@ -210,9 +208,13 @@ mod tests {
     fn nonexistent_time_is_rejected_with_the_reason() {
         let message = |text, zone| instant(text, zone, "", "").unwrap_err().message();
         let text = message("2027-03-28T02:30", BERLIN);
-        assert!(text.contains("on 28 March 2027 the clocks go forward by an hour, past 02:30"), "{text}");
+        let expected =
+            "Sun, Mar 28, 2027, 2:30\u{a0}AM doesn’t exist at the venue, because the clocks go forward by an hour.";
+        assert!(text.starts_with(expected), "{text}");
         let text = message("2027-10-03T02:15", "Australia/Lord_Howe");
-        assert!(text.contains("by 30 minutes, past 02:15"), "{text}");
+        assert!(text.contains("by 30 minutes. Enter another time."), "{text}");
+        let text = Reader { locale: Locale::De, ..Reader::default() }.scope(|| message("2027-03-28T02:30", BERLIN));
+        assert!(text.contains("02:30 gibt es am Veranstaltungsort nicht") && text.contains("um eine Stunde"), "{text}");
     }
 
     #[test]

@@ -12,10 +12,8 @@ use uuid::Uuid;
 use crate::state::AppState;
 use crate::store::searchable::Searchable;
 
-/// Maximum wait, after which the page shows the command's response.
+/// Maximum wait, after which the page shows the command's response and says that it is not up to date.
 const MAX_WAIT: Duration = Duration::from_secs(2);
-/// The notice above such a response.
-pub(crate) const STILL_UPDATING_MESSAGE: &str = "Done. This page is not up to date yet. Reload it in a moment.";
 /// Minimum interval between reads of the read model.
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
 /// How long after its creation an entity may be missing in the read model, and by how much clocks may differ.

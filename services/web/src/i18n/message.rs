@@ -74,16 +74,12 @@ fn bundle(language: Language) -> FluentBundle<FluentResource> {
 
 /// The message in the reader's language.
 pub(super) fn format<const N: usize>(id: &str, arguments: [(&'static str, FluentValue<'static>); N]) -> String {
-    format_in(reader::language(), id, FluentArgs::from_iter(arguments))
-}
-
-fn format_in(language: Language, id: &str, arguments: FluentArgs) -> String {
     let [english, german] = &*BUNDLES;
-    let bundle = match language {
+    let bundle = match reader::language() {
         Language::English => english,
         Language::German => german,
     };
     let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else { return id.to_owned() };
-    let mut errors = Vec::new();
-    bundle.format_pattern(pattern, Some(&arguments), &mut errors).into_owned()
+    let arguments = FluentArgs::from_iter(arguments);
+    bundle.format_pattern(pattern, Some(&arguments), &mut Vec::new()).into_owned()
 }

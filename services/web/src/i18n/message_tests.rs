@@ -79,6 +79,17 @@ fn languages_have_the_same_messages_and_variables() {
     }
 }
 
+#[test]
+fn apostrophes_are_typographic() {
+    for language in Language::ALL {
+        for (name, text) in files(language) {
+            let lines = text.lines().filter(|line| !line.starts_with('#'));
+            let straight: Vec<_> = lines.filter(|line| line.contains('\'')).collect();
+            assert!(straight.is_empty(), "{language:?}: {name}: {straight:?}");
+        }
+    }
+}
+
 fn is_not_of_name(letter: char) -> bool {
     !letter.is_ascii_alphanumeric() && letter != '_'
 }

@@ -26,7 +26,6 @@ use crate::domain::show_notice::ShowNotice;
 use crate::flows::await_version::{await_version, get_or_await};
 use crate::i18n::msg;
 use crate::i18n::price::format_price;
-use crate::i18n::reader::{self, Language};
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -69,29 +68,6 @@ pub(super) struct CheckoutPage {
 /// The notice that the order's price differs from the one that the buyer saw.
 pub(super) fn price_changed_notice(order: &OrderState) -> String {
     msg::checkout_price_notice(order.slots.len(), format_price(&order.unit_price))
-}
-
-/// The texts for the problems of a payment by their codes, for the script, which gets them from the API in English.
-fn payment_problems() -> Vec<(&'static str, String)> {
-    let mut problems = vec![
-        ("invalid", msg::checkout_rejected()),
-        ("unauthenticated", msg::checkout_signed_out()),
-        ("rate-limited", msg::checkout_too_often()),
-        ("order-paid", msg::checkout_order_paid()),
-        ("order-closed", msg::checkout_order_closed()),
-        ("order-being-paid", msg::checkout_order_being_paid()),
-        ("hold-expired", msg::checkout_hold_expired()),
-        ("order-not-confirmed", msg::checkout_order_not_confirmed()),
-        ("payment-pending", msg::checkout_payment_pending()),
-        ("internal", msg::checkout_unknown()),
-        ("unavailable", msg::checkout_unknown()),
-        ("timed-out", msg::checkout_unknown()),
-    ];
-    // In English, the API says in detail why a card was declined.
-    if reader::language() != Language::English {
-        problems.push(("card-declined", msg::checkout_declined()));
-    }
-    problems
 }
 
 pub(super) fn page(
@@ -233,7 +209,7 @@ mod tests {
             "data-amount=\"12550\" data-currency=\"usd\"",
             "Release ticket",
             "data-announce=\"Your hold ends in {time}.\"",
-            "data-order-paid=\"This order is already paid.\"",
+            "\"order-paid\":\"This order is already paid.\"",
             "data-trace=\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"",
             "Declined &#60;b&#62;",
             "https://js.stripe.com/v3/",
@@ -273,7 +249,7 @@ mod tests {
             "disabled>251,00\u{a0}$ bezahlen<",
             "data-announce=\"Deine Reservierung endet in {time}.\"",
             "data-currency=\"usd\"",
-            "data-card-declined=\"Deine Karte wurde abgelehnt.",
+            "\"card-declined\":\"Deine Bank hat die Karte ohne Angabe von Gründen abgelehnt.",
         ] {
             assert!(open.contains(part), "{part} is not in {open}");
         }

@@ -8,6 +8,8 @@ use http::{StatusCode, header};
 use super::layout::{self, Layout, with_retry_after};
 use super::sign_in;
 use crate::client_context::with_cookies;
+use crate::domain::problem_text;
+use crate::i18n::msg;
 use crate::page_error::PageError;
 
 impl IntoResponse for PageError {
@@ -27,37 +29,51 @@ impl IntoResponse for PageError {
 struct ErrorPage<'a> {
     layout: Layout,
     problem: &'a Problem,
+    title: String,
+    detail: String,
     /// Whether the request may succeed later.
     is_transient: bool,
 }
 
-/// Renders an error for a browser; it shows nothing that the API would not.
+impl<'a> ErrorPage<'a> {
+    fn new(problem: &'a Problem) -> Self {
+        let (title, detail) = (problem_text::title(problem), problem_text::detail(problem));
+        let is_transient = matches!(problem.status, 408 | 429 | 503 | 504);
+        Self { layout: Layout::anonymous(&title, &detail), problem, title, detail, is_transient }
+    }
+}
+
+/// Renders an error for a browser; it shows nothing that the API would not. Fields are not named: a page sent them, and
+/// nobody typed them.
 pub(crate) fn page(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let page = ErrorPage {
-        layout: Layout::anonymous(&problem.title, &problem.detail),
-        problem,
-        is_transient: matches!(problem.status, 408 | 429 | 503 | 504),
-    };
+    let page = ErrorPage::new(problem);
     layout::respond(status, &page.layout, &page).unwrap_or_else(|_| {
         // A template that fails to render must not hide the original error.
-        (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], problem.title.clone()).into_response()
+        (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], page.title.clone()).into_response()
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
     use std::time::Duration;
+    use std::{fs, io};
 
     use common::error::{Error, Rejection};
+    use common::money::Money;
+    use common::problem::Params;
 
     use super::*;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_shows_every_kind_of_error() {
         let rejection = || Rejection::new("code", "Because <of> this.");
         for (error, expected) in [
-            (Error::field("q", "must be <short>"), false),
+            (Error::field("fieldName", "must be <short>"), false),
+            (Error::PreconditionFailed, false),
             (Error::Unauthenticated(rejection()), false),
             (Error::Forbidden(rejection()), false),
             (Error::NotFound, false),
@@ -74,14 +90,99 @@ mod tests {
             problem.instance = "the-request".to_owned();
             let response = page(&problem);
             assert_eq!(response.status(), error.status());
-            let is_transient = matches!(problem.status, 408 | 429 | 503 | 504);
-            assert_eq!(is_transient, expected, "{error}");
-            let layout = Layout::anonymous(&problem.title, &problem.detail);
-            let html = ErrorPage { layout, problem: &problem, is_transient }.render().unwrap();
-            assert!(html.contains(&problem.title) && html.contains("the-request"), "{html}");
-            assert!(!html.contains("<of>") && !html.contains("<short>") && !html.contains("a secret"), "{html}");
-            assert_eq!(html.contains("in a moment"), expected, "{html}");
+            let page = ErrorPage::new(&problem);
+            assert_eq!(page.is_transient, expected, "{error}");
+            let html = page.render().unwrap();
+            assert!(html.contains(&format!("<h1>{}</h1>", page.title)) && html.contains("the-request"), "{html}");
+            for hidden in ["<of>", "fieldName", "short&#62;", "a secret", "ETag", " entity", "The body"] {
+                assert!(!html.contains(hidden), "{hidden} is in {html}");
+            }
+            assert_eq!(html.contains("Nothing has been lost"), expected, "{html}");
             assert!(html.contains("content=\"noindex\""), "{html}");
+        }
+    }
+
+    #[test]
+    fn page_is_german_for_german_readers() {
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        let render = |error: &Error| german.clone().scope(|| ErrorPage::new(&error.problem()).render().unwrap());
+        let html = render(&Error::Unavailable(None));
+        for part in [
+            "<h1>Das geht gerade nicht</h1>",
+            "Versuch es gleich noch einmal.",
+            "Lade die Seite gleich neu.",
+            "Fehler 503",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        let html = render(&Error::Forbidden(Rejection::new("unheard-of", "No entry.")));
+        assert!(html.contains("<h1>Das darfst du nicht</h1>") && !html.contains("No entry"), "{html}");
+        let english = ["Error 4", "Error 5", "Reload", "Browse shows", "Nothing has been lost"];
+        for error in [Error::NotFound, Error::PreconditionFailed, Error::TimedOut, Error::internal_message("a secret")]
+        {
+            let html = render(&error);
+            assert!(english.iter().all(|text| !html.contains(text)), "{html}");
+        }
+    }
+
+    /// Adds the problem codes in the sources below a folder. A file that chooses a code before it makes the problem has
+    /// only codes among its texts in kebab case.
+    fn collect_codes(folder: &Path, codes: &mut BTreeSet<String>) -> io::Result<()> {
+        let is_code = |text: &&str| {
+            let is_letter = |letter: char| letter.is_ascii_lowercase() || letter == '-';
+            text.contains('-') && text.chars().all(is_letter) && !text.starts_with('-') && !text.ends_with('-')
+        };
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                collect_codes(&path, codes)?;
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.ends_with(".rs") || name.ends_with("tests.rs") {
+                continue;
+            }
+            let source = fs::read_to_string(&path)?;
+            let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+            for call in ["Rejection::new(", "Error::conflict(", "Self::conflict("] {
+                for arguments in source.split(call).skip(1).map(str::trim_start) {
+                    match arguments.strip_prefix('"') {
+                        Some(literal) => codes.extend(literal.split('"').next().map(str::to_owned)),
+                        None => codes.extend(source.split('"').filter(is_code).map(str::to_owned)),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_code_of_a_service_has_a_text_in_every_language() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut codes = BTreeSet::new();
+        for source in
+            ["services/auth", "services/orders", "services/payments", "services/tickets", "services/expiration"]
+        {
+            collect_codes(&root.join(source).join("src"), &mut codes).unwrap();
+        }
+        for source in ["crates/common", "crates/platform"] {
+            collect_codes(&root.join(source).join("src"), &mut codes).unwrap();
+        }
+        for known in ["card-declined", "over-cap", "ticket-taken", "too-many-holds", "not-found", "in-flight"] {
+            assert!(codes.contains(known), "{known} is not in {codes:?}");
+        }
+        let usd = Money { amount: 5_500, currency: "USD".parse().unwrap() };
+        let params = Params::from(&usd).with("percent", 10).with("seat", "12").with("retryAfter", 90);
+        let german = Reader { locale: Locale::De, ..Reader::default() };
+        for code in codes {
+            let kind = format!("urn:ticketing:problem:{code}");
+            let unknown = "In other words.".to_owned();
+            let problem = Problem { kind, detail: unknown, params: params.clone(), ..Error::NotFound.problem() };
+            let english = problem_text::detail(&problem);
+            assert_ne!(english, problem.detail, "{code} has no text");
+            assert!(!english.contains('\'') && !english.contains('{'), "{code}: {english}");
+            let german = german.clone().scope(|| problem_text::detail(&problem));
+            assert!(german != english && german != problem.detail && !german.contains('{'), "{code}: {german}");
         }
     }
 }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use validator::Validate;
 
 use super::layout::see_other;
+use crate::domain::problem_text::detail;
 use crate::domain::seats::alternatives;
 use crate::i18n::msg;
 
@@ -65,7 +66,7 @@ pub(super) fn why_not_held(problem: &Problem, quantity: Option<u8>) -> String {
         ("no-seats", Some(quantity)) => msg::hold_others_left(others, quantity),
         ("no-seats", None) => msg::hold_others_left_unspecified(others),
         ("held-already", _) => msg::hold_held_already(),
-        _ => problem.detail.clone(),
+        _ => detail(problem),
     }
 }
 
@@ -115,7 +116,8 @@ mod tests {
             ("no-seats", &[2], None, "These seats are no longer available. You can still buy 2: choose again."),
             ("held-already", &[], Some(2), "You are already holding seats from this listing."),
             ("not-found", &[], None, "This listing is not ready yet."),
-            ("ticket-taken", &[], Some(2), "In other words."),
+            ("ticket-taken", &[], Some(2), "Someone else got this ticket first."),
+            ("unheard-of", &[], Some(2), "In other words."),
         ] {
             let text = why_not_held(&problem(code, quantities), quantity);
             assert!(text.starts_with(expected), "{text}");

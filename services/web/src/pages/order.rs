@@ -257,7 +257,7 @@ pub(super) mod tests {
                 "The ticket was held for you.",
                 "name=\"robots\" content=\"noindex\"",
             ],
-            &["/checkout/", "can't be shown", "style="],
+            &["/checkout/", "can’t be shown", "style="],
         );
     }
 
@@ -286,7 +286,7 @@ pub(super) mod tests {
     fn page_omits_the_code_when_the_pass_is_unavailable() {
         check(
             &html(OrderStatus::Completed, EntryPass::Unavailable),
-            &["The code can't be shown right now", "href=\"/orders/the-id\"", "ticket.ics", "Town Hall, New York"],
+            &["The code can’t be shown right now", "href=\"/orders/the-id\"", "ticket.ics", "Town Hall, New York"],
             &["role=\"img\"", "the-id/pass\""],
         );
     }

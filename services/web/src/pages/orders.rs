@@ -66,7 +66,7 @@ fn validate_number(text: &str) -> Result<(), ValidationError> {
     if text.trim().is_empty() || text.parse::<OrderNumber>().is_ok() {
         Ok(())
     } else {
-        Err(invalid("number", msg::order_list_number_invalid()))
+        Err(invalid("number", "must be an order number such as TK-7F3K-29"))
     }
 }
 

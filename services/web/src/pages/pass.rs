@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(html.matches("role=\"img\"").count(), 2);
         assert!(!html.contains("<nav") && !html.contains("<footer"), "it fills the screen: {html}");
         let html = page(&order, EntryPass::Unavailable, None);
-        assert!(html.contains("The code can't be shown right now") && !html.contains("role=\"img\""), "{html}");
+        assert!(html.contains("The code can’t be shown right now") && !html.contains("role=\"img\""), "{html}");
         let html =
             page(&order, EntryPass::NotIssued, Some(ShowNotice::Cancelled { reason: "The singer is ill.".to_owned() }));
         assert!(html.contains("The show has been cancelled.</strong> The singer is ill."), "{html}");

@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use super::layout::{self, Layout};
 use super::order::load_completed_order;
-use crate::domain::listing_view::UNKNOWN_USER_NAME;
+use crate::domain::listing_view::unknown_user_name;
 use crate::domain::moment::Moment;
 use crate::domain::order_view::OrderView;
 use crate::domain::show_notice::ShowNotice;
@@ -74,7 +74,7 @@ pub(super) async fn receipt(
     let names = lists::display_names(&model.users, seller.into_iter().chain([order.buyer_id])).await?;
     let name = |id: UserId| names.get(&id).cloned();
     let (buyer, seller) = (name(order.buyer_id), seller.and_then(name));
-    let [buyer, seller] = [buyer, seller].map(|name| name.unwrap_or_else(|| UNKNOWN_USER_NAME.to_owned()));
+    let [buyer, seller] = [buyer, seller].map(|name| name.unwrap_or_else(unknown_user_name));
     let show = lists::present_show(&model.shows, order.show_id).await?;
     let notice = show.and_then(|show| ShowNotice::of(&order, &show));
     let page = ReceiptPage { notice, ..ReceiptPage::new(&viewer, &order, &payments, buyer, seller) };

@@ -10,23 +10,25 @@ use common::api::tickets::{
 use common::error::Error;
 use common::events::ticket::{TicketState, TicketStatus};
 use common::id::{ShowId, TicketId, UserId};
+use common::problem::Problem;
 use common::text::Text;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use validator::Validate;
 
 use super::layout::{self, Layout, see_other, with_retry_after};
-use super::sell_draft::{check_path, find_own, form_path, listing_of, parse_id, sign_in_first};
+use super::sell_draft::{check_path, correctable_errors, find_own, form_path, listing_of, parse_id, sign_in_first};
 use super::sell_page::{KnownShow, known_show};
 use super::ticket;
 use crate::client_context::{ClientContext, with_cookies};
-use crate::domain::form::FormErrors;
-use crate::domain::listing_form::{ListingForm, UncertainAmount, already_matches};
+use crate::domain::listing_form::already_matches;
 use crate::domain::listing_view::ListingView;
+use crate::domain::problem_text::detail;
 use crate::domain::seats::alternatives;
-use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version};
+use crate::flows::await_version::await_version;
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::ValidForm;
+use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::service_client::{RequestOptions, ServiceError, ServiceResponse};
 use crate::state::AppState;
@@ -44,8 +46,8 @@ struct CheckPage {
     editing: Option<String>,
     known: Option<KnownShow>,
     listing: ListingView,
-    /// The amounts that might have been meant otherwise; the page shows how they were read.
-    uncertain_amounts: Vec<UncertainAmount>,
+    /// How amounts were read that might have been meant otherwise, as sentences.
+    uncertain_amounts: Vec<String>,
     /// Why it is not listed yet.
     error: Option<String>,
 }
@@ -75,8 +77,8 @@ pub(super) async fn check(
         return Ok(see_other(&format!("/tickets/{listing}")));
     }
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
-    if let Some(errors) = refusal(&state, &client, &draft, &listing).await? {
-        state.drafts.note_rejected(&draft.id, draft.revision, &errors).await?;
+    if let Some(problem) = refusal(&state, &client, &draft, &listing).await? {
+        state.drafts.note_rejected(&draft.id, draft.revision, &problem).await?;
         return Ok(see_other(&form_path(&id)));
     }
     let page = page(&state, &viewer, user, &draft, listing, None).await?;
@@ -112,10 +114,8 @@ pub(super) async fn list(
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
     // The seller must have seen what is listed.
     if draft.revision != revision {
-        let error =
-            "You changed this listing in another tab. This is the latest version. Nothing has been submitted yet."
-                .to_owned();
-        let page = page(&state, &viewer, user, &draft, listing, Some(error)).await?;
+        let error = Some(msg::sell_check_other_tab());
+        let page = page(&state, &viewer, user, &draft, listing, error).await?;
         return Ok(layout::respond(StatusCode::CONFLICT, &page.layout, &page)?);
     }
     if !state.drafts.begin_listing(&draft, &DraftOwner::user(user), state.clock.now()).await? {
@@ -132,7 +132,7 @@ pub(super) async fn list(
                 return Ok(see_other(&format!("/tickets/{ticket}")));
             }
             let listing = Versioned { version, state: listing };
-            let page = ticket::page(&state, &viewer, &listing, Some(STILL_UPDATING_MESSAGE.to_owned())).await?;
+            let page = ticket::page(&state, &viewer, &listing, Some(msg::ticket_still_updating())).await?;
             Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
         }
         Err(error)
@@ -176,7 +176,7 @@ async fn refusal(
     client: &ClientContext,
     draft: &Draft,
     listing: &NewListing,
-) -> Result<Option<FormErrors>, Error> {
+) -> Result<Option<Problem>, Error> {
     let (options, body) = (options_of(draft)?, listing.clone());
     let checked = match draft.editing {
         Some(id) => state.services.send_with(&options, &CheckReplacement { id, body }, client).await,
@@ -189,7 +189,7 @@ async fn refusal(
     {
         return Ok(None);
     }
-    Ok(correctable_errors(&error))
+    Ok(Some(error.problem).filter(|problem| correctable_errors(problem).is_some()))
 }
 
 /// Responds to a failed attempt to list. Redirects to the sign-in page if the session has ended, and to the form if the
@@ -207,43 +207,20 @@ async fn not_listed(
         return Ok(with_cookies(sign_in_first(&check_path(&draft.id)), error.cookies));
     }
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        let text = format!("{} Your details are saved. Try again in a moment.", error.problem.detail);
+        let text = msg::sell_check_try_again(detail(&error.problem));
         let page = page(state, viewer, user, draft, listing, Some(text)).await?;
         return Ok(with_retry_after(layout::respond(status, &page.layout, &page)?, error.retry_after));
     }
-    let Some(errors) = correctable_errors(&error) else { return Err(error.into()) };
-    state.drafts.note_rejected(&draft.id, draft.revision, &errors).await?;
+    if correctable_errors(&error.problem).is_none() {
+        return Err(error.into());
+    }
+    state.drafts.note_rejected(&draft.id, draft.revision, &error.problem).await?;
     Ok(see_other(&form_path(&draft.id)))
 }
 
 /// Whether the listing has this change already, because an earlier click applied it.
 async fn is_already_applied(state: &AppState, client: &ClientContext, id: TicketId, new: &NewListing) -> bool {
     fetch_current_listing(state, client, id).await.is_some_and(|current| already_matches(&current, new))
-}
-
-/// The errors that the seller can do something about.
-fn correctable_errors(error: &ServiceError) -> Option<FormErrors> {
-    Some(match error.status() {
-        StatusCode::BAD_REQUEST => FormErrors::from_problem(&error.problem, ListingForm::form_field),
-        StatusCode::CONFLICT if error.problem.code() == "seat-listed" => FormErrors::new(
-            "seats",
-            "you have already listed one of these seats for this show. Enter other seats, or edit that listing",
-        ),
-        StatusCode::CONFLICT => FormErrors::new("", &error.problem.detail),
-        StatusCode::PRECONDITION_FAILED => FormErrors::new(
-            "",
-            "the listing has changed since you opened this page. Open it again and make your changes",
-        ),
-        StatusCode::UNPROCESSABLE_ENTITY if error.problem.code() == "over-cap" => {
-            FormErrors::from_problem(&error.problem, ListingForm::form_field)
-        }
-        // The draft's idempotency key was used with other contents; whether they created a listing is not known here.
-        StatusCode::UNPROCESSABLE_ENTITY => FormErrors::new(
-            "",
-            "this form was already submitted with other details. Check whether the ticket is in My listings. If not, start again from Sell",
-        ),
-        _ => return None,
-    })
 }
 
 async fn page(
@@ -254,9 +231,10 @@ async fn page(
     listing: NewListing,
     error: Option<String>,
 ) -> Result<CheckPage, Error> {
-    let title = if draft.editing.is_some() { "Check your changes" } else { "Check your listing" };
+    let is_edit = draft.editing.is_some();
+    let title = if is_edit { msg::sell_check_changes_title() } else { msg::sell_check_title() };
     Ok(CheckPage {
-        layout: Layout::new(title, "See what buyers will see before you list it.", viewer),
+        layout: Layout::new(title, msg::sell_check_description(), viewer),
         draft: draft.id.to_string(),
         revision: draft.revision,
         editing: draft.editing.map(|id| id.to_string()),
@@ -308,7 +286,9 @@ fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::listing_form::ListingForm;
     use crate::domain::seats::tests::{sample, six_seats};
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_says_back_what_would_be_listed() {
@@ -320,19 +300,15 @@ mod tests {
             editing: None,
             known: None,
             listing: ListingView::new(&ticket, None, ticket.created_at),
-            uncertain_amounts: vec![UncertainAmount {
-                name: "price",
-                typed: "1.234 <b>".to_owned(),
-                read: "1234.00 USD".to_owned(),
-            }],
+            uncertain_amounts: vec!["Read <so>.".to_owned()],
             error: None,
         };
         let html = page.render().unwrap();
         for part in [
             "Preview",
-            "The buyer pays 125.50 USD",
+            "<strong>The buyer pays $125.50.</strong>",
             "Payouts to sellers are not available yet",
-            "You entered 1.234 &#60;b&#62; as the price. We read it as <strong>1234.00 USD</strong>.",
+            "<p class=\"alert alert-warning mb-1\">Read &#60;so&#62;.</p>",
             "action=\"/sell/drafts/a\"",
             "name=\"revision\" value=\"3\"",
             "List this ticket",
@@ -348,7 +324,7 @@ mod tests {
             "6 seats, sold in groups of 3 + 3: buyers can choose 3 or 6.",
             "seats 12 to 17",
             "per seat, all-in",
-            "Buyers pay 6 × 125.50 USD = 753.00 USD for all seats",
+            "Buyers pay 6 × $125.50 = $753.00 for all seats.",
             "List these 6 seats",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
@@ -358,5 +334,59 @@ mod tests {
         for part in ["Save changes", "Your changes are not live yet.", "role=\"alert\"", "Not &#60;now&#62;."] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let render = |ticket: &TicketState, editing: Option<String>| {
+            let form = ListingForm { price: "1,234".to_owned(), ..ListingForm::from_ticket(ticket, 3) };
+            let page = CheckPage {
+                layout: Layout::new(msg::sell_check_title(), msg::sell_check_description(), &Viewer::Guest),
+                draft: "a".to_owned(),
+                revision: 3,
+                editing,
+                known: None,
+                listing: ListingView::new(ticket, None, ticket.created_at),
+                uncertain_amounts: form.uncertain_amounts(),
+                error: None,
+            };
+            page.render().unwrap()
+        };
+        let html = Reader { locale: Locale::De, ..Reader::default() }
+            .scope(|| [render(&sample(), None), render(&six_seats(&[2, 2, 2]), Some("a".to_owned()))].concat());
+        for part in [
+            "<h1>Prüfe dein Angebot</h1>",
+            ">Vorschau</h2>",
+            "6 Plätze, nur paarweise. Wählbare Anzahl: 2, 4 oder 6.",
+            "125,50\u{a0}$</span> pro Platz, Endpreis",
+            "Originalpreis 99,00\u{a0}$",
+            "<strong>Der Kauf kostet 125,50\u{a0}$.</strong> Keine Gebühren",
+            "Alle Plätze zusammen kosten 6 × 125,50\u{a0}$ = 753,00\u{a0}$.",
+            "Du hast als Preis 1,234 eingegeben. Wir verstehen das als 1.234,00\u{a0}$.",
+            "Dein Angebot ist noch nicht online.",
+            ">Dieses Ticket anbieten</button>",
+            "Deine Änderungen sind noch nicht online.",
+            ">Änderungen speichern</button>",
+            ">Bearbeiten</a>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        let english =
+            "Check|See what|Preview|seats,|ace value|all-in|pays|No fees|entered|not live|List |Save|Edit|$125";
+        for part in english.split('|') {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
+        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            for text in [
+                msg::sell_check_other_tab(),
+                msg::sell_check_try_again("Das geht gerade nicht."),
+                msg::sell_error_seat_listed(),
+                msg::sell_error_changed(),
+                msg::sell_error_expired(),
+                msg::sell_error_submitted(),
+            ] {
+                assert!(!text.contains("You") && !text.contains("This") && text.ends_with('.'), "{text}");
+            }
+        });
     }
 }

@@ -5,12 +5,16 @@ use common::api::tickets::NewListing;
 use common::error::Error;
 use common::id::UserId;
 use common::identity;
+use common::problem::Problem;
 use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue};
 
 use super::layout::{see_other, with_parameters};
 use crate::client_context::ClientContext;
 use crate::domain::form::FormErrors;
+use crate::domain::listing_form::ListingForm;
+use crate::domain::problem_text::detail;
+use crate::i18n::msg;
 use crate::state::AppState;
 use crate::store::drafts::{Draft, DraftId, DraftOwner, VISITOR_LIFETIME, random_text};
 
@@ -86,8 +90,21 @@ pub(super) fn listing_of(state: &AppState, draft: &Draft) -> Result<NewListing, 
     let listing = draft.form.to_request(&state.listing_rules)?;
     // Without the version, the request would overwrite concurrent changes.
     if draft.editing.is_some() && draft.form.version.parse::<u64>().is_err() {
-        let message = "this page has expired. Open it again and make your changes";
-        return Err(FormErrors::new("", message));
+        return Err(FormErrors::new("", msg::sell_error_expired()));
     }
-    draft.rejection.clone().map_or(Ok(listing), Err)
+    draft.rejection.as_ref().and_then(correctable_errors).map_or(Ok(listing), Err)
+}
+
+/// What the seller can do about a problem of the tickets service; `None` if the seller can't.
+pub(super) fn correctable_errors(problem: &Problem) -> Option<FormErrors> {
+    Some(match problem.status {
+        400 => FormErrors::from_problem(problem, ListingForm::form_field),
+        409 if problem.code() == "seat-listed" => FormErrors::new("seats", msg::sell_error_seat_listed()),
+        409 => FormErrors::new("", detail(problem)),
+        412 => FormErrors::new("", msg::sell_error_changed()),
+        422 if problem.code() == "over-cap" => FormErrors::from_problem(problem, ListingForm::form_field),
+        // The draft's idempotency key was used with other contents; whether they created a listing is not known here.
+        422 => FormErrors::new("", msg::sell_error_submitted()),
+        _ => return None,
+    })
 }

@@ -13,6 +13,7 @@ use super::sell_draft::form_path;
 use crate::domain::filter::Filter;
 use crate::domain::search::query_words;
 use crate::domain::show_view::ShowView;
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -78,7 +79,7 @@ pub(super) async fn find(
         corrected = found.corrected;
     }
     let unknown = with_parameters(&form, &[("title", &q)]);
-    let mut layout = Layout::new("Sell a ticket", "Find the show your ticket is for and set your price.", &viewer);
+    let mut layout = Layout::new(msg::sell_title(), msg::sell_find_description(), &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
     let page = FindPage { layout, q, draft, corrected, shows, form, unknown };
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
@@ -88,6 +89,7 @@ pub(super) async fn find(
 mod tests {
     use super::*;
     use crate::domain::show_view::tests::sample;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_suggests_shows_and_another_one() {
@@ -108,7 +110,8 @@ mod tests {
             "Showing “ja&#60;zz”",
             &format!("href=\"/sell/new?show={}\"", found.show.id),
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
-            "Monday, 1 June 2099",
+            "Mon, Jun 1, 2099",
+            "1 show</h2>",
             "href=\"/sell/new?title=ja%22z\"",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
@@ -121,5 +124,39 @@ mod tests {
         let html = page.render().unwrap();
         assert!(!html.contains("No matching shows") && html.contains("Enter the show’s details"), "{html}");
         assert!(html.contains("name=\"draft\" value=\"a\"") && html.contains("are saved"), "{html}");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let found = sample();
+        let render = |corrected: Option<&str>, has_show: bool| {
+            let page = FindPage {
+                layout: Layout::new(msg::sell_title(), msg::sell_find_description(), &Viewer::Guest),
+                q: "jaz".to_owned(),
+                draft: "a".to_owned(),
+                corrected: corrected.map(str::to_owned),
+                shows: has_show.then(|| ShowView::new(&found, found.show.created_at)).into_iter().collect(),
+                form: "/sell/new".to_owned(),
+                unknown: "/sell/new".to_owned(),
+            };
+            page.render().unwrap()
+        };
+        let html = Reader { locale: Locale::De, ..Reader::default() }
+            .scope(|| [render(Some("jazz"), true), render(None, false)].concat());
+        for part in [
+            "<h1>Ticket verkaufen</h1>",
+            "Deine Angaben zum Ticket sind gespeichert.",
+            ">1 Veranstaltung</h2>",
+            "Keine Treffer für „jaz“. Du siehst Treffer für „jazz“.",
+            "Keine passenden Veranstaltungen",
+            "46,00\u{a0}€",
+            ">Veranstaltung selbst eingeben</a>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        let english = "Sell a|saved|Which|Find |Showing| show<|matching|You can|Not the|Enter";
+        for part in english.split('|') {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
     }
 }

@@ -15,29 +15,32 @@ use crate::domain::seat_fields::splits;
 use crate::domain::show_rows::asks;
 use crate::domain::show_view::show_path;
 use crate::domain::wall_time::AmbiguousTime;
+use crate::i18n::msg;
 use crate::state::AppState;
 use crate::store::drafts::DraftId;
 use crate::store::offers;
 use crate::viewer::Viewer;
 
 /// The fields of the form in its order, by id, with their labels.
-const FIELDS: [(&str, &str); 15] = [
-    ("title", "Title"),
-    ("category", "Category"),
-    ("venue", "Venue"),
-    ("city", "City"),
-    ("starts_at", "Date and time"),
-    ("time_zone", "Time zone"),
-    ("price", "Price"),
-    ("face_value", "Face value"),
-    ("section", "Section"),
-    ("row", "Row"),
-    ("seats", "Seat numbers"),
-    ("quantity", "Number of seats"),
-    ("split", "How buyers can split your seats"),
-    ("sizes", "Group sizes"),
-    ("description", "Description"),
-];
+fn fields() -> [(&'static str, String); 15] {
+    [
+        ("title", msg::sell_field_title()),
+        ("category", msg::sell_field_category()),
+        ("venue", msg::sell_field_venue()),
+        ("city", msg::sell_field_city()),
+        ("starts_at", msg::sell_field_starts_at()),
+        ("time_zone", msg::sell_field_time_zone()),
+        ("price", msg::sell_field_price()),
+        ("face_value", msg::sell_field_face_value()),
+        ("section", msg::sell_field_section()),
+        ("row", msg::sell_field_row()),
+        ("seats", msg::sell_field_seats()),
+        ("quantity", msg::sell_field_quantity()),
+        ("split", msg::sell_field_split()),
+        ("sizes", msg::sell_field_sizes()),
+        ("description", msg::sell_field_description()),
+    ]
+}
 
 #[derive(Template)]
 #[template(path = "sell.html")]
@@ -91,7 +94,7 @@ pub(super) async fn known_show(
 
 impl SellPage {
     fn faults(&self) -> Vec<Fault<'_>> {
-        self.errors.of_fields(&FIELDS)
+        self.errors.of_fields(&fields())
     }
 
     /// Whether what the show fills is folded away. It must be open where something is to be corrected.
@@ -136,9 +139,9 @@ pub(super) fn page(
     form: ListingForm,
     errors: FormErrors,
 ) -> SellPage {
-    let title = if editing.is_some() { "Edit your listing" } else { "Sell a ticket" };
+    let title = if editing.is_some() { msg::sell_edit_title() } else { msg::sell_title() };
     SellPage {
-        layout: Layout::new(title, "List a ticket for sale: you set the price, and there are no fees.", viewer),
+        layout: Layout::new(title, msg::sell_description(), viewer),
         action: form_path(draft),
         editing: editing.map(|id| id.to_string()),
         ambiguous_start: form.ambiguity(),
@@ -154,6 +157,7 @@ pub(super) fn page(
 mod tests {
     use super::*;
     use crate::domain::seats::tests::sample;
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_keeps_the_fields_and_shows_their_errors() {
@@ -211,7 +215,7 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         // The list of errors names each field by its label.
-        for (id, label) in FIELDS {
+        for (id, label) in fields() {
             let labelled = format!("for=\"{id}\">{label}</label>");
             assert!(html.contains(&labelled), "{labelled} is not in {html}");
         }
@@ -235,7 +239,7 @@ mod tests {
         });
         let html = page.render().unwrap();
         for part in [
-            "href=\"/shows/jazz-1\">Jazz &#60;b&#62;</a>",
+            "href=\"/shows/jazz-1\">For Jazz &#60;b&#62;</a>",
             "Similar seats are listed at 50.00 to 62.00 EUR.",
             "<details",
             "name=\"action\" value=\"show\">Choose another show</button>",
@@ -244,5 +248,59 @@ mod tests {
         }
         page.errors = FormErrors::new("title", "must have 1 to 200 characters");
         assert!(!page.render().unwrap().contains("<details"), "an error must be visible");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let listing = sample();
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let known = KnownShow {
+                path: "/shows/jazz-1".to_owned(),
+                title: "Jazz".to_owned(),
+                place: "Town Hall".to_owned(),
+                starts_at: Moment::new(listing.terms.starts_at, "UTC"),
+                asks: Vec::new(),
+            };
+            let (first, second) = ("01:30 EDT (UTC-04)".to_owned(), "01:30 EST (UTC-05)".to_owned());
+            let mut page = SellPage {
+                layout: Layout::new(msg::sell_title(), msg::sell_description(), &Viewer::Guest),
+                action: "/sell/drafts/a/edit".to_owned(),
+                editing: None,
+                known: Some(known),
+                form: ListingForm::from_ticket(&listing, 7),
+                ambiguous_start: None,
+                errors: FormErrors::default(),
+                currencies: vec!["EUR".parse().unwrap()],
+                zones: vec!["UTC"],
+            };
+            let folded = page.render().unwrap();
+            page.ambiguous_start = Some(AmbiguousTime { first, second, chosen: "" });
+            page.errors = FormErrors::new("row", "So nicht.");
+            folded + &page.render().unwrap()
+        });
+        for part in [
+            "<h1>Ticket verkaufen</h1>",
+            ">Für Jazz</a>",
+            "Gerade werden keine anderen Tickets",
+            ">Angaben zur Veranstaltung ändern</summary>",
+            ">Kategorie wählen</option>",
+            "<option value=\"concert\" selected>Konzert</option>",
+            "value=\"125,50\"",
+            "Die erste: 01:30 EDT",
+            "Die zweite: 01:30 EST",
+            "<li><a href=\"#row\">Reihe</a>: So nicht.</li>",
+            ">Eigene Gruppengrößen</option>",
+            "Nur ohne Platznummern: 1 bis 8.",
+            "Preis und Originalpreis gelten pro Platz. Keine Gebühren",
+            ">Vorschau</button>",
+            ">Andere Veranstaltung wählen</button>",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        let labels = fields().into_iter().map(|(_, label)| format!(">{label}</label>"));
+        let others = ["Sell a", "For <", "No other", "Change", "Choose", "We know", "The ", "Only", "Keep", "Preview"];
+        for part in labels.chain(others.map(str::to_owned)) {
+            assert!(!html.contains(&part), "{part} is in {html}");
+        }
     }
 }

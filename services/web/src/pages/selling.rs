@@ -10,6 +10,7 @@ use super::layout::{self, Layout};
 use super::orders::CursorQuery;
 use crate::domain::duplicate_seats::DuplicateSeats;
 use crate::domain::listing_view::{Availability, ListingView};
+use crate::i18n::msg;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
 use crate::state::AppState;
@@ -47,7 +48,7 @@ pub(super) async fn selling(
         (ListingView::new(ticket, None, now).with_duplicates(duplicates), ticket.version)
     });
     let listings = views.collect();
-    let mut layout = Layout::new("My listings", "The tickets you have listed for sale.", &viewer);
+    let mut layout = Layout::new(msg::selling_title(), msg::selling_description(), &viewer);
     layout.notice = rejected_parameters_message(&query.rejected);
     let next = page.next_cursor.map(|cursor| cursor.to_string());
     let page = SellingPage { layout, listings, is_continued, next };
@@ -59,7 +60,8 @@ mod tests {
     use common::events::ticket::{TicketState, TicketStatus};
 
     use super::*;
-    use crate::domain::seats::tests::sample;
+    use crate::domain::seats::tests::{sample, six_seats};
+    use crate::i18n::reader::{Locale, Reader};
 
     #[test]
     fn template_offers_the_possible_actions() {
@@ -71,7 +73,7 @@ mod tests {
             SellingPage { layout, listings, is_continued: false, next: Some("abc".to_owned()) }.render().unwrap()
         };
         let html = page(TicketStatus::Available);
-        for part in ["Jazz &#38;", "/edit\"", "Withdraw", "125.50 USD", "/selling?cursor=abc", "data-version=\"3\""] {
+        for part in ["Jazz &#38;", "/edit\"", "Withdraw", "$125.50", "/selling?cursor=abc", "data-version=\"3\""] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         for status in [TicketStatus::Reserved, TicketStatus::Sold, TicketStatus::Withdrawn] {
@@ -94,5 +96,39 @@ mod tests {
         let layout = Layout::new("My listings", "About", &Viewer::Guest);
         let html = SellingPage { layout, listings: Vec::new(), is_continued: false, next: None }.render().unwrap();
         assert!(html.contains("You haven’t listed any tickets yet"), "{html}");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let six = six_seats(&[2, 2, 2]);
+        let again = TicketState { show_id: six.show_id, seller_id: six.seller_id, ..sample() };
+        let held = TicketState { status: TicketStatus::Reserved, ..sample() };
+        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            let view = |ticket| ListingView::new(ticket, None, six.created_at);
+            let duplicates = DuplicateSeats::find(&six, [&again], six.created_at);
+            let listings = vec![(view(&six).with_duplicates(duplicates), 3), (view(&held), 3)];
+            let layout = Layout::new(msg::selling_title(), msg::selling_description(), &Viewer::Guest);
+            let page = SellingPage { layout, listings, is_continued: false, next: None }.render().unwrap();
+            let layout = Layout::new(msg::selling_title(), msg::selling_description(), &Viewer::Guest);
+            page + &SellingPage { layout, listings: Vec::new(), is_continued: false, next: None }.render().unwrap()
+        });
+        for part in [
+            "<h1>Meine Angebote</h1>",
+            ">Ticket verkaufen</a>",
+            "data-live-price>125,50\u{a0}$</span> pro Platz",
+            "Block A, Reihe 3, Plätze 12 bis 17",
+            ">Im Verkauf</span> <span class=\"quiet\">6 von 6 Plätzen frei (",
+            "Du bietest Platz 14 zweimal an.",
+            ">Übrige Plätze zurückziehen</button>",
+            "Gerade reserviert.",
+            "Du hast noch keine Tickets angeboten.",
+        ] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        let english = "My listings<|listed|Sell a|For sale|Held|per seat|Section|Edit|Withdraw|\
+                          List another|$125";
+        for part in english.split('|') {
+            assert!(!html.contains(part), "{part} is in {html}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use common::aggregate::Versioned;
 use common::error::Error;
 use common::events::ticket::TicketState;
-use common::id::{ShowId, UserId};
+use common::id::UserId;
 use common::money::Currency;
 use http::StatusCode;
 use serde::Deserialize;
@@ -174,7 +174,7 @@ fn page(
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {
             Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),
-            Err(message) => rejected = Some(format!("The maximum price was ignored: it {message}.")),
+            Err(message) => rejected = Some(format!("{} {message}", msg::form_ignored_max())),
         }
     }
     let rows = if show.is_open() { show_rows::rows(tickets, sellers, &filter) } else { Vec::new() };
@@ -230,6 +230,8 @@ fn summary(shown: usize, all: usize, currency: Option<&Currency>, are_several: b
 
 #[cfg(test)]
 mod tests {
+    use common::id::ShowId;
+
     use super::*;
     use crate::domain::show_view::tests::sample;
     use crate::i18n::reader::{Locale, Reader};

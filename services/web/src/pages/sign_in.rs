@@ -59,7 +59,7 @@ fn validate_local_path(next: &str) -> Result<(), ValidationError> {
     if next.is_empty() || safe_redirect_path(next) == next {
         Ok(())
     } else {
-        Err(invalid("elsewhere", msg::sign_next_invalid()))
+        Err(invalid("elsewhere", "must be a path of this site"))
     }
 }
 

@@ -14,6 +14,7 @@ use super::sign_in::NextQuery;
 use super::{after_sign_in, hold_intention};
 use crate::client_context::ClientContext;
 use crate::domain::form::{Fault, FormErrors, safe_redirect_path};
+use crate::domain::problem_text::detail;
 use crate::flows::await_version::poll_until;
 use crate::forms::{FormFields, SubmittedForm, validate_request};
 use crate::i18n::msg;
@@ -114,7 +115,7 @@ pub(super) async fn sign_up(
         }
         Err(error) if error.status().is_client_error() => {
             let errors = match error.status() {
-                StatusCode::CONFLICT => FormErrors::new("email", &error.problem.detail),
+                StatusCode::CONFLICT => FormErrors::new("email", detail(&error.problem)),
                 _ => FormErrors::from_problem(&error.problem, field),
             };
             let page = page(&viewer, form, errors);

@@ -21,10 +21,12 @@ use super::layout::{self, Layout, see_other, with_retry_after};
 use crate::client_context::ClientContext;
 use crate::domain::duplicate_seats::DuplicateSeats;
 use crate::domain::listing_view::{Availability, ListingView};
+use crate::domain::problem_text::detail;
 use crate::domain::show_view::ShowView;
-use crate::flows::await_version::{STILL_UPDATING_MESSAGE, await_version, get_or_await};
+use crate::flows::await_version::{await_version, get_or_await};
 use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::ValidForm;
+use crate::i18n::msg;
 use crate::i18n::price::format_price;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::page_error::PageError;
@@ -139,7 +141,7 @@ pub(super) async fn page(
         let same = duplicate_seats::listings_with_seats_of(&model.tickets, std::slice::from_ref(ticket)).await?;
         listing = listing.with_duplicates(DuplicateSeats::find(ticket, same.iter().map(|it| &it.state), now));
     }
-    let description = format!("{}, {}: {} all-in.", listing.place, listing.starts_at.text, listing.price);
+    let description = msg::ticket_description(&listing.place, &listing.price, &listing.starts_at.text);
     let is_for_sale = listing.availability.is_for_sale();
     let is_listed = is_for_sale && model.hidden_seller != Some(ticket.seller_id);
     let canonical = is_listed.then(|| format!("{}/tickets/{id}", state.public_url));
@@ -190,7 +192,7 @@ pub(super) async fn place_hold(
     if let (Some(known), Some(seen)) = (known, &form.price)
         && known.price.to_string() != *seen
     {
-        let notice = format!("The price has changed to {}. Nothing is held yet.", format_price(&known.price));
+        let notice = msg::ticket_price_changed(format_price(&known.price));
         return show(state, viewer, id, form.quantity, StatusCode::CONFLICT, Some(notice)).await;
     }
     let request = CreateOrder { body: NewOrder { ticket_id: id, quantity: form.quantity } };
@@ -204,7 +206,7 @@ pub(super) async fn place_hold(
                 return Ok(checkout::redirect_to_checkout(state, order.id, query));
             }
             let notice = price_changed.then(|| checkout::price_changed_notice(&order));
-            let notice = notice.unwrap_or_else(|| STILL_UPDATING_MESSAGE.to_owned());
+            let notice = notice.unwrap_or_else(msg::ticket_still_updating);
             let order = Versioned { version, state: order };
             let page = checkout::page(state, viewer, &order, &[], Some(notice), None);
             Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
@@ -246,7 +248,7 @@ pub(super) async fn withdraw(
             if current.is_some_and(|current| current.status == TicketStatus::Withdrawn) {
                 return Ok(see_other("/selling"));
             }
-            show(&state, &viewer, id, None, StatusCode::CONFLICT, Some(error.problem.detail)).await
+            show(&state, &viewer, id, None, StatusCode::CONFLICT, Some(detail(&error.problem))).await
         }
         Err(error) if error.status() == StatusCode::UNAUTHORIZED => Err(PageError::SignInRequired(page)),
         Err(error) => Err(error.into()),
@@ -257,6 +259,7 @@ pub(super) async fn withdraw(
 mod tests {
     use super::*;
     use crate::domain::seats::tests::{sample, six_seats};
+    use crate::i18n::reader::{Locale, Reader};
 
     fn page(ticket: &TicketState, role: Role, hold_seconds_left: Option<u64>) -> String {
         let listing = ListingView::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);
@@ -277,7 +280,7 @@ mod tests {
             "per seat, all-in",
             "<legend class=\"form-label fs-6\">How many seats?</legend>",
             "name=\"quantity\" value=\"2\" required checked",
-            "for=\"seats-4\">4 seats together: <strong>4 × 125.50 USD = 502.00 USD</strong>",
+            "for=\"seats-4\">4 seats together: <strong>4 × $125.50 = $502.00</strong>",
             "6 of 6 seats left",
             "Hold these seats",
         ] {
@@ -300,10 +303,10 @@ mod tests {
         for part in [
             "<title>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62; · Ticketing</title>",
             "Town Hall, New York",
-            "<time datetime=\"2099-06-01T19:30:00.000Z\">Monday, 1 June 2099, 15:30 EDT (America/New_York)</time>",
+            "<time datetime=\"2099-06-01T19:30:00.000Z\">Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT</time>",
             "Section A, row 3, seat 14",
-            "125.50 USD",
-            "99.00 USD",
+            "$125.50",
+            "Face value $99.00, as printed on the ticket",
             "Ana",
             "3 tickets sold",
             "Concert",
@@ -337,5 +340,58 @@ mod tests {
         (ticket.terms.section, ticket.terms.row, ticket.seats[0].name) = (None, None, None);
         let html = page(&ticket, Role::Buyer { watches: false }, None);
         assert!(html.contains("Sold.") && !html.contains("Face value") && !html.contains("Seat"), "{html}");
+    }
+
+    #[test]
+    fn german_page_has_no_english_texts() {
+        let (one, six) = (sample(), six_seats(&[2, 2, 2]));
+        let held = TicketState { status: TicketStatus::Reserved, ..sample() };
+        let pages = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+            [
+                page(&one, Role::Buyer { watches: false }, None),
+                page(&six, Role::Buyer { watches: true }, None),
+                page(&six, Role::Seller, None),
+                page(&held, Role::Holder(OrderId::new()), Some(192)),
+            ]
+        });
+        let [single, several, own, holding] = &pages;
+        for (html, parts) in [
+            (
+                single,
+                &[
+                    ">Mo., 1. Juni 2099, 15:30\u{a0}EDT</time>",
+                    "Block A, Reihe 3, Platz 14",
+                    "<dd>Konzert</dd>",
+                    "(3 Tickets verkauft)",
+                    "data-live-price>125,50\u{a0}$</span>",
+                    "Originalpreis 99,00\u{a0}$, wie auf",
+                    "value=\"125.50 USD\"",
+                    ">Ticket reservieren</button>",
+                    ">Beobachten</button>",
+                ][..],
+            ),
+            (
+                several,
+                &[
+                    "(nur paarweise)",
+                    "Wie viele Plätze?",
+                    "4 Plätze nebeneinander: <strong>4 × 125,50\u{a0}$ = 502,00\u{a0}$</strong>",
+                    "pro Platz, Endpreis",
+                    ">Nicht mehr beobachten</button>",
+                ],
+            ),
+            (own, &["Das ist dein Angebot.", ">Bearbeiten</a>", ">Übrige Plätze zurückziehen</button>"]),
+            (holding, &["Gerade reserviert.", "Die Reservierung endet in <time", ">Zur Kasse</a>"]),
+        ] {
+            for part in parts {
+                assert!(html.contains(part), "{part} is not in {html}");
+            }
+            let english = "When<|Where<|Seat|Category|Seller<|sold|All tickets|From the|Price |all-in|\
+                           Face value|For sale|Held|hold ends|This is|Edit|Withdraw|List another|You |\
+                           How many|Hold |few minutes|Watch|Stop|notif|All shows|Concert|$125";
+            for part in english.split('|') {
+                assert!(!html.contains(part), "{part} is in {html}");
+            }
+        }
     }
 }

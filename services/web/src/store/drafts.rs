@@ -18,6 +18,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use common::aggregate::ShardKey;
 use common::id::{TicketId, UserId};
+use common::problem::Problem;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt as _;
 use mongodb::bson::{Bson, DateTime, Document, doc, serialize_to_bson};
@@ -30,7 +31,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::index;
-use crate::domain::form::FormErrors;
 use crate::domain::listing_form::ListingForm;
 
 const DRAFTS: &str = "drafts";
@@ -120,7 +120,7 @@ pub(crate) struct Draft {
     /// Whether the seller thinks that it is complete.
     pub is_complete: bool,
     /// Why the tickets service did not accept it.
-    pub rejection: Option<FormErrors>,
+    pub rejection: Option<Problem>,
     /// The listing that it has become.
     pub listing: Option<TicketId>,
     expires_on: DateTime,
@@ -263,14 +263,9 @@ impl DraftStore {
     }
 
     /// Notes why the draft was rejected, unless it was saved since this revision.
-    pub(crate) async fn note_rejected(
-        &self,
-        id: &DraftId,
-        revision: i64,
-        errors: &FormErrors,
-    ) -> Result<(), StoreError> {
-        let errors = serialize_to_bson(errors).map_err(StoreError::encoding)?;
-        let update = doc! { "$set": { "rejection": errors } };
+    pub(crate) async fn note_rejected(&self, id: &DraftId, revision: i64, problem: &Problem) -> Result<(), StoreError> {
+        let problem = serialize_to_bson(problem).map_err(StoreError::encoding)?;
+        let update = doc! { "$set": { "rejection": problem } };
         self.0.update_one(doc! { "_id": &id.0, "revision": revision }, update).await?;
         Ok(())
     }

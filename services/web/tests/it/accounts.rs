@@ -24,7 +24,7 @@ async fn sign_in_relays_cookies_and_redirects() {
     assert_eq!(requests[0].body, json!({ "email": "a@example.com", "password": " secret " }));
     assert_eq!(requests[0].headers["x-forwarded-for"], "127.0.0.1");
     let html = app.request("GET", "/signin?next=https%3A%2F%2Fevil.example").send().await.expect(200).text();
-    assert_contains(&html, &["ignored: next must be a path of this site", "name=\"next\" value=\"/\""]);
+    assert_contains(&html, &["A part of the link wasn’t valid and was ignored.", "name=\"next\" value=\"/\""]);
     // A sign-in never redirects to another site.
     let elsewhere = [("email", "a@example.com"), ("password", "secret"), ("next", "//evil.example")];
     assert_eq!(post_form(&app, "/signin", None, &elsewhere).await.header("location"), "/");
@@ -55,7 +55,7 @@ async fn sign_up_shows_errors_at_their_fields() {
     let (app, services) = app_with_services().await;
     let typed = |password| [("email", "a@example.com"), ("displayName", "Ana <i>"), ("password", password)];
     let html = post_form(&app, "/signup", None, &typed("short")).await.expect(400).text();
-    assert_contains(&html, &["Must have 8 to 128 characters.", "id=\"password-fault\"", "value=\"Ana &#60;i&#62;\""]);
+    assert_contains(&html, &["Enter 8 to 128 characters.", "id=\"password-fault\"", "value=\"Ana &#60;i&#62;\""]);
     assert!(!html.contains("\"short\""), "a password is not sent back");
     assert!(services.take_requests().is_empty(), "the form is validated before any request");
     services.respond_with_problem("POST /api/users/signup", 400, "Correct it.", &[("password", "must be another")]);
@@ -90,7 +90,7 @@ async fn password_is_changed_and_never_sent_back() {
         async move { post_form(app, "/account/password", Some(ana), &[("current", "the old one"), ("new", new)]).await }
     };
     let html = change("short").await.expect(400).text();
-    assert_contains(&html, &["Must have 8 to 128 characters.", "id=\"new-fault\"", "value=\"Ana\""]);
+    assert_contains(&html, &["Enter 8 to 128 characters.", "id=\"new-fault\"", "value=\"Ana\""]);
     assert!(!html.contains("\"short\"") && !html.contains("the old one"), "a password is not sent back");
     assert!(
         services.take_requests().iter().all(|request| request.route.starts_with("GET")),
@@ -121,7 +121,7 @@ async fn password_is_changed_and_never_sent_back() {
     let html = app.request("GET", response.header("location")).as_user(&ana).send().await.expect(200).text();
     assert_contains(&html, &["Your password has been changed."]);
     let html = app.request("GET", "/account?password_changed=maybe&utm_source=x").as_user(&ana).send().await.text();
-    assert_contains(&html, &["ignored: password_changed"]);
+    assert_contains(&html, &["A part of the link wasn’t valid and was ignored."]);
     assert!(!html.contains("Your password has been changed.") && !html.contains("utm_source"), "{html}");
     let html = post_form(&app, "/account/password", None, &[]).await.expect(401).text();
     assert_contains(&html, &["Sign in to continue.", "value=\"/account\""]);

@@ -238,24 +238,25 @@ async fn filters_narrow_by_the_days_of_the_venue() {
 async fn invalid_parameters_are_dropped_and_reported() {
     let app = app().await;
     let long = format!("q={}", "x".repeat(201));
+    let link = "A part of the link wasn’t valid and was ignored.";
     for (query, message) in [
-        ("category=opera", "category must be one of concert"),
-        ("from=soon", "From date must be a day"),
-        ("quantity=9", "Seats together must be a number from 1 to 8"),
-        ("quantity=two", "Seats together must be a number from 1 to 8"),
-        ("max=much", "Maximum price must be an amount"),
-        ("currency=usd", "currency must be"),
-        ("when=soon", "when must be one of today"),
-        ("status=withdrawn", "status must be"),
-        ("sort=best", "sort must be"),
-        ("after=yesterday", "after must come from a link"),
-        ("q=a&q=b", "q must be given only once"),
-        ("q=%FF", "q must be UTF-8"),
-        (long.as_str(), "q must have"),
+        ("category=opera", link),
+        ("from=soon", "The first day was ignored"),
+        ("quantity=9", "The number of seats was ignored. Choose 1 to 8."),
+        ("quantity=two", "The number of seats was ignored"),
+        ("max=much", "The maximum price was ignored. Enter an amount such as 125.50."),
+        ("currency=usd", "The currency was ignored"),
+        ("when=soon", link),
+        ("status=withdrawn", link),
+        ("sort=best", link),
+        ("after=yesterday", link),
+        ("q=a&q=b", "Your search was ignored"),
+        ("q=%FF", "Your search was ignored"),
+        (long.as_str(), "Your search was ignored"),
     ] {
         let response = app.request("GET", &format!("/browse?{query}")).send().await.expect(200);
         assert_page(&response);
-        assert_contains(&response.text(), &["not valid and were ignored:", message]);
+        assert_contains(&response.text(), &[message]);
     }
     // A range that ends before it begins finds nothing, and the page says why.
     for (query, message) in [
@@ -267,7 +268,7 @@ async fn invalid_parameters_are_dropped_and_reported() {
     // Unknown parameters, which other sites add, are ignored.
     let foreign = "utm_source=newsletter&fbclid=a&gclid=%zz&payment_intent=pi_1&x=1&x=2";
     let html = app.request("GET", &format!("/browse?{foreign}")).send().await.expect(200).text();
-    assert!(!html.contains("were ignored"), "{html}");
+    assert!(!html.contains("was ignored"), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

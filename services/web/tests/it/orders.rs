@@ -179,10 +179,10 @@ async fn completed_order_shows_the_signed_pass() {
 
     // An error or a malformed response: the page says so and shows the rest.
     services.respond_with_problem(&route, 503, "not now", &[]);
-    let unavailable = ["The code can't be shown right now", "Reload the page", "Paid. The ticket is yours.", "Seat 14"];
+    let unavailable = ["The code can’t be shown right now", "Reload the page", "Paid. The ticket is yours.", "Seat 14"];
     assert_contains(&get(&app, &ana, &path(&placed)).await.expect(200).text(), &unavailable);
     // Browsers keep no page without the code.
-    assert_contains(&get(&app, &ana, &door).await.expect(503).text(), &["The code can't be shown right now"]);
+    assert_contains(&get(&app, &ana, &door).await.expect(503).text(), &["The code can’t be shown right now"]);
     services.respond_with(&route, 200, json!({ "ticket": 1 }), &[]);
     let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(&html, &unavailable);
@@ -214,7 +214,7 @@ async fn each_seat_has_a_pass_and_the_order_one_receipt() {
     // A code is missing: the page must not be kept in place of one with both.
     services.respond_with(&route, 200, json!({ "items": [pass(2, "14")] }), &[]);
     let html = get(&app, &ana, &format!("{}/pass", path(&placed))).await.expect(503).text();
-    assert_contains(&html, &["can't be shown right now. Your tickets are safe"]);
+    assert_contains(&html, &["can’t be shown right now. Your tickets are safe"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,7 +227,7 @@ async fn page_omits_the_code_when_orders_is_unreachable() {
     assert_page(&response);
     assert_contains(
         &response.text(),
-        &["The code can't be shown right now", "Town Hall, New York", "Paid. The ticket is yours."],
+        &["The code can’t be shown right now", "Town Hall, New York", "Paid. The ticket is yours."],
     );
 }
 
@@ -324,7 +324,7 @@ async fn orders_are_upcoming_or_past_and_found_by_their_number() {
     let html = get(&app, &eve, &format!("/orders?number={typed}")).await.expect(200).text();
     assert_contains(&html, &["We couldn’t find an order with the number"]);
     let html = get(&app, &ana, "/orders?number=12").await.expect(200).text();
-    assert_contains(&html, &["must be an order number such as TK-7F3K-29", ">Later<"]);
+    assert_contains(&html, &["The order number was ignored. Enter a number such as TK-7F3K-29.", ">Later<"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -346,10 +346,13 @@ async fn orders_are_paged_newest_first() {
     for path in ["/orders?cursor=x", "/orders?cursor=a&cursor=b&utm_source=c", "/orders?cursor=", "/orders?cursor=%FF"]
     {
         let html = get(path).await;
-        assert!(html.contains("not valid and were ignored") && html.contains("Show-24"), "{html}");
+        assert!(
+            html.contains("A part of the link wasn’t valid and was ignored.") && html.contains("Show-24"),
+            "{html}"
+        );
     }
     // Unknown parameters are not reported.
-    assert!(!get("/orders?fbclid=x&utm_source=%zz&limit=0").await.contains("were ignored"));
+    assert!(!get("/orders?fbclid=x&utm_source=%zz&limit=0").await.contains("was ignored"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,10 @@ use crate::support::{app, assert_contains, assert_page, page, with_settings};
 async fn errors_are_pages_outside_the_api_and_problems_inside() {
     let app = app().await;
     for (method, path, status, title) in [
-        ("GET", "/nothing/here", 404, "Not found"),
-        ("POST", "/", 405, "Method not allowed"),
-        ("DELETE", "/orders", 405, "Method not allowed"),
-        ("GET", "/tickets/%FF", 400, "The request is invalid"),
+        ("GET", "/nothing/here", 404, "We couldn’t find that page"),
+        ("POST", "/", 405, "This page can’t be opened this way"),
+        ("DELETE", "/orders", 405, "This page can’t be opened this way"),
+        ("GET", "/tickets/%FF", 400, "That didn’t look right"),
     ] {
         let response = app.request(method, path).send().await.expect(status);
         assert_page(&response);
@@ -17,7 +17,10 @@ async fn errors_are_pages_outside_the_api_and_problems_inside() {
     }
     let response = app.request("POST", "/orders").header("sec-fetch-site", "cross-site").send().await.expect(403);
     assert_page(&response);
-    assert_contains(&response.text(), &["<h1>Not allowed</h1>", "Requests from other sites are rejected."]);
+    assert_contains(&response.text(), &["<h1>You can’t do that</h1>", "we don’t accept what another site sends"]);
+    let german =
+        app.request("GET", "/nothing/here").header("accept-language", "de-DE,en;q=0.5").send().await.expect(404);
+    assert_contains(&german.text(), &["<h1>Diese Seite haben wir nicht gefunden</h1>", "Fehler 404", "lang=\"de\""]);
     // A restored tab that showed the response to a command gets the page with the command.
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     for (command, page) in [

@@ -96,7 +96,7 @@ async fn known_show_fills_the_form() {
     ];
     let draft = draft('a');
     let html = type_form(&app, &draft, &ana, &typed).await;
-    assert_contains(&html, &["Similar seats are listed at $50.00 to $62.00.", "The buyer pays 89.00 USD"]);
+    assert_contains(&html, &["Similar seats are listed at $50.00 to $62.00.", "The buyer pays $89.00."]);
     let problem = serde_json::json!({
         "type": "urn:ticketing:problem:over-cap", "title": "No", "status": 422, "detail": "At most 50.00 USD.",
         "errors": [{ "field": "price", "message": "must be at most 50.00 USD" }],

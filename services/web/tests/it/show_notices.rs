@@ -71,7 +71,7 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
     assert_eq!(checkout.header("location"), path(&own));
     // It replaces the pass that a browser has kept.
     let html = part("pass").await;
-    assert!(html.contains("The show has been cancelled.") && !html.contains("can't be shown"), "{html}");
+    assert!(html.contains("The show has been cancelled.") && !html.contains("can’t be shown"), "{html}");
     let html = list().await;
     assert_contains(&html, &["The show has been cancelled. You will get a full refund.", ">Show cancelled<"]);
     assert!(!html.contains("The ticket is yours") && !html.contains(&format!("{}/pass", path(&own))), "{html}");

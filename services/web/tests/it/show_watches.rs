@@ -50,7 +50,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     assert_contains(&page(&app, &address).await, &["Watch this show</button>", "need to sign in first."]);
     let typed = [("max", "much"), ("currency", "USD")];
     let html = post_form(&app, &watch, Some(&ben), &typed).await.expect(400).text();
-    assert_contains(&html, &["<h1>Carmen</h1>", "value=\"much\"", "Must be an amount such as 125.55."]);
+    assert_contains(&html, &["<h1>Carmen</h1>", "value=\"much\"", "Enter an amount such as 125.50."]);
     assert!(!html.contains("Stop watching"), "{html}");
     let response = post_form(&app, &watch, Some(&ben), &[("max", "60"), ("currency", "USD")]).await.expect(303);
     assert_eq!(response.header("location"), format!("{address}#watch"));

@@ -28,11 +28,11 @@ async fn page_shows_the_listing() {
         &response.text(),
         &[
             "<title>Nina Simone Tribute · Ticketing</title>",
-            "Monday, 1 June 2099, 15:30 EDT (America/New_York)",
+            "Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT",
             "Town Hall, New York",
             "Seat 14",
-            "125.50 USD",
-            "99.00 USD",
+            "$125.50",
+            "$99.00",
             "Ana <span",
             "Aisle seat.",
             ">For sale<",
@@ -119,7 +119,10 @@ async fn unknown_ticket_is_a_404_page() {
     for path in [format!("/tickets/{}", TicketId::new()), "/tickets/nonsense".to_owned(), "/tickets/".to_owned()] {
         let response = app.request("GET", &path).send().await.expect(404);
         assert_page(&response);
-        assert_contains(&response.text(), &["<h1>Not found</h1>", "Browse shows", response.header("x-request-id")]);
+        assert_contains(
+            &response.text(),
+            &["<h1>We couldn’t find that page</h1>", "Browse shows", response.header("x-request-id")],
+        );
     }
 }
 

@@ -1,0 +1,34 @@
+//! A managed MongoDB: a service looks its members up by `mongodb+srv`, and verifies them by the provider's authority.
+
+use std::process::Command;
+
+use testkit::certificates::Authority;
+use testkit::fleet::options::current_binary_dir;
+use testkit::servers::scratch::ScratchDir;
+use testkit::tools::{Tools, workspace_root};
+
+#[test]
+fn members_are_looked_up_and_verified() {
+    let isolated = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child"]);
+        command
+    };
+    // The driver's name servers are those of the machine, so the test needs a machine of its own.
+    if !isolated().arg("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: namespaces are not allowed here");
+        return;
+    }
+    let scratch = ScratchDir::new("managed-mongodb").unwrap();
+    let authority = Authority::load_or_create(scratch.path()).unwrap();
+    authority.issue("member", &["DNS:member-0.provider.test".to_owned()]).unwrap();
+    let output = isolated()
+        .arg("python3")
+        .arg(workspace_root().join("crates/e2e/tests/managed_mongodb.py"))
+        .arg(current_binary_dir().join("expiration"))
+        .arg(Tools::find_or_install().unwrap().mongod)
+        .arg(scratch.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

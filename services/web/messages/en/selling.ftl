@@ -1,0 +1,29 @@
+# The viewer’s listings, and warnings about seats that are listed twice.
+
+selling-title = My listings
+selling-description = The tickets you have listed for sale.
+selling-none = You haven’t listed any tickets yet. It takes a minute, and there are no fees.
+selling-per-seat = per seat
+selling-list-another = List another
+
+# Seats that are listed twice.
+selling-twice = { $count ->
+    [one] Seat { $names } of { $title } is listed twice.
+   *[other] Seats { $names } of { $title } are listed twice.
+}
+selling-twice-by-you = { $count ->
+    [one] You have listed seat { $names } twice. Edit or withdraw one of the listings.
+   *[other] You have listed seats { $names } twice. Edit or withdraw one of the listings.
+}
+selling-twice-edit = { $count ->
+    [one] Seat { $names } is also listed by another seller. If it isn’t yours to sell, edit or withdraw this listing. Our staff can see this too.
+   *[other] Seats { $names } are also listed by another seller. If they aren’t yours to sell, edit or withdraw this listing. Our staff can see this too.
+}
+selling-twice-withdraw-rest = { $count ->
+    [one] Seat { $names } is also listed by another seller. If it isn’t yours to sell, withdraw the remaining seats. Our staff can see this too.
+   *[other] Seats { $names } are also listed by another seller. If they aren’t yours to sell, withdraw the remaining seats. Our staff can see this too.
+}
+selling-twice-withdraw-later = { $count ->
+    [one] Seat { $names } is also listed by another seller. If it isn’t yours to sell, withdraw this listing once no buyer is holding it. Our staff can see this too.
+   *[other] Seats { $names } are also listed by another seller. If they aren’t yours to sell, withdraw this listing once no buyer is holding it. Our staff can see this too.
+}
