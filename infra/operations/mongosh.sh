@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs mongosh as root of MongoDB in the cluster of the current kubectl context: interactively, or one expression.
+# Runs mongosh as root of MongoDB in the cluster of the current kubectl context, on whichever member is primary:
+# interactively, or one script, in which `db` is the database admin. Prints what the script prints, and its last value.
 #
 #   mongosh.sh
 #   mongosh.sh 'db.getSiblingDB("orders").orders.findOne()'
@@ -10,14 +11,17 @@ readonly NAMESPACE=${NAMESPACE:-ticketing}
 # options for it.
 # The expressions in it are JavaScript.
 # shellcheck disable=SC2016
-readonly LOGIN='const options = process.env.MONGODB_OPTIONS ?? "";
+readonly LOGIN='{
+const options = process.env.MONGODB_OPTIONS ?? "";
 const { hosts } = new Mongo(`mongodb://localhost/?directConnection=true${options}`).getDB("admin").hello();
 const password = encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD);
-db = connect(`mongodb://root:${password}@${hosts.join()}/admin?replicaSet=rs0${options}`);'
+db = connect(`mongodb://root:${password}@${hosts.join()}/admin?replicaSet=rs0${options}`);
+}
+'
 
 case $# in
   0) terminal=(--stdin --tty) arguments=(--eval "$LOGIN" --shell) ;;
-  1) terminal=() arguments=(--eval "$LOGIN" --eval "$1") ;;
+  1) terminal=() arguments=(--eval "$LOGIN$1") ;;
   *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" && exit 2 ;;
 esac
 exec kubectl --namespace "$NAMESPACE" exec "${terminal[@]}" statefulset/mongodb --container setup -- \

@@ -57,7 +57,7 @@ class Scripts(unittest.TestCase):
     def test_mongosh_runs_an_expression_beside_the_first_member(self) -> None:
         code, arguments = self.run_script("mongosh.sh", "rs.status()")
         self.assertEqual((code, arguments[:4]), (0, ["--namespace", "ticketing", "exec", "statefulset/mongodb"]))
-        self.assertEqual(arguments[-2:], ["--eval", "rs.status()"])
+        self.assertEqual(arguments[-2:], ["}", "rs.status()"])
         self.assertNotIn("--tty", arguments)
         self.assertEqual(sum("${options}" in line for line in arguments), 2, "TLS, if it is on")
         interactive = self.run_script("mongosh.sh")[1]
