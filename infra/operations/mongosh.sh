@@ -11,12 +11,10 @@ readonly NAMESPACE=${NAMESPACE:-ticketing}
 # options for it.
 # The expressions in it are JavaScript.
 # shellcheck disable=SC2016
-readonly LOGIN='{
-const options = process.env.MONGODB_OPTIONS ?? "";
-const { hosts } = new Mongo(`mongodb://localhost/?directConnection=true${options}`).getDB("admin").hello();
-const password = encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD);
-db = connect(`mongodb://root:${password}@${hosts.join()}/admin?replicaSet=rs0${options}`);
-}
+readonly LOGIN='const tlsOptions = process.env.MONGODB_OPTIONS ?? "";
+const { hosts: setMembers } = new Mongo(`mongodb://localhost/?directConnection=true${tlsOptions}`).getDB("admin").hello();
+const rootPassword = encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD);
+db = connect(`mongodb://root:${rootPassword}@${setMembers.join()}/admin?replicaSet=rs0${tlsOptions}`);
 '
 
 case $# in
