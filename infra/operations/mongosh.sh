@@ -8,13 +8,13 @@ set -euo pipefail
 
 readonly NAMESPACE=${NAMESPACE:-ticketing}
 # The container `setup` has the password in its environment, so that it is in no argument of a process, and with TLS the
-# options for it.
-# The expressions in it are JavaScript.
+# options for it. The expressions are JavaScript.
 # shellcheck disable=SC2016
 readonly LOGIN='const tlsOptions = process.env.MONGODB_OPTIONS ?? "";
-const { hosts: setMembers } = new Mongo(`mongodb://localhost/?directConnection=true${tlsOptions}`).getDB("admin").hello();
+const thisMember = new Mongo(`mongodb://localhost/?directConnection=true${tlsOptions}`).getDB("admin");
+const setMembers = thisMember.runCommand({ hello: 1 }).hosts.join();
 const rootPassword = encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD);
-db = connect(`mongodb://root:${rootPassword}@${setMembers.join()}/admin?replicaSet=rs0${tlsOptions}`);
+db = new Mongo(`mongodb://root:${rootPassword}@${setMembers}/?replicaSet=rs0${tlsOptions}`).getDB("admin");
 '
 
 case $# in

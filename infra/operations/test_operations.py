@@ -57,7 +57,7 @@ class Scripts(unittest.TestCase):
     def test_mongosh_runs_an_expression_beside_the_first_member(self) -> None:
         code, arguments = self.run_script("mongosh.sh", "rs.status()")
         self.assertEqual((code, arguments[:4]), (0, ["--namespace", "ticketing", "exec", "statefulset/mongodb"]))
-        self.assertEqual((arguments[-1], arguments[-2].startswith("db = connect(")), ("rs.status()", True))
+        self.assertEqual((arguments[-1], arguments[-2].startswith("db = new Mongo(")), ("rs.status()", True))
         self.assertNotIn("--tty", arguments)
         self.assertEqual(sum("${tlsOptions}" in line for line in arguments), 2, "TLS, if it is on")
         interactive = self.run_script("mongosh.sh")[1]
