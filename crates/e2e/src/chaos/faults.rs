@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use fakestripe::faults::Faults;
 use fakestripe::faults::Trigger::Probability;
+use futures::future::try_join_all;
 use nix::sys::signal::Signal;
 use testkit::fleet::instance::Instance;
 use testkit::fleet::options::current_binary_dir;
@@ -64,7 +65,9 @@ pub(super) async fn inject(
             server.lose_data()?;
             wait_for_leaders(fleet, target).await?;
             server.restart().await?;
-            wait_for_majority(fleet, target).await
+            wait_for_majority(fleet, target).await?;
+            // The next fault may crash this member and another one.
+            if matches!(target, Target::Mongodb(_)) { server.checkpoint().await } else { Ok(()) }
         }
         Fault::Flush => flush(fleet).await,
         Fault::Provider(fault) => {
@@ -294,9 +297,8 @@ async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration
     for other in &others {
         other.kill()?;
     }
-    for other in &others {
-        other.restart().await?;
-    }
+    // At the same time, since each may need the other.
+    try_join_all(others.iter().map(|other| other.restart())).await?;
     servers.mongodb_primary().await?;
     primary.restart().await?;
     servers.mongodb_caught_up().await

@@ -304,6 +304,12 @@ impl Server {
         mongo_wire::status(self.port()).await
     }
 
+    /// Has a member of MongoDB's replica set write a checkpoint. Until there is one, a member that has just copied the
+    /// data of the others would have to copy it again after a crash.
+    pub async fn checkpoint(&self) -> Result<()> {
+        mongo_wire::checkpoint(self.port()).await
+    }
+
     /// The error to report if the server has exited by itself.
     pub fn unexpected_exit(&self) -> Option<anyhow::Error> {
         self.process.unexpected_exit()

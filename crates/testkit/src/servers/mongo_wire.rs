@@ -3,7 +3,7 @@
 //!
 //! # Why
 //! The full driver takes longer to build than any other dependency, and xtask must be built before
-//! everything else. Five commands are enough here.
+//! everything else. Six commands are enough here.
 
 use std::time::Duration;
 
@@ -99,6 +99,13 @@ pub(super) async fn status(port: u16) -> Result<MemberStatus> {
         committed_term: optimes.get_document("lastCommittedOpTime")?.get_i64("t")?,
         applied: (applied.get_i64("t")?, written.time, written.increment),
     })
+}
+
+/// Writes a checkpoint.
+pub(super) async fn checkpoint(port: u16) -> Result<()> {
+    let response = command(port, doc! { "fsync": 1 }).await?;
+    if response.contains_key("errmsg") { bail!("fsync: {response}") }
+    Ok(())
 }
 
 async fn hello(port: u16) -> Result<Document> {

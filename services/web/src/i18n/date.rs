@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn year_is_shown_unless_it_is_this_year_at_the_venue() {
         let text = |time: &str| read_by(Locale::EnGb, None, || format_day(&zoned(time)));
-        assert_eq!(text("2027-01-01T00:30[Europe/Berlin]"), "Fri 1 Jan 2027");
+        assert_eq!(text("2027-01-01T00:30[Europe/Berlin]"), "Fri, 1 Jan 2027");
         assert_eq!(text("2026-01-01T00:30[Pacific/Kiritimati]"), "Thu 1 Jan");
         assert_eq!(format_day(&zoned("2026-01-01T00:30[Europe/Berlin]")), "Thu, Jan 1, 2026", "outside a request");
     }

@@ -378,7 +378,7 @@ mod tests {
             found + &page.render().unwrap()
         });
         for part in [
-            "Mo., 1. Juni 2099, 15:30",
+            "Mo., 01.06.2099, 15:30",
             "<span class=\"quiet\">ab</span> <span class=\"price\">46,00\u{a0}€ oder 50,00\u{a0}$</span>",
             "noch 37<",
             "1 von 37 Tickets, günstigste zuerst · Preise in EUR",

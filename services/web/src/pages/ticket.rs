@@ -359,7 +359,7 @@ mod tests {
             (
                 single,
                 &[
-                    ">Mo., 1. Juni 2099, 15:30\u{a0}EDT</time>",
+                    ">Mo., 01.06.2099, 15:30\u{a0}EDT</time>",
                     "Block A, Reihe 3, Platz 14",
                     "<dd>Konzert</dd>",
                     "(3 Tickets verkauft)",
