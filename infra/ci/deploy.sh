@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Deploys images to the cluster of the current kubectl context, waits for the rollout of all that it changed, runs a
-# smoke test, and rolls all of it back together if any of this fails.
+# smoke test, buys a ticket, and rolls all of it back together if any of this fails.
 #
 #   deploy.sh IMAGES ADDRESS     IMAGES: the JSON file for render.py
 #
 # OVERLAY (default infra/k8s-prod) is the folder of manifests to deploy, and TIMEOUT (default 10m) is the maximum
 # duration of each rollout. Until the shop has had a certificate once, which takes a DNS record for its host, the script
 # says what it waits for, at most CERTIFICATE_WAIT seconds (default 1200), and then succeeds without a smoke test.
+# With SMOKE_TEST_PASSWORD a ticket is bought by purchase.py, or with live keys only held and released.
 #
 # Unchanged objects keep their pods: the manifests contain nothing that differs between two deployments of the
 # same content, such as a run id or a tag in addition to the digest.
@@ -92,7 +93,7 @@ await_certificate() {
   done
 }
 
-# Applies the manifests. Succeeds if all rollouts complete and the smoke test passes.
+# Applies the manifests. Succeeds if all rollouts complete, the smoke test passes and a ticket could be bought.
 roll_out() {
   local object objects listed
   # Not --server-side: it would report a conflict for an image that `rollout undo` restored, and
@@ -112,7 +113,12 @@ roll_out() {
     echo "::warning::The deployment is complete, but $SHOP has no certificate yet, so it was not tested. Run this again later."
     return
   fi
-  "$here/smoke.sh" "$SHOP"
+  "$here/smoke.sh" "$SHOP" || return 1
+  if [[ -n ${SMOKE_TEST_PASSWORD:-} ]]; then
+    "$here/purchase.py" "$SHOP"
+  else
+    echo '::warning::No ticket was bought: SMOKE_TEST_PASSWORD is not set (docs/production.md).'
+  fi
 }
 
 # Deletes the pods of a StatefulSet's revision that are not ready: the controller waits for them before it replaces any

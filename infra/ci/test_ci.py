@@ -334,7 +334,7 @@ class Deploy(unittest.TestCase):
         Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
         self.addCleanup(server.shutdown)
-        self.certificate_wait = "60"
+        self.certificate_wait, self.password = "60", ""
         self.shop, self.address = shop, f"http://127.0.0.1:{server.server_port}"
         # Three revisions of auth and seven of orders; the running images have digests of zeros.
         self.cluster = {name: [image] * times for name, image, times in (
@@ -353,7 +353,7 @@ class Deploy(unittest.TestCase):
         (self.state / "cluster").write_text(json.dumps(self.cluster))
         (self.state / "images.json").write_text(json.dumps(images(**digests)))
         path = f"{self.state}:{os.environ['PATH']}"
-        environment = os.environ | {"STATE": str(self.state), "OVERLAY": str(self.state), "PATH": path, "no_proxy": "*", "POLL_INTERVAL": "0", "CERTIFICATE_WAIT": self.certificate_wait}
+        environment = os.environ | {"STATE": str(self.state), "OVERLAY": str(self.state), "PATH": path, "no_proxy": "*", "POLL_INTERVAL": "0", "CERTIFICATE_WAIT": self.certificate_wait, "SMOKE_TEST_PASSWORD": self.password}
         done = subprocess.run([HERE / "deploy.sh", self.state / "images.json", self.address], env=environment, capture_output=True, text=True, check=False)
         self.output = done.stdout + done.stderr
         self.calls = (self.state / "calls").read_text().splitlines()
@@ -368,6 +368,7 @@ class Deploy(unittest.TestCase):
     def test_successful_deployment_stays(self) -> None:
         self.assertEqual(self.deploy(auth="1", orders="1"), (0, ""))
         self.assertEqual(self.cluster["deployment.apps/auth"][-1], self.image("auth", "1"))
+        self.assertIn("::warning::No ticket was bought", self.output)
 
     def test_unchanged_objects_are_not_touched(self) -> None:
         before = self.cluster.copy()
@@ -402,6 +403,12 @@ class Deploy(unittest.TestCase):
     def test_failed_smoke_test_is_rolled_back(self) -> None:
         self.shop.is_broken = True
         self.assertEqual(self.deploy(auth="1", orders="0"), (1, "deployment.apps/auth@3"))
+
+    def test_failed_purchase_is_rolled_back(self) -> None:
+        # This shop has no accounts. test_purchase.py has one where tickets are bought.
+        self.password = "a long secret"
+        self.assertEqual(self.deploy(auth="1", orders="0"), (1, "deployment.apps/auth@3"))
+        self.assertIn("purchase.py: smoke-test+seller@127.0.0.1 can't sign in", self.output)
 
     def test_partial_deployment_is_rolled_back(self) -> None:
         (self.state / "unreachable").touch()

@@ -173,7 +173,8 @@ Next, as docs/production.md explains:
                                  secret DIGITALOCEAN_TOKEN: an API token with the scopes kubernetes (read, access_cluster)
                                  secret REGISTRY_TOKEN: as above, or one that may only read
   5. As soon as the first deployment says that the Gateway has an address:
-     infra/digitalocean/account.py dns --host {options.host} --domain {options.domain}""")
+     infra/digitalocean/account.py dns --host {options.host} --domain {options.domain}
+  6. When the shop responds, let deployments buy a ticket: infra/ci/purchase.py https://{options.host} sign-up""")
 
 
 def registry_host(registry: dict) -> str:

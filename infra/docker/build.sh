@@ -4,6 +4,9 @@
 #
 #   infra/docker/build.sh [SERVICE…]      builds all eight images by default; requires root
 #
+# TAG (default latest) is the tag of the images, and FEATURES are features of cargo for the programs, such as
+# platform/next-release.
+#
 # A minimal Debian with the machine's own Rust and Node replaces the base images, under the names that the Dockerfile
 # uses, so the Dockerfile is built unchanged. All output is in target/images: the image storage (in which
 # infra/cluster-test/servers.py builds too), and a CycloneDX list of crates for each image. Fails if a layer has more
@@ -32,8 +35,8 @@ build() {
     --isolation chroot --network host --pull-never --layers \
     --file infra/docker/Dockerfile \
     --build-arg SERVICE="$service" --build-arg FOLDER="$folder" \
-    --build-arg VERSION="$version" --build-arg REVISION="$revision" \
-    --tag "ticketing/$service" . > "$OUT/$service.log" 2>&1 \
+    --build-arg VERSION="$version" --build-arg REVISION="$revision" --build-arg FEATURES="${FEATURES:-}" \
+    --tag "ticketing/$service:${TAG:-latest}" . > "$OUT/$service.log" 2>&1 \
     || { tail -n 30 "$OUT/$service.log" >&2; die "building ticketing/$service failed: see $OUT/$service.log"; }
 }
 

@@ -11,6 +11,14 @@ variable "VERSION" {
 variable "REVISION" {
   default = "unknown"
 }
+# Of the images, if they are in no registry.
+variable "TAG" {
+  default = "latest"
+}
+# Of cargo, for the programs: platform/next-release makes a possible next release of them.
+variable "FEATURES" {
+  default = ""
+}
 variable "SOURCE" {
   default = "https://github.com/ticketing-rs/ticketing"
 }
@@ -45,8 +53,9 @@ target "images" {
     VERSION  = VERSION
     REVISION = REVISION
     SOURCE   = SOURCE
+    FEATURES = FEATURES
   }
   # One repository for all, since the smallest registries allow only a few. With REGISTRY, push by digest only: the
   # workflow then adds a tag for each service.
-  tags = [REGISTRY == "" ? "ticketing/${service}" : "${REGISTRY}/ticketing"]
+  tags = [REGISTRY == "" ? "ticketing/${service}:${TAG}" : "${REGISTRY}/ticketing"]
 }

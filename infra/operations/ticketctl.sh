@@ -10,6 +10,7 @@
 #   ticketctl.sh backup
 #   ticketctl.sh backups
 #   ticketctl.sh audit
+#   ticketctl.sh follow 01970000-0000-7000-8000-000000000001
 #
 # To restore, use restore.sh, which also stops and starts the services.
 set -euo pipefail

@@ -14,6 +14,7 @@ use crate::backup::{self, Backups};
 use crate::dead_letters::{self, DeadLetters};
 use crate::durations::interval;
 use crate::fleet::{Fleet, FleetArgs};
+use crate::follow::{self, FollowArgs};
 use crate::output::{EXIT_CODES, Outcome, Output};
 use crate::rebuild::{self, RebuildArgs};
 use crate::repair::{self, RaiseArgs, ReleaseArgs, Single, VoidArgs};
@@ -23,7 +24,8 @@ use crate::resync::{self, ResyncArgs};
 use crate::roles::{self, RoleCommand};
 use crate::services::{AdminUrls, Services};
 
-/// Operates a fleet: dead letters, resync, rebuild, backup, restore, consistency audit and repair, roles of the staff.
+/// Operates a fleet: dead letters, resync, rebuild, backup, restore, consistency audit and repair, the history of an
+/// order, roles of the staff.
 ///
 /// The report of a command is printed on stdout, progress and questions on stderr.
 #[derive(Debug, Parser)]
@@ -76,6 +78,10 @@ enum Command {
     /// `STRIPE_KEY` is set: seats sold twice, charges without a ticket, overdue holds, stale replicas, lost events.
     #[command(after_help = EXIT_CODES)]
     Audit(AuditArgs),
+    /// Show one order's way through the services: what is stored of the order, its listing, its payments and its timer,
+    /// who lags behind, and, if `NATS_URL` is set, every change with its time and the dead letters. Changes nothing.
+    #[command(after_help = EXIT_CODES)]
+    Follow(FollowArgs),
     /// Have an owner write an entity again, above the version that its replicas have; asks for confirmation first.
     ///
     /// For databases that were restored to different moments: consumers ignore what an owner publishes until it is
@@ -176,6 +182,7 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Raise(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Void(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Release(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
+        Command::Follow(args) => output.print(&follow::follow(&args, &Fleet::connect(fleet).await?).await?)?,
         Command::Role(command) => roles::run(command, &services, output).await?,
         Command::Audit(AuditArgs { options, repair, every, metrics_bind }) => {
             let fleet = Fleet::connect(fleet).await?;
@@ -263,6 +270,8 @@ mod tests {
             &["audit", "--every", "0s"],
             &["audit", "--every", "often"],
             &["audit", "--repair", "--every", "15m"],
+            &["follow"],
+            &["follow", "1"],
             &["raise", "web", "01970000-0000-7000-8000-000000000001"],
             &["void", "1"],
             &["release"],

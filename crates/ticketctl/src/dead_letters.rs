@@ -117,17 +117,23 @@ fn summary(number: u64, letter: &StreamMessage) -> DeadLetter {
 }
 
 /// All dead letters, in the order in which they came.
-pub(crate) async fn list(mut stream: Stream) -> Result<DeadLetterList> {
+pub(crate) async fn list(stream: Stream) -> Result<DeadLetterList> {
+    Ok(DeadLetterList { dead_letters: find(stream, |_| true).await? })
+}
+
+/// The dead letters that `is_wanted`, in the order in which they came.
+pub(crate) async fn find(mut stream: Stream, is_wanted: impl Fn(&StreamMessage) -> bool) -> Result<Vec<DeadLetter>> {
     let state = stream.info().await?.state.clone();
     let mut dead_letters = Vec::new();
     for number in state.first_sequence.max(1)..=state.last_sequence {
         match stream.get_raw_message(number).await {
-            Ok(letter) => dead_letters.push(summary(number, &letter)),
+            Ok(letter) if is_wanted(&letter) => dead_letters.push(summary(number, &letter)),
+            Ok(_) => {}
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(DeadLetterList { dead_letters })
+    Ok(dead_letters)
 }
 
 fn content(number: u64, letter: &StreamMessage) -> DeadLetterContent {

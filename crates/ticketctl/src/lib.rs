@@ -1,8 +1,8 @@
 //! The operator's command line tool: dead letters, resync, rebuild, backup, restore, consistency audit and repair of a
-//! fleet.
+//! fleet, and the history of an order.
 //!
 //! In reading order: [`cli`], [`output`], `confirm`, `durations`, [`reports`], `fleet`, `services`, `streams`,
-//! `dead_letters`, `resync`, `rebuild`, `backup`, `restore`, [`audit`], `repair`.
+//! `dead_letters`, `resync`, `rebuild`, `backup`, `restore`, [`audit`], `follow`, `repair`.
 //!
 //! # Why
 //! The tool reads and writes all six databases, which no service may. It therefore runs as MongoDB's root and as the
@@ -22,6 +22,7 @@ mod confirm;
 mod dead_letters;
 mod durations;
 mod fleet;
+mod follow;
 pub mod output;
 mod rebuild;
 mod repair;

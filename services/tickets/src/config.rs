@@ -1,6 +1,7 @@
 //! The service's own settings, in addition to those that all services have.
 
 use clap::Args;
+use common::id::UserId;
 use common::money::{Currency, chargeable};
 
 use crate::domain::price::PriceCap;
@@ -18,4 +19,8 @@ pub struct Config {
     /// default.
     #[arg(long, env = "PRICE_CAPS", value_delimiter = ',')]
     pub price_caps: Vec<PriceCap>,
+    /// Id of the user who sells what the smoke test of a deployment buys: this user's listings are in no list and no
+    /// figure; none by default. Must match the setting of the web service.
+    #[arg(long, env = "SMOKE_TEST_SELLER")]
+    pub smoke_test_seller: Option<UserId>,
 }

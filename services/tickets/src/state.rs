@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::domain::price::PriceCap;
 use crate::domain::show::Show;
 use crate::domain::ticket::Ticket;
+use crate::store::HiddenSeller;
 use crate::store::same_seats::DuplicateSeats;
 use crate::store::show_names::ShowNames;
 use crate::store::shows::Offers;
@@ -28,6 +29,7 @@ pub(crate) struct AppState {
     pub(crate) show_names: ShowNames,
     pub(crate) offers: Offers,
     pub(crate) duplicate_seats: DuplicateSeats,
+    pub(crate) hidden: HiddenSeller,
     pub(crate) claims: Claims<TicketId, Listing>,
     pub(crate) orders: Replica<OrderState>,
     pub(crate) verifier: Verifier,
@@ -38,12 +40,14 @@ pub(crate) struct AppState {
 
 impl AppState {
     pub(crate) fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
+        let hidden = HiddenSeller(config.smoke_test_seller);
         Ok(Self {
             tickets: context.store(),
             shows: context.store(),
             show_names: ShowNames::new(&context.database),
-            offers: Offers::new(&context.database),
-            duplicate_seats: DuplicateSeats::new(&context.database),
+            offers: Offers::new(&context.database, hidden),
+            duplicate_seats: DuplicateSeats::new(&context.database, hidden),
+            hidden,
             claims: context.claims(),
             orders: context.replica(),
             verifier: context.verifier(&config.keys)?,

@@ -29,6 +29,10 @@ pub struct Config {
     /// Allowed currencies of listings, comma-separated; must match the setting of the tickets service
     #[arg(long, env = "CURRENCIES", value_delimiter = ',', default_value = "USD,EUR,GBP", value_parser = common::money::chargeable::parse)]
     pub currencies: Vec<common::money::Currency>,
+    /// Id of the user who sells what the smoke test of a deployment buys: this user's listings are in no list and no
+    /// figure; none by default. Must match the setting of the tickets service.
+    #[arg(long, env = "SMOKE_TEST_SELLER")]
+    pub smoke_test_seller: Option<common::id::UserId>,
 }
 
 /// The operator's particulars, for the pages about the shop. The name of the setting stands for one that is not set.

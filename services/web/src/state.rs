@@ -68,7 +68,7 @@ pub(crate) struct AppState {
 impl AppState {
     pub(crate) fn new(config: Config, context: &Context) -> anyhow::Result<Self> {
         Ok(Self {
-            model: ReadModel::new(context),
+            model: ReadModel::new(context, config.smoke_test_seller),
             user_data: UserDataStore::new(&context.database),
             show_watches: ShowWatchStore::new(&context.database),
             drafts: DraftStore::new(&context.database),

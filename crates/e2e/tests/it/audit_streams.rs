@@ -14,6 +14,7 @@ use ticketctl::audit::names::{NO_BACKLOG, ONE_EVENT, OWNED, PROVIDER, REPLICAS, 
 use ticketctl::reports::AuditReport;
 
 use crate::audit::{Found, Sold, audit, found};
+use crate::follow;
 use crate::operator::Operator;
 
 /// Versions of an order: when it was created, confirmed and completed.
@@ -115,6 +116,7 @@ async fn lost_event_and_dead_letter_are_reported() {
     let Sold { fleet, client, hold, .. } = &sold;
     let operator = Operator::for_fleet(fleet).with_fakestripe(fleet);
     let jetstream = fleet.jetstream().await.unwrap();
+    follow::assert_complete(&operator, &sold).await;
 
     // The owner and all replicas have a newer version than the last published event, as if an event had been lost.
     for (database, collection) in
@@ -133,6 +135,7 @@ async fn lost_event_and_dead_letter_are_reported() {
     let mut expected = vec![found(ONE_EVENT, "orders", &[hold]), found(NO_BACKLOG, "web", &["1"])];
     expected.sort();
     assert_eq!(audit(&operator).await, expected);
+    follow::assert_dead_letter_is_shown(&operator, &jetstream, hold).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,7 @@ pub mod replicas;
 pub mod seats;
 pub mod shows;
 mod sources;
-mod streams;
+pub(crate) mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;

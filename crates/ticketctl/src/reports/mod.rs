@@ -1,6 +1,7 @@
 //! The reports of the commands: the JSON documents of `--output json`, and their text.
 
 pub mod dead_letters;
+pub mod follow;
 pub mod repair;
 pub mod restore;
 mod roles;

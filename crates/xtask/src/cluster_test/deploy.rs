@@ -1,4 +1,5 @@
-//! Deploys the overlay: the first time, again without changes, with one service changed, and as a rollout under load.
+//! Deploys the overlay: the first time, again without changes, with one service changed, as a rollout under load, and as
+//! the next release and back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,8 +11,10 @@ use testkit::tools::progress;
 
 use super::Cluster;
 use super::gateway::GatewayForward;
+use super::images::NEXT_RELEASE;
 use super::kube::{SERVICE_SELECTOR, is_terminating, output, text};
 use super::load::{Load, sell_one};
+use super::operator::audit;
 
 /// How long everything may take to become ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(300);
@@ -106,13 +109,48 @@ pub(super) async fn roll_out(cluster: &Cluster) -> Result<()> {
     let load = Load::start(&gateway.connector);
     tokio::time::sleep(Duration::from_secs(5)).await;
     cluster.kube.run(&["rollout", "restart", "deployment", "--selector", SERVICE_SELECTOR]).await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let duration = cluster.kube.ready(READY_TIMEOUT).await?;
-    // Terminating pods still serve for a moment.
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    let duration = rolled_out(cluster).await?;
     let (requests, purchases, cost) = load.stop().await.context("while all services were rolled out")?;
     ensure!(cost.failed == 0, "while all services were rolled out: {cost}");
     let outcome = format!("0 of {requests} requests and 0 of {purchases} purchases failed");
     progress("Rolled out", &format!("all services in {:.0} s: {outcome}", duration.as_secs_f32()));
+    Ok(())
+}
+
+/// Waits until a rollout that has just begun is over, and returns how long it took.
+async fn rolled_out(cluster: &Cluster) -> Result<Duration> {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let duration = cluster.kube.ready(READY_TIMEOUT).await?;
+    // Terminating pods still serve for a moment.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    Ok(duration)
+}
+
+/// Rolls out the next release of all services under load, whose events have fields that the present one does not know,
+/// and rolls it back. So instances of both run at once, twice.
+pub(super) async fn mix_releases(cluster: &Cluster, has_images: bool) -> Result<()> {
+    if !has_images {
+        progress("Skipped", "two releases at once: without --next-release there are images of one");
+        return Ok(());
+    }
+    let gateway = GatewayForward::open(cluster).await?;
+    let load = Load::start(&gateway.connector);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let services = cluster.kube.workloads(SERVICE_SELECTOR).await?;
+    for workload in services.keys() {
+        let name = workload.trim_start_matches("deployment/");
+        let image = format!("service=ticketing/{name}:{NEXT_RELEASE}");
+        cluster.kube.run(&["set", "image", workload, &image]).await?;
+    }
+    rolled_out(cluster).await.context("while the next release was rolled out")?;
+    for workload in services.keys() {
+        cluster.kube.run(&["rollout", "undo", workload]).await?;
+    }
+    rolled_out(cluster).await.context("while the next release was rolled back")?;
+    let (requests, purchases, cost) = load.stop().await.context("while two releases ran at once")?;
+    ensure!(cost.failed == 0, "while two releases ran at once: {cost}");
+    let outcome = format!("0 of {requests} requests and 0 of {purchases} purchases failed");
+    progress("Mixed", &format!("two releases of {} services, forward and back: {outcome}", services.len()));
+    progress("Audited", &audit(cluster).await?);
     Ok(())
 }

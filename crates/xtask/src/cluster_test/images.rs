@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::Result;
+use testkit::fleet::SERVICES;
 use testkit::tools::{progress, workspace_root};
 use tokio::process::Command;
 
@@ -21,20 +22,35 @@ pub(super) const IMAGES: [&str; 8] = [
     "ticketing/web",
 ];
 
+/// The tag of the images of a possible next release. `infra/docker/Dockerfile` builds them with `FEATURES`.
+pub(super) const NEXT_RELEASE: &str = "next-release";
+/// The feature that makes a build a possible next release.
+const NEXT_RELEASE_FEATURE: &str = "platform/next-release";
+
 /// The images of the servers, which nodes pull if they reach a registry.
 const SERVER_IMAGES: [&str; 3] = ["mongo:7.0", "nats:2.15.1-alpine", "redis:7.2"];
 
 /// Loads the images onto the nodes with this command. Where Docker runs, they were built before. Without it, first
 /// builds them by other means, and also substitutes for the servers' images, since a registry may be unreachable as
-/// well.
-pub(super) async fn load(home: &Path, command: &str) -> Result<()> {
+/// well. The same for the images of the next release, if they are wanted.
+pub(super) async fn load(home: &Path, command: &str, next_release: bool) -> Result<()> {
     let docker = Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
     let mut names: Vec<String> = IMAGES.iter().map(|name| format!("{name}:latest")).collect();
+    if next_release {
+        names.extend(SERVICES.map(|service| format!("ticketing/{service}:{NEXT_RELEASE}")));
+    }
     if !docker.is_ok_and(|status| status.success()) {
         progress("Building", "the images, without Docker");
         let mut build = Command::new("infra/docker/build.sh");
         build.current_dir(workspace_root()).kill_on_drop(true);
         run(build, "infra/docker/build.sh").await?;
+        if next_release {
+            progress("Building", "the images of the next release");
+            let mut build = Command::new("infra/docker/build.sh");
+            build.args(SERVICES).env("TAG", NEXT_RELEASE).env("FEATURES", NEXT_RELEASE_FEATURE);
+            build.current_dir(workspace_root()).kill_on_drop(true);
+            run(build, "infra/docker/build.sh").await?;
+        }
         let mut substitutes = Command::new("python3");
         substitutes
             .args(["infra/cluster-test/servers.py", "--root", ".", "--storage", "target/images/storage"])

@@ -64,6 +64,10 @@ pub(crate) struct ClusterTestArgs {
     /// appended. By default, the nodes must have the images already.
     #[arg(long, value_name = "COMMAND")]
     load: Option<String>,
+    /// The nodes have images of a possible next release too, with the tag `next-release`, or get them by --load. Without
+    /// it, the step `releases` is skipped.
+    #[arg(long)]
+    next_release: bool,
     /// Command that restarts the whole cluster, which the step `restart` then runs three times.
     #[arg(long, value_name = "COMMAND")]
     restart: Option<String>,
@@ -101,6 +105,9 @@ enum Stage {
     Again,
     /// Roll out all services under load.
     Rollout,
+    /// Roll out the next release under load, whose events have fields that the present one does not know, and roll it
+    /// back.
+    Releases,
     /// Kill every pod under load.
     Kill,
     /// Have an autoscaler add a pod under load, and remove it.
@@ -137,7 +144,7 @@ async fn run_steps(args: &ClusterTestArgs) -> Result<()> {
     std::fs::create_dir_all(&home).with_context(|| format!("creating {}", home.display()))?;
     let is_selected = |step: &&Stage| args.only.is_empty() || args.only.contains(step);
     if let Some(load) = args.load.as_ref().filter(|_| is_selected(&&Stage::Deploy)) {
-        images::load(&home, load).await?;
+        images::load(&home, load, args.next_release).await?;
     }
     let overlay = Overlay::prepare(&kube, args.overlay, &home).await?;
     let sampler = Sampler::start(&kube);
@@ -150,6 +157,7 @@ async fn run_steps(args: &ClusterTestArgs) -> Result<()> {
             Stage::Confinement => confinement::check(&cluster).await,
             Stage::Again => deploy::redeploy(&cluster).await,
             Stage::Rollout => deploy::roll_out(&cluster).await,
+            Stage::Releases => deploy::mix_releases(&cluster, args.next_release).await,
             Stage::Kill => kills::kill_each(&cluster, args.on_node.as_deref()).await,
             Stage::Scale => usage::autoscale(&cluster).await,
             Stage::Nodes => nodes::change_nodes(&cluster, args.lose.as_deref(), args.revive.as_deref()).await,

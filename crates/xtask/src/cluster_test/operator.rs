@@ -1,4 +1,4 @@
-//! What the operator of the shop does: the scripts of infra/operations, and mongosh.
+//! What the operator of the shop does: the scripts of infra/operations.
 
 use anyhow::{Context, Result, ensure};
 
@@ -23,16 +23,6 @@ pub(super) async fn audit(cluster: &Cluster) -> Result<String> {
 /// Runs a script of mongosh as root on whichever member is primary. In the script, `admin` is the database of that
 /// name.
 pub(super) async fn mongosh(cluster: &Cluster, script: &str) -> Result<String> {
-    let script = format!(
-        "const options = process.env.MONGODB_OPTIONS ?? '';\n\
-         const here = new Mongo(`mongodb://localhost/?directConnection=true${{options}}`).getDB('admin');\n\
-         const hosts = here.runCommand({{ hello: 1 }}).hosts.join();\n\
-         const login = `root:${{encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD)}}`;\n\
-         const admin = new Mongo(`mongodb://${{login}}@${{hosts}}/?replicaSet=rs0${{options}}`).getDB('admin');\n\
-         {script}"
-    );
-    // This container has the root password in its environment.
-    let exec = ["exec", "mongodb-0", "--container", "setup", "--"];
-    let mongosh = ["mongosh", "--quiet", "--norc", "--nodb", "--eval", script.as_str()];
-    Ok(cluster.kube.run(&[&exec[..], &mongosh].concat()).await?.trim().to_owned())
+    let script = format!("const admin = db;\n{script}");
+    Ok(operate(cluster, "mongosh.sh", &[&script]).await?.trim().to_owned())
 }

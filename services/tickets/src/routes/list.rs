@@ -17,7 +17,7 @@ use crate::store;
 #[utoipa::path(get, path = "/api/tickets", tag = "tickets", params(ListingQuery),
     responses((status = 200, body = Page<Listing>)))]
 pub(super) async fn list(State(state): State<AppState>, Query(query): Query<ListingQuery>) -> Result<Response, Error> {
-    let Page { items, next_cursor } = store::page(&state.tickets, query, state.clock.now()).await?;
+    let Page { items, next_cursor } = store::page(&state.tickets, state.hidden, query, state.clock.now()).await?;
     let items = items.iter().map(ListingJson::read).collect::<Result<Vec<_>, StoreError>>()?;
     Ok(Json(Page { items, next_cursor }).into_response())
 }

@@ -11,6 +11,7 @@ use platform::store::Store;
 use platform::store::error::StoreError;
 use platform::store::index::{self, any_of};
 
+use super::HiddenSeller;
 use crate::domain::ticket::Ticket;
 
 /// The index of the listings of a show by seller and by the place of their seats. The seller precedes the place, so
@@ -54,11 +55,14 @@ pub(crate) async fn find_own(tickets: &Store<Ticket>, ticket: &Ticket) -> Result
 
 /// Finds seats that several listings have.
 #[derive(Clone)]
-pub(crate) struct DuplicateSeats(Collection<Document>);
+pub(crate) struct DuplicateSeats {
+    listings: Collection<Document>,
+    hidden: HiddenSeller,
+}
 
 impl DuplicateSeats {
-    pub(crate) fn new(database: &Database) -> Self {
-        Self(database.collection(Ticket::COLLECTION))
+    pub(crate) fn new(database: &Database, hidden: HiddenSeller) -> Self {
+        Self { listings: database.collection(Ticket::COLLECTION), hidden }
     }
 
     /// The named seats of shows after `now` that are not withdrawn in more than one listing, at most 100. A seat that is
@@ -68,8 +72,9 @@ impl DuplicateSeats {
     /// It reads all listings of later shows that are not withdrawn. The staff asks only now and then. If listings knew of each other
     /// instead, each change of one would have to be spread to the others.
     pub(crate) async fn find(&self, now: Timestamp) -> Result<Vec<DuplicateSeat>, StoreError> {
-        let listed =
+        let mut listed =
             doc! { "state.status.name": any_of(&LISTED), "state.listing.startsAt": { "$gt": now.to_string() } };
+        self.hidden.exclude(&mut listed);
         let named = doc! { "state.seats.name": { "$ne": null }, "state.seats.status": any_of(&LISTED) };
         let by_place = doc! {
             "_id": {
@@ -93,7 +98,7 @@ impl DuplicateSeats {
                 { "listings": { "$sortArray": { "input": "$listings", "sortBy": { "id": 1 } } } },
             ] } },
         ];
-        let found = self.0.aggregate(pipeline).with_type::<DuplicateSeat>().await?;
+        let found = self.listings.aggregate(pipeline).with_type::<DuplicateSeat>().await?;
         Ok(found.try_collect().await?)
     }
 }

@@ -20,12 +20,13 @@ use platform::store::page::PageRequest;
 use platform::store::{Store, StoredAggregate};
 use serde::Deserialize;
 
+use super::HiddenSeller;
 use crate::domain::search_tokens::search_tokens;
 use crate::domain::show::Show;
 use crate::domain::ticket::Ticket;
 
 /// The index of the listings that are for sale by show, which also has what [`Offers`] reads.
-const OFFERS_INDEX: &str = "offers_v1";
+const OFFERS_INDEX: &str = "offers_v2";
 /// The index of listings by show, in the order in which they are paged.
 const SHOW_INDEX: &str = "show_v1";
 /// Maximum number of listings that one batch of a spread has.
@@ -43,7 +44,7 @@ pub(crate) fn show_indexes() -> Vec<IndexModel> {
 pub(crate) fn listing_indexes() -> [IndexModel; 2] {
     let offers = doc! {
         "state.show.id": 1, "state.status.name": 1, "state.listing.price.currency": 1, "state.listing.price.amount": 1,
-        "state.status.free": 1,
+        "state.status.free": 1, "state.sellerId": 1,
     };
     [index::named(OFFERS_INDEX, offers), index::named(SHOW_INDEX, doc! { "state.show.id": 1, "_id": 1 })]
 }
@@ -84,6 +85,7 @@ pub(crate) async fn page(
 /// One page of the listings of a show that are for sale, newest first.
 pub(crate) async fn page_of_listings(
     tickets: &Store<Ticket>,
+    hidden: HiddenSeller,
     show: ShowId,
     query: &ShowTicketsQuery,
     now: Timestamp,
@@ -94,6 +96,7 @@ pub(crate) async fn page_of_listings(
         "state.show.isCancelled": false,
         "state.listing.startsAt": { "$gt": now.to_string() },
     };
+    hidden.exclude(&mut filter);
     if let Some(quantity) = query.quantity {
         filter.insert("state.status.quantities", i64::from(quantity));
     }
@@ -135,7 +138,10 @@ pub(crate) struct Offer {
 /// It is counted in an index of the listings. If it were stored in the show, each hold would write the show, and all
 /// holds of a popular show would wait for each other.
 #[derive(Clone)]
-pub(crate) struct Offers(Collection<Document>);
+pub(crate) struct Offers {
+    listings: Collection<Document>,
+    hidden: HiddenSeller,
+}
 
 #[derive(Deserialize)]
 struct OfferRow {
@@ -152,20 +158,22 @@ struct OfferKey {
 }
 
 impl Offers {
-    pub(crate) fn new(database: &Database) -> Self {
-        Self(database.collection(Ticket::COLLECTION))
+    pub(crate) fn new(database: &Database, hidden: HiddenSeller) -> Self {
+        Self { listings: database.collection(Ticket::COLLECTION), hidden }
     }
 
     /// The offers of these shows. A show without a listing for sale has no entry.
     pub(crate) async fn of(&self, shows: Vec<ShowId>) -> Result<HashMap<ShowId, Offer>, StoreError> {
         let ids: Vec<String> = shows.iter().map(ToString::to_string).collect();
-        let for_sale = doc! { "state.show.id": { "$in": ids }, "state.status.name": TicketStatus::Available.as_ref() };
+        let mut for_sale =
+            doc! { "state.show.id": { "$in": ids }, "state.status.name": TicketStatus::Available.as_ref() };
+        self.hidden.exclude(&mut for_sale);
         let group = doc! {
             "_id": { "show": "$state.show.id", "currency": "$state.listing.price.currency" },
             "free": { "$sum": { "$toLong": "$state.status.free" } },
             "lowest": { "$min": "$state.listing.price.amount" },
         };
-        let counted = self.0.aggregate([doc! { "$match": for_sale }, doc! { "$group": group }]);
+        let counted = self.listings.aggregate([doc! { "$match": for_sale }, doc! { "$group": group }]);
         let rows = counted.hint(Hint::Name(OFFERS_INDEX.to_owned())).with_type::<OfferRow>().await?;
         let mut rows: Vec<OfferRow> = rows.try_collect().await?;
         rows.sort_by(|one, other| one.key.currency.cmp(&other.key.currency));
@@ -185,8 +193,9 @@ impl Offers {
         }
         let ids: Vec<String> = shows.iter().map(ToString::to_string).collect();
         let listed = any_of(&[TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold]);
-        let filter = doc! { "state.show.id": { "$in": ids }, "state.status.name": listed };
-        let found = self.0.distinct("state.show.id", filter).await?;
+        let mut filter = doc! { "state.show.id": { "$in": ids }, "state.status.name": listed };
+        self.hidden.exclude(&mut filter);
+        let found = self.listings.distinct("state.show.id", filter).await?;
         Ok(found.iter().filter_map(Bson::as_str).filter_map(|id| id.parse().ok()).collect())
     }
 }

@@ -27,6 +27,7 @@ mod seats;
 mod show_names;
 mod show_races;
 mod shows;
+mod smoke_test_seller;
 mod support;
 mod update;
 mod withdraw;

@@ -143,7 +143,8 @@ pub(super) async fn page(
     }
     let description = msg::ticket_description(&listing.place, &listing.price, &listing.starts_at.text);
     let is_for_sale = listing.availability.is_for_sale();
-    let canonical = is_for_sale.then(|| format!("{}/tickets/{id}", state.public_url));
+    let is_listed = is_for_sale && model.hidden_seller != Some(ticket.seller_id);
+    let canonical = is_listed.then(|| format!("{}/tickets/{id}", state.public_url));
     let show = show.map(|found| ShowView::new(&found, now));
     Ok(TicketPage {
         layout: Layout { canonical, notice, ..Layout::new(&listing.title, description, viewer) },

@@ -34,6 +34,7 @@ use common::events::payment::PaymentState;
 use common::events::show::{ShowChange, ShowState};
 use common::events::ticket::{TicketChange, TicketState};
 use common::events::user::UserState;
+use common::id::UserId;
 use mongodb::bson::{Document, doc, serialize_to_bson};
 use mongodb::{Collection, Cursor};
 use platform::app::App;
@@ -72,6 +73,8 @@ pub(crate) struct Replicas {
     pub orders: Replica<OrderState>,
     pub payments: Replica<PaymentState>,
     pub shows: Replica<ShowState>,
+    /// The seller whose listings are in no list and no figure.
+    pub hidden_seller: Option<UserId>,
     /// The documents of `shows` and of `tickets`, for aggregations.
     pub(super) show_documents: Collection<Document>,
     pub(super) ticket_documents: Collection<Document>,
@@ -98,6 +101,7 @@ struct Known {
 #[derive(Clone)]
 pub(crate) struct ReadModel {
     context: Context,
+    hidden_seller: Option<UserId>,
     /// Used as a lock; it has no receivers.
     cache: Arc<watch::Sender<CachedGenerations>>,
     /// The dictionary that corrects searches.
@@ -107,7 +111,7 @@ pub(crate) struct ReadModel {
 }
 
 impl ReadModel {
-    pub(crate) fn new(context: &Context) -> Self {
+    pub(crate) fn new(context: &Context, hidden_seller: Option<UserId>) -> Self {
         let collection = context.database.collection::<Generations>(GENERATIONS_COLLECTION);
         let coalesced_read = Batcher::new(1, move |calls: Vec<()>| {
             let collection = collection.clone();
@@ -117,7 +121,8 @@ impl ReadModel {
             }
         });
         let vocabulary = Vocabulary::new(&context.database);
-        Self { context: context.clone(), cache: Arc::new(watch::Sender::default()), vocabulary, coalesced_read }
+        let (context, cache) = (context.clone(), Arc::new(watch::Sender::default()));
+        Self { context, hidden_seller, cache, vocabulary, coalesced_read }
     }
 
     /// The replicas that pages read.
@@ -129,6 +134,7 @@ impl ReadModel {
             orders: self.replica(generation),
             payments: self.replica(generation),
             shows: self.replica(generation),
+            hidden_seller: self.hidden_seller,
             show_documents: self.collection(ShowChange::ENTITY, generation),
             ticket_documents: self.collection(TicketChange::ENTITY, generation),
         })

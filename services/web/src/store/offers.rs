@@ -93,29 +93,39 @@ pub(super) fn with_listings(tickets: &Collection<Document>, field: &str, stages:
     } }
 }
 
+/// The condition that a listing is not one of the hidden seller.
+fn not_hidden(model: &Replicas) -> Document {
+    let hidden = model.hidden_seller.map(|seller| seller.to_string());
+    hidden.map(|seller| doc! { "state.sellerId": { "$ne": seller } }).unwrap_or_default()
+}
+
 /// The stage that adds to each show the latest change of its listings.
-fn with_latest_change(tickets: &Collection<Document>) -> Document {
-    let latest = vec![
+fn with_latest_change(model: &Replicas) -> Document {
+    let mut latest = vec![
         doc! { "$sort": { "state.updatedAt": -1 } },
         doc! { "$limit": 1 },
         doc! { "$project": { "_id": 0, "at": "$state.updatedAt" } },
     ];
-    with_listings(tickets, "latest", latest)
+    if model.hidden_seller.is_some() {
+        latest.insert(0, doc! { "$match": not_hidden(model) });
+    }
+    with_listings(&model.ticket_documents, "latest", latest)
 }
 
 /// The stages that add to each show what it has for sale, in listings that sell this many seats together. The latest
 /// change comes first: a listing that changes in between is then a reason for another look, not one that is missed.
-pub(super) fn with_offers(tickets: &Collection<Document>, quantity: Option<u8>) -> [Document; 2] {
+pub(super) fn with_offers(model: &Replicas, quantity: Option<u8>) -> [Document; 2] {
     let by_currency = doc! {
         "_id": "$state.price.currency", "free": { "$sum": "$free" }, "from": { "$min": "$state.price.amount" },
     };
-    let offers = vec![doc! { "$match": for_sale(quantity) }, doc! { "$group": by_currency }];
-    [with_latest_change(tickets), with_listings(tickets, "offers", offers)]
+    let offers = vec![doc! { "$match": for_sale(model, quantity) }, doc! { "$group": by_currency }];
+    [with_latest_change(model), with_listings(&model.ticket_documents, "offers", offers)]
 }
 
-/// Matches the listings that are for sale, and that sell this many seats together.
-pub(super) fn for_sale(quantity: Option<u8>) -> Document {
-    let mut filter = doc! { "state.status": TicketStatus::Available.as_ref() };
+/// Matches the listings that are for sale and in lists, and that sell this many seats together.
+pub(super) fn for_sale(model: &Replicas, quantity: Option<u8>) -> Document {
+    let mut filter = not_hidden(model);
+    filter.insert("state.status", TicketStatus::Available.as_ref());
     if let Some(quantity) = quantity {
         filter.insert("quantities", i64::from(quantity));
     }
@@ -147,7 +157,7 @@ pub(crate) async fn shows_with_seats_together(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let [latest, offers] = with_offers(&model.ticket_documents, quantity);
+    let [latest, offers] = with_offers(model, quantity);
     aggregate(model, vec![doc! { "$match": { "_id": { "$in": ids } } }, latest, offers]).await
 }
 
@@ -162,7 +172,7 @@ pub(crate) async fn revisions(
     }
     let stages = [
         doc! { "$match": { "_id": { "$in": ids } } },
-        with_latest_change(&model.ticket_documents),
+        with_latest_change(model),
         doc! { "$project": { "updatedAt": "$state.updatedAt", "latest": 1 } },
     ];
     let found = model.show_documents.aggregate(stages).with_type::<FoundRevision>().await?;
@@ -180,7 +190,8 @@ pub(crate) async fn listings_of_show(
     model: &Replicas,
     show: ShowId,
 ) -> Result<Vec<Versioned<TicketState>>, StoreError> {
-    let filter = doc! { "state.showId": show.to_string(), "state.status": TicketStatus::Available.as_ref() };
+    let mut filter = for_sale(model, None);
+    filter.insert("state.showId", show.to_string());
     let order = doc! { "state.price.currency": 1, "state.price.amount": 1, "_id": 1 };
     model.tickets.find_sorted(filter, order, i64::try_from(MAX_LISTINGS).unwrap_or(i64::MAX)).await
 }
@@ -198,11 +209,12 @@ pub(crate) async fn watched_listings(
     let shows: BTreeSet<_> = watches.iter().flat_map(|(watch, present)| [watch.show, *present]).collect();
     let shows: Vec<_> = shows.into_iter().map(|show| show.to_string()).collect();
     let admitted: Vec<_> = watches.iter().map(|(watch, present)| admitted_listings(watch, *present)).collect();
+    let sellers: Vec<_> = [user].into_iter().chain(model.hidden_seller).map(|seller| seller.to_string()).collect();
     let filter = doc! {
         "state.showId": { "$in": shows },
         "state.updatedAt": { "$gt": since.to_string() },
         "state.status": TicketStatus::Available.as_ref(),
-        "state.sellerId": { "$ne": user.to_string() },
+        "state.sellerId": { "$nin": sellers },
         "state.showCancelled": { "$ne": true },
         "$or": admitted,
     };
@@ -222,8 +234,11 @@ fn admitted_listings(watch: &ShowWatch, present: ShowId) -> Document {
     filter
 }
 
-/// The number of seats that a seller has sold.
+/// The number of seats that a seller has sold; none of the hidden seller's count.
 pub(crate) async fn sales_count(model: &Replicas, seller: UserId) -> Result<u64, StoreError> {
+    if model.hidden_seller == Some(seller) {
+        return Ok(0);
+    }
     let total = doc! { "$group": { "_id": null, "sold": { "$sum": "$sold" } } };
     let stages = [doc! { "$match": lists::sold_by(seller) }, total];
     let mut found = model.ticket_documents.aggregate(stages).await?;
@@ -239,12 +254,10 @@ pub(crate) async fn price_drops(
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<(Versioned<TicketState>, ShowOffer)>, StoreError> {
-    let filter = doc! {
-        "state.status": TicketStatus::Available.as_ref(),
-        "state.priceDrop.at": { "$exists": true },
-        "state.startsAt": { "$gt": now.to_string() },
-        "state.showCancelled": { "$ne": true },
-    };
+    let mut filter = for_sale(model, None);
+    filter.insert("state.priceDrop.at", doc! { "$exists": true });
+    filter.insert("state.startsAt", doc! { "$gt": now.to_string() });
+    filter.insert("state.showCancelled", doc! { "$ne": true });
     let order = doc! { "state.priceDrop.at": -1, "_id": -1 };
     let mut dropped = model.tickets.find_sorted(filter, order, limit * DROPS_PER_SHOW).await?;
     let mut seen = BTreeSet::new();

@@ -144,6 +144,9 @@ impl Search<'_> {
 
     /// The ids of shows that these sellers have a ticket for sale for.
     async fn shows_of(&self, sellers: &[String]) -> Result<Vec<String>, StoreError> {
+        let hidden = self.model.hidden_seller.map(|seller| seller.to_string());
+        let sellers = sellers.iter().map(String::as_str).filter(|seller| Some(*seller) != hidden.as_deref());
+        let sellers: Vec<_> = sellers.collect();
         let stages = [
             doc! { "$match": {
                 "state.sellerId": { "$in": sellers },
@@ -171,9 +174,12 @@ impl Search<'_> {
             stages.push(offers::with_listings(tickets, "wanted", one));
             stages.push(doc! { "$match": { "wanted": { "$ne": [] } } });
         }
-        stages.extend(offers::with_offers(tickets, self.filter.quantity));
+        stages.extend(offers::with_offers(self.model, self.filter.quantity));
         if !self.filter.include_unavailable || self.filter.quantity.is_some() {
             stages.push(doc! { "$match": { "offers": { "$ne": [] } } });
+        } else if self.model.hidden_seller.is_some() {
+            // A show may have listings of the hidden seller only.
+            stages.push(doc! { "$match": { "latest": { "$ne": [] } } });
         }
         stages.push(doc! { "$limit": self.limit });
         offers::aggregate(self.model, stages).await
@@ -182,7 +188,7 @@ impl Search<'_> {
     /// The condition that a listing of the show must meet; `None` if the filter names no price.
     fn priced_listing(&self) -> Option<Document> {
         let filter = self.filter;
-        let mut wanted = offers::for_sale(filter.quantity);
+        let mut wanted = offers::for_sale(self.model, filter.quantity);
         wanted.insert("state.price.currency", filter.currency.as_ref()?.to_string());
         let mut amounts = Document::new();
         amounts.extend(filter.min_price.map(|price| ("$gte".to_owned(), Bson::Int64(price))));

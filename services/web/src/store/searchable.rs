@@ -40,24 +40,26 @@ pub(crate) fn ticket_indexes() -> Vec<IndexModel> {
         .partial_filter_expression(doc! { "state.priceDrop.at": { "$exists": true } })
         .build();
     let by_drop = doc! { "state.status": 1, "state.priceDrop.at": -1, "_id": -1 };
-    // The last field lets an aggregation count the free seats without reading the listing.
+    // The last fields let an aggregation count the free seats, without those of a hidden seller, and read no listing.
     let by_price = doc! {
         "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1, "_id": 1, "free": 1,
+        "state.sellerId": 1,
     };
     // The array comes first, so that only searches for seats together use this index.
     let by_quantity = doc! {
         "quantities": 1, "state.showId": 1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1,
-        "free": 1,
+        "free": 1, "state.sellerId": 1,
     };
     let by_change = doc! {
         "state.showId": 1, "state.updatedAt": -1, "state.status": 1, "state.price.currency": 1, "state.price.amount": 1,
+        "state.sellerId": 1,
     };
     vec![
-        index("show_v2", by_price),
+        index("show_v3", by_price),
         // The last fields let a watch skip what is not for sale, or too expensive, without reading it.
-        index("show_changed_v2", by_change),
+        index("show_changed_v3", by_change),
         platform::store::index::partial(
-            "together_v1",
+            "together_v2",
             by_quantity,
             doc! { "state.status": TicketStatus::Available.as_ref() },
         ),

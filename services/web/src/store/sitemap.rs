@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::events::show::{ShowState, ShowStatus};
-use common::events::ticket::TicketStatus;
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
 use mongodb::bson::{Bson, doc};
@@ -35,11 +34,8 @@ pub(crate) async fn listed_shows(
 ) -> Result<Vec<ShowState>, StoreError> {
     let mut times = doc! { "$gte": from.to_string() };
     times.extend(until.map(|until| ("$lt".to_owned(), Bson::String(until.to_string()))));
-    let one = vec![
-        doc! { "$match": { "state.status": TicketStatus::Available.as_ref() } },
-        doc! { "$limit": 1 },
-        doc! { "$project": { "_id": 1 } },
-    ];
+    let one =
+        vec![doc! { "$match": offers::for_sale(model, None) }, doc! { "$limit": 1 }, doc! { "$project": { "_id": 1 } }];
     let stages = [
         doc! { "$match": {
             "state.startsAt": times,

@@ -25,5 +25,6 @@ mod sell_times;
 mod show_notices;
 mod show_watches;
 mod shows;
+mod smoke_test_seller;
 mod support;
 mod ticket;

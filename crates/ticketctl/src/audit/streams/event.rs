@@ -19,6 +19,9 @@ use crate::audit::names::ONE_EVENT;
 pub(super) struct Event {
     /// The id of the event.
     pub(super) id: String,
+    /// The event type, such as `order.created.v1`.
+    #[serde(rename = "type")]
+    pub(super) kind: String,
     /// The id of the entity.
     pub(super) subject: String,
     /// When the change was made.
@@ -107,7 +110,8 @@ mod tests {
     use crate::audit::fixtures::entity;
 
     fn event(id: &str, version: u64, data: Value) -> Event {
-        Event { id: id.to_owned(), subject: "1".to_owned(), time: String::new(), version, raised: false, data }
+        let (kind, time) = (String::new(), String::new());
+        Event { id: id.to_owned(), kind, subject: "1".to_owned(), time, version, raised: false, data }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! The consumer's name is fixed, because NATS permissions can't allow all names with a certain prefix. So two audits
 //! with the same NATS user can't read a stream at the same time, and one waits for the other.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -52,6 +53,8 @@ pub(super) struct Log {
     first: u64,
     /// The sequence number where the next read begins.
     pub(super) next: u64,
+    /// The sequence number before which the reads end, if they do not go to the end of the stream.
+    end: Option<u64>,
     /// Upper bound of the number of change events in the first read: the number of sequence numbers in its range.
     pub(super) messages: usize,
     /// The period whose changes must have an event in the stream.
@@ -91,7 +94,36 @@ impl Log {
         let subjects = changes.map(|event| format!("{prefix}.{}", event.name)).collect();
         let messages = usize::try_from((state.last_sequence + 1).saturating_sub(first))?;
         let coverage = Coverage { begin: begin.to_string(), end: None };
-        Ok(Self { kind, stream, subjects, first, next: first, messages, coverage, is_truncated })
+        Ok(Self { kind, stream, subjects, first, next: first, end: None, messages, coverage, is_truncated })
+    }
+
+    /// Limits the reads to the messages that were published in this period.
+    pub(super) async fn limit_to(&mut self, period: &Range<Timestamp>) -> Result<()> {
+        let end = self.stream.cached_info().state.last_sequence + 1;
+        self.next = self.find_sequence(period.start, self.first..end).await?;
+        self.end = Some(self.find_sequence(period.end, self.next..end).await?);
+        Ok(())
+    }
+
+    /// The first sequence number in the range whose message was published at this time or later; the end of the range
+    /// if there is none.
+    async fn find_sequence(&self, time: Timestamp, range: Range<u64>) -> Result<u64> {
+        let Range { mut start, mut end } = range;
+        while start < end {
+            let middle = start.midpoint(end);
+            let is_earlier = match self.stream.get_raw_message(middle).await {
+                Ok(message) => timestamp(message.time)? < time,
+                // The stream removes its oldest messages only.
+                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => true,
+                Err(error) => return Err(error).with_context(|| format!("{} can't be read", self.name())),
+            };
+            if is_earlier {
+                start = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        Ok(start)
     }
 
     fn name(&self) -> &str {
@@ -108,7 +140,7 @@ impl Log {
     ) -> Result<()> {
         let name = self.name().to_owned();
         let state = self.stream.get_info().await.with_context(|| format!("{name} can't be read"))?.state;
-        let end = state.last_sequence;
+        let end = self.end.map_or(state.last_sequence, |end| state.last_sequence.min(end.saturating_sub(1)));
         if end < self.next {
             return self.reduce_coverage(&state);
         }

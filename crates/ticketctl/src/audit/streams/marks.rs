@@ -141,7 +141,8 @@ mod tests {
     use super::*;
 
     fn event(subject: &str, version: u64, data: Value) -> Event {
-        Event { id: String::new(), subject: subject.to_owned(), time: String::new(), version, raised: false, data }
+        let (id, kind, time) = (String::new(), String::new(), String::new());
+        Event { id, kind, subject: subject.to_owned(), time, version, raised: false, data }
     }
 
     #[test]

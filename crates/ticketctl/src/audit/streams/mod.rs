@@ -1,6 +1,7 @@
 //! Checks of the NATS streams: the change events of each entity, consumers that do not progress, and dead letters.
 //!
-//! In reading order: `event`, `marks` (digests of all events of a stream), `log` (reads a stream).
+//! In reading order: `event`, `marks` (digests of all events of a stream), `log` (reads a stream), `period` (reads the
+//! events of a period).
 //!
 //! # Why
 //! A stream is read once, into [`marks::Marks`]. Only the events of suspect entities are kept in full. A recheck of
@@ -10,6 +11,7 @@
 mod event;
 mod log;
 mod marks;
+pub(crate) mod period;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;

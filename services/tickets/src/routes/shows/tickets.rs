@@ -25,7 +25,7 @@ pub(in crate::routes) async fn list_show_tickets(
     Query(query): Query<ShowTicketsQuery>,
 ) -> Result<Response, Error> {
     let show = surviving_show(&state, id).await?.ok_or(Error::NotFound)?;
-    let page = store::shows::page_of_listings(&state.tickets, show.id, &query, state.clock.now()).await?;
+    let page = store::shows::page_of_listings(&state.tickets, state.hidden, show.id, &query, state.clock.now()).await?;
     let Page { items, next_cursor } = page;
     let items = items.iter().map(ListingJson::read).collect::<Result<Vec<_>, StoreError>>()?;
     Ok(Json(Page { items, next_cursor }).into_response())
