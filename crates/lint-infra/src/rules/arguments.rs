@@ -1,5 +1,5 @@
 //! Checks that no secret is among the arguments of a process, where everybody on the node can read it: not in the
-//! command of a container, a probe or a hook, nor in a script that a ConfigMap contains.
+//! command of a container, a probe or a hook, nor in a script that a `ConfigMap` contains.
 
 use std::collections::BTreeSet;
 

@@ -126,7 +126,8 @@ impl TestApp {
             _ => set("JWKS", &signer.jwks),
         }
         NO_RATE_LIMITS.iter().chain(settings).for_each(|(name, value)| set(name, value));
-        Self::instance(service, build, all, ShiftedClock::default(), signer).await
+        // On the heap, because the future of a whole service is large.
+        Box::pin(Self::instance(service, build, all, ShiftedClock::default(), signer)).await
     }
 
     /// Starts another instance of the service, with the same database, streams, clock and settings.
@@ -142,8 +143,8 @@ impl TestApp {
     ) -> Self {
         let mut settings = self.settings.clone();
         settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut app =
-            Self::instance(self.context.service, build, settings, self.clock.clone(), self.signer.clone()).await;
+        let instance = Self::instance(self.context.service, build, settings, self.clock.clone(), self.signer.clone());
+        let mut app = Box::pin(instance).await;
         app.instances = Arc::clone(&self.instances);
         app.ready().await;
         app

@@ -104,7 +104,9 @@ pub(super) async fn status(port: u16) -> Result<MemberStatus> {
 /// Writes a checkpoint.
 pub(super) async fn checkpoint(port: u16) -> Result<()> {
     let response = command(port, doc! { "fsync": 1 }).await?;
-    if response.contains_key("errmsg") { bail!("fsync: {response}") }
+    if response.contains_key("errmsg") {
+        bail!("fsync: {response}")
+    }
     Ok(())
 }
 

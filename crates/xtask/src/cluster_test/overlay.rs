@@ -171,11 +171,12 @@ impl Overlay {
         let authority_certificate = fs::read_to_string(authority.certificate())?;
         let certificates = self.unsupported.iter().filter(|object| object["kind"] == "Certificate");
         // The Gateway's is from a ClusterIssuer.
-        let of_servers = certificates.filter(|object| object["spec"]["issuerRef"]["kind"] == "Issuer");
+        let of_servers =
+            certificates.filter(|object| text(object, "/spec/issuerRef/kind").is_ok_and(|kind| kind == "Issuer"));
         of_servers
             .map(|object| {
                 let name = text(object, "/spec/secretName")?;
-                if object["spec"]["isCA"] == true {
+                if object.pointer("/spec/isCA").and_then(Value::as_bool) == Some(true) {
                     return Ok(secret(name, "Opaque", &json!({ "ca.crt": authority_certificate })));
                 }
                 let names =

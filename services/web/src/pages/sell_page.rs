@@ -298,7 +298,8 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         let labels = fields().into_iter().map(|(_, label)| format!(">{label}</label>"));
-        let others = ["Sell a", "For <", "No other", "Change", "Choose", "We know", "The ", "Only", "Keep", "Preview"];
+        let others =
+            ["Sell a", "For <", "No other", "Change", "Choose", "We know", "The ", "Only if", "Keep", "Preview"];
         for part in labels.chain(others.map(str::to_owned)) {
             assert!(!html.contains(&part), "{part} is in {html}");
         }
