@@ -1,13 +1,13 @@
 //! Parsing of form fields, and the errors shown at them.
 //!
 //! # Errors
-//! [`FormErrors`] has one error for each field: a whole sentence in the reader's language, which does not name the
+//! `FormErrors` has one error for each field: a whole sentence in the reader's language, which does not name the
 //! field, such as "Enter at least €0.50." It is shown at the field, and after the field's label in the list above the
 //! form. A form adds what it finds itself as a message: `errors.add("price", msg::form_min_amount(price))`. Functions
 //! that read a field, such as `read_amount` and `WallTimeError::message`, return such sentences. The errors of a service
-//! or of a request's validation rules come from [`FormErrors::from_problem`] and [`FormErrors::from_validation`], which
+//! or of a request's validation rules come from `FormErrors::from_problem` and `FormErrors::from_validation`, which
 //! write the sentence by the error's code: see `problem_text::field_message`. Labels are made when they are shown, for
-//! [`FormErrors::of_fields`].
+//! `FormErrors::of_fields`.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
