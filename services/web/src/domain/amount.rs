@@ -306,9 +306,9 @@ mod tests {
             ("0,123,456", "USD", "Enter an amount such as 125"),
             ("99999999999999999999", "USD", "Enter an amount such as 125"),
             ("٥٠", "USD", "Enter an amount such as 125"),
-            ("0.500", "USD", "Enter an amount with at most 2 decimals."),
-            ("1234.567", "USD", "Enter an amount with at most 2 decimals."),
-            ("1.5", "JPY", "Enter a whole amount: JPY has no decimals."),
+            ("0.500", "USD", "Enter an amount with at most 2 decimal places."),
+            ("1234.567", "USD", "Enter an amount with at most 2 decimal places."),
+            ("1.5", "JPY", "Enter a whole amount: JPY has no decimal places."),
             ("€50", "USD", "Enter an amount in USD, the chosen currency, and not in €."),
             ("50 GBP", "EUR", "Enter an amount in EUR, the chosen currency, and not in GBP."),
         ] {

@@ -203,7 +203,8 @@ mod tests {
         assert_eq!(told(&ticket, &watch, None, now), Some((ticket.created_at, text("was listed"))));
         let from = Money { amount: 15_000, ..ticket.price.clone() };
         ticket.price_drop = Some(PriceDrop { from, at: drop_at });
-        let expected = Some((drop_at, text("is cheaper now, was $150.00")));
+        let cheaper = "A ticket for Jazz & <b>Blues</b> is cheaper now: $125.50, was $150.00.";
+        let expected = Some((drop_at, cheaper.to_owned()));
         assert_eq!(told(&ticket, &watch, None, now), expected);
         ticket.updated_at = later;
         assert_eq!(told(&ticket, &watch, None, now), expected, "an edit is no news");

@@ -360,7 +360,7 @@ mod tests {
             "6 Plätze, nur paarweise. Wählbare Anzahl: 2, 4 oder 6.",
             "125,50\u{a0}$</span> pro Platz, Endpreis",
             "Originalpreis 99,00\u{a0}$",
-            "<strong>Der Kauf kostet 125,50\u{a0}$.</strong> Keine Gebühren",
+            "<strong>Wer dein Ticket kauft, zahlt 125,50\u{a0}$.</strong> Keine Gebühren",
             "Alle Plätze zusammen kosten 6 × 125,50\u{a0}$ = 753,00\u{a0}$.",
             "Du hast als Preis 1,234 eingegeben. Wir verstehen das als 1.234,00\u{a0}$.",
             "Dein Angebot ist noch nicht online.",

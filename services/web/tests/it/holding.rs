@@ -240,7 +240,7 @@ async fn several_seats_are_chosen_held_and_released() {
     app.publish(TicketChange::Reserved, id, 1, ticket.clone()).await;
     assert_contains(
         &get(&at, &ben).await,
-        &["You are holding seats from this listing.", "4 of 6 seats left", "2 on hold"],
+        &["You are holding seats from this listing.", "4 of 6 seats left", "2 held"],
     );
     assert_contains(&get(&at, &eve).await, &["(buy 2 or 4 together)", "value=\"4\""]);
 
