@@ -91,6 +91,6 @@ sell-error-changed = Das Angebot hat sich geändert, seit du diese Seite geöffn
 sell-error-expired = Diese Seite ist abgelaufen. Öffne sie noch einmal und ändere das Angebot dann.
 sell-error-submitted = Dieses Formular wurde schon mit anderen Angaben abgeschickt. Sieh unter „Meine Angebote“ nach, ob das Ticket dort ist. Wenn nicht, beginne noch einmal unter „Verkaufen“.
 sell-error-too-many-seats = Gib höchstens { $max } Plätze ein. Biete die übrigen getrennt an.
-sell-error-quantity = Lass das Feld leer oder gib { $count } ein, die Zahl der genannten Plätze.
+sell-error-quantity = Lass das Feld leer oder gib { $count } ein, die Anzahl der genannten Plätze.
 sell-error-split-without-sizes = Wähle „{ $choice }“, wenn du Gruppengrößen eingibst. Lass sie sonst leer.
 sell-error-sizes = Gib Zahlen ein, die zusammen { $count } Plätze ergeben, zum Beispiel { $example }.
