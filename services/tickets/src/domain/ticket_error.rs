@@ -33,8 +33,8 @@ impl From<TicketError> for Error {
             ),
             TicketError::PartlyReserved => (
                 "ticket-reserved",
-                "While a buyer is holding tickets from this listing, you can change only its price, face value, category and \
-                 description.",
+                "While a buyer is holding tickets from this listing, you can change only its price, face value, \
+                 category and description.",
             ),
             TicketError::Sold => ("ticket-sold", "This listing has sold and can't be changed."),
             TicketError::PartlySold => (
