@@ -22,7 +22,7 @@ form-currency = Wähle eine der Währungen.
 form-same-currency = Nimm dieselbe Währung wie beim Preis.
 form-face-value-required = { $percent ->
     [0] Gib den Originalpreis an: Am Ort dieser Veranstaltung darf ein Ticket nicht mehr kosten.
-   *[other] Gib den Originalpreis an: Am Ort dieser Veranstaltung darf ein Ticket höchstens { $percent } % mehr kosten.
+   *[other] Gib den Originalpreis an: Am Ort dieser Veranstaltung darf ein Ticket höchstens { $percent } % mehr kosten.
 }
 form-past = Wähle einen Zeitpunkt in der Zukunft.
 form-time-zone = Wähle eine Zeitzone aus der Liste.

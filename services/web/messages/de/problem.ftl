@@ -74,6 +74,6 @@ problem-ticket-partly-sold = Einige Tickets aus diesem Angebot sind verkauft. Du
 problem-not-the-seller = Nur wer dieses Angebot eingestellt hat, kann es ändern.
 problem-over-cap = { $percent ->
     [0] Am Ort dieser Veranstaltung darf ein Ticket höchstens den Originalpreis kosten, hier also { $price }.
-   *[other] Am Ort dieser Veranstaltung darf ein Ticket höchstens { $percent } % mehr als den Originalpreis kosten, hier also { $price }.
+   *[other] Am Ort dieser Veranstaltung darf ein Ticket höchstens { $percent } % mehr als den Originalpreis kosten, hier also { $price }.
 }
 problem-seat-listed = Platz { $seat } bietest du für diese Veranstaltung schon an. Bearbeite das andere Angebot oder zieh es zuerst zurück.
