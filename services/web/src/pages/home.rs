@@ -187,7 +187,7 @@ mod tests {
             "Today",
             "This weekend",
             "Price drop",
-            "before",
+            "· was",
             "left<",
             "from<",
             "Sell ",
