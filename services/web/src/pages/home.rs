@@ -180,18 +180,9 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
-        for part in [
-            ">Search<",
-            "Browse",
-            "See all",
-            "Today",
-            "This weekend",
-            "Price drop",
-            "· was",
-            "left<",
-            "from<",
-            "Sell ",
-        ] {
+        for part in
+            [">Search<", "Browse", "See all", "Today", "This weekend", "Price drop", "· was", "left<", "from<", "Sell "]
+        {
             assert!(!html.contains(part), "{part} is in {html}");
         }
     }
