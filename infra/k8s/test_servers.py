@@ -34,6 +34,18 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
+def commands() -> str:
+    """Returns the command lines of all processes, one a line."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            # It has ended.
+            continue
+    return "\n".join(found)
+
+
 def kill_group(leader: int) -> None:
     """Kills a server and what its script started."""
     try:
@@ -244,6 +256,7 @@ class Mongodb(Server):
         self.eventually(lambda: run("answers") == 0, 60)
         self.assertEqual((run("live"), run("ready")), (0, 1), "it is in no set yet")
         self.assertEqual(self.serial(port), 1 if has_certificate else None)
+        self.eventually(lambda: f"s_client -quiet -connect 127.0.0.1:{port}" not in commands(), 2)
 
     def test_probes_with_tls(self) -> None:
         self.issue(1)
