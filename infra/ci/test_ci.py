@@ -164,6 +164,18 @@ class Render(unittest.TestCase):
         pinned = pin({"imageName": "mongo", "tag": "mongo:7.0@sha256:ab"})
         self.assertEqual(pinned, {"name": "mongo", "newName": "mongo", "newTag": "7.0", "digest": "sha256:ab"})
 
+    @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed")
+    def test_two_versions_of_a_server_stay_two(self) -> None:
+        containers = [{"name": name, "image": image} for name, image in (("a", "mongo:7.0"), ("b", "mongo:8.0"), ("c", "mongo:7.0.1"))]
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mongodb"}, "spec": {"containers": containers}}
+        entries = [pin({"imageName": "mongo", "tag": f"mongo:{version}@sha256:{digest * 64}"}) for version, digest in (("7.0", "a"), ("8.0", "b"))]
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "pod.yaml").write_text(json.dumps(pod))
+            Path(folder, "kustomization.yaml").write_text("resources: [pod.yaml]\n")
+            manifests = render(entries, folder)
+        expected = [f"mongo:7.0@sha256:{'a' * 64}", f"mongo:8.0@sha256:{'b' * 64}", "mongo:7.0.1"]
+        self.assertEqual(re.findall("image: (.*)", manifests), expected)
+
     def test_unpinned_images_are_found(self) -> None:
         manifests = "- image: ticketing/auth\n  image: redis:7.2\n  - image: ticketing/web:1.2\n    image: ticketing/web:1.1\n"
         entries = [{"name": "ticketing/web", "newName": "ticketing/web", "newTag": "1.2"}]
