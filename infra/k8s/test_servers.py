@@ -215,6 +215,9 @@ class Nats(Server):
         self.eventually(lambda: self.serial(port, greeting=True) == 1)
         self.assertIn(b'"tls_required":true', self.greeting(port))
         self.assertNotIn("p0", Path(f"/proc/{server.pid}/cmdline").read_text())
+        # For a moment there is no file.
+        (self.scratch / "tls/tls.crt").unlink()
+        self.eventually(lambda: f"{self.scratch}/tls/tls.crt" in (self.scratch / "log").read_text())
         self.issue(2)
         self.eventually(lambda: self.serial(port, greeting=True) == 2)
 
