@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from affected import affected
+from affected import READ_BY, affected
 from inputs import SHARED, belongs, inputs_hash
 from pin_images import tagged
 from render import EXAMPLE, pin, render, unpinned
@@ -98,7 +98,10 @@ class Affected(unittest.TestCase):
 
     def test_files_read_by_tests_affect_these_tests(self) -> None:
         self.assertEqual(self.of("README.md"), {"e2e"})
-        self.assertEqual(self.of("infra/k8s/httproute.yaml"), {"testkit", "e2e", "xtask"})
+        for file in ("httproute.yaml", "nats/users.conf", "redis/start.sh"):
+            self.assertEqual(self.of(f"infra/k8s/{file}"), {"testkit", "e2e", "xtask"}, file)
+        for file in READ_BY:
+            self.assertTrue((HERE.parents[1] / file).is_file(), file)
 
     def test_documents_affect_nothing(self) -> None:
         self.assertEqual(self.of("docs/passes.md", "services.md", "LICENSE"), set())
