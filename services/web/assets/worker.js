@@ -8,6 +8,8 @@ self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
     const page = await fetch('/offline', { cache: 'reload' });
+    // An error page is not kept in its place: a later visit tries again.
+    if (!page.ok) throw new Error(`/offline has the status ${page.status}`);
     const assets = [...(await page.clone().text()).matchAll(/"(\/assets\/[^"]+)"/g)].map((match) => match[1]);
     await cache.put('/offline', page);
     await cache.addAll(new Set(assets));

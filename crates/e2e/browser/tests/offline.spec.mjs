@@ -113,6 +113,21 @@ test('a kept pass is shown while the session cannot be renewed, and goes once th
   expect(isKept).toBe(false);
 });
 
+test('an error page is not kept as the offline page', async ({ request }) => {
+  const worker = await (await request.get('/sw.js')).text();
+  const install = async (status) => {
+    const [listeners, kept] = [{}, []];
+    const self = { addEventListener: (name, listener) => { listeners[name] = listener; }, skipWaiting: async () => {} };
+    const cache = { put: async (path) => { kept.push(path); }, addAll: async () => {}, keys: async () => [] };
+    const fetch = async () => new Response('', { status });
+    vm.runInNewContext(worker, { self, caches: { open: async () => cache }, fetch, URL, setTimeout });
+    await new Promise((done) => { listeners.install({ waitUntil: (work) => work.then(done, done) }); });
+    return kept;
+  };
+  expect(await install(200)).toEqual(['/offline']);
+  expect(await install(503)).toEqual([]);
+});
+
 test('of more passes than are kept, those of the shows that are over longest go first', async ({ newUser }) => {
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
   const order = await buyTicket(buyer, await createListing(seller));
