@@ -83,6 +83,7 @@ sell-check-list = { $count ->
 }
 sell-check-save = Änderungen speichern
 sell-check-other-tab = Du hast dieses Angebot in einem anderen Tab geändert. Hier siehst du die neueste Fassung. Noch wurde nichts abgeschickt.
+sell-check-other-language = Die Sprache deines Browsers hat sich geändert, deshalb verstehen wir deine Beträge jetzt so, wie sie hier stehen. Noch wurde nichts abgeschickt.
 sell-check-try-again = { $reason } Deine Angaben sind gespeichert. Versuche es gleich noch einmal.
 
 # Was an einem Angebot nicht stimmt.

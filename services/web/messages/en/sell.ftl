@@ -83,6 +83,7 @@ sell-check-list = { $count ->
 }
 sell-check-save = Save changes
 sell-check-other-tab = You changed this listing in another tab. This is the latest version. Nothing has been submitted yet.
+sell-check-other-language = The language of your browser has changed, so we now read your amounts as shown here. Nothing has been submitted yet.
 sell-check-try-again = { $reason } Your details are saved. Try again in a moment.
 
 # What is wrong with a listing.

@@ -150,9 +150,9 @@ impl Notification {
         (at > watch.since).then(|| Self { at, text, link: format!("/tickets/{}", ticket.terms.id) })
     }
 
-    /// The time in UTC, since the user's time zone is unknown.
+    /// The time on the reader's clock.
     pub(crate) fn moment(&self) -> Moment {
-        Moment::new(self.at, "UTC")
+        Moment::for_reader(self.at)
     }
 }
 

@@ -36,7 +36,9 @@ async fn every_page_shows_the_open_hold_to_its_buyer() {
     }
     // No service signs a code here.
     let html = app.request("GET", &pass).as_user(&ben).send().await.expect(503).text();
-    assert_contains(&html, &[bar, "<article class=\"pass\">"]);
+    assert_contains(&html, &[bar, "hx-trigger=\"load, ", "<article class=\"pass\">"]);
+    let (with_script, _) = html.split_once("<noscript>").unwrap();
+    assert!(!with_script.contains("data-countdown"), "a kept page would count down anew: {html}");
     assert!(!get("/", &eve).await.contains(bar));
     // The checkout has a countdown of its own.
     assert!(!get(&format!("/checkout/{}", own.id), &ben).await.contains(bar));
