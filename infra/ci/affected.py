@@ -19,7 +19,14 @@ FLEET = {
 # Files and folders that affect the build or the checks of every package.
 ALL = ("Cargo.toml", "Cargo.lock", "clippy.toml", "rust-toolchain.toml", "rustfmt.toml", ".cargo/", ".config/", ".ci/", ".github/workflows/", "infra/ci/", "infra/dev/")
 # Files outside a package that its tests read.
-READ_BY = {"README.md": "e2e", "docs/kubernetes.md": "xtask", "infra/k8s/httproute.yaml": "testkit"}
+READ_BY = {
+    "README.md": "e2e",
+    "docs/kubernetes.md": "xtask",
+    "infra/k8s/httproute.yaml": "testkit",
+    "infra/k8s/mongodb/statefulset.yaml": "xtask",
+    "infra/k8s/nats/users.conf": "testkit",
+    "infra/k8s/redis/start.sh": "testkit",
+}
 MANIFESTS = (
     "infra/", ".github/workflows/", "skaffold.yaml", ".dockerignore", "docs/runbook.md", "crates/lint-infra/",
     "crates/xtask/",

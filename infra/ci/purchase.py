@@ -8,9 +8,9 @@ hold is confirmed and releases it, and never sends a payment.
 SMOKE_TEST_PASSWORD is the password of both accounts. SMOKE_TEST_EMAIL (default smoke-test@ and the shop's host) is their
 address, to which `+seller` and `+buyer` are added; SMOKE_TEST_CURRENCY (default USD) is one that sellers can choose.
 
-Each run lists a seat of its own, since a sold one stays sold. `tickets` and `web` know the seller's id by their setting
-SMOKE_TEST_SELLER, and have this seller's listings in no list and no figure. If the new listing is in one, it is withdrawn
-and the test fails. Which keys the shop has is read from the checkout page, so the script needs none of Stripe's.
+Each run lists a seat of a show of its own, since a sold one stays sold. `tickets` and `web` know the seller's id by their
+setting SMOKE_TEST_SELLER, and have this seller's listings in no list and no figure. If the new listing is in one, it is
+withdrawn and the test fails. Which keys the shop has is read from the checkout page, so the script needs none of Stripe's.
 """
 
 import http.client
@@ -118,9 +118,11 @@ def sign_up(shop: str) -> str:
 
 
 def create_listing(seller: Client) -> dict:
-    """Lists one seat without a name, for a show in the distant future."""
+    """Lists one seat without a name, for a show of its own in the distant future. If the show's name could be guessed,
+    anybody could list a ticket for it: the show would be in lists, and each deployment would fail."""
     price = {"amount": 500, "currency": os.environ.get("SMOKE_TEST_CURRENCY") or "USD"}
-    listing = {"title": TITLE, "venue": "Nowhere", "startsAt": "2099-12-31T12:00:00Z", "timeZone": "UTC", "price": price}
+    show = {"title": TITLE, "venue": f"Nowhere {uuid.uuid4().hex[:12]}", "startsAt": "2099-12-31T12:00:00Z", "timeZone": "UTC"}
+    listing = show | {"price": price}
     return json.loads(seller.send("POST", "/api/tickets", listing, expected=201))
 
 
@@ -131,7 +133,7 @@ def ensure_hidden(guest: Client, listing: dict) -> None:
     # Until web has the listing and its show, it could list neither.
     for path in (f"/tickets/{listing['id']}", f"/shows/{listing['showId']}"):
         guest.send("GET", path, awaited=(404,))
-    found = listing["showId"] in guest.send("GET", f"/browse?q={quote_plus(TITLE)}&status=all")
+    found = listing["showId"] in guest.send("GET", f"/browse?q={quote_plus(TITLE + ' ' + listing['venue'])}&status=all")
     in_tickets = free or any(item["id"] == listing["id"] for item in listed)
     if in_tickets or found:
         services = " and ".join(name for name, shown in (("tickets", in_tickets), ("web", found)) if shown)

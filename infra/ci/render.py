@@ -43,7 +43,9 @@ def unpinned(manifests: str, entries: list) -> list:
 
 
 def render(entries: list, overlay: str) -> str:
-    """Returns the overlay's manifests with these images."""
+    """Returns the overlay's manifests with these images. kustomize knows an image by its name alone. Those of others may be
+    there in two versions, when an upgrade is tried before it is made, so their digests are added here."""
+    others = [entry for entry in entries if "newTag" in entry and "digest" in entry]
     with tempfile.TemporaryDirectory() as folder:
         # kustomize accepts no absolute paths, and resolves symbolic links before it follows a relative path.
         resource = os.path.relpath(os.path.realpath(overlay), os.path.realpath(folder))
@@ -51,13 +53,18 @@ def render(entries: list, overlay: str) -> str:
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [resource],
-            "images": entries,
+            "images": [entry for entry in entries if entry not in others],
         }
         Path(folder, "kustomization.yaml").write_text(json.dumps(kustomization))
         done = subprocess.run(["kubectl", "kustomize", folder], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"render.py: kubectl cannot render {overlay}")
-    return done.stdout
+    manifests = done.stdout
+    for entry in others:
+        image = f"{entry['newName']}:{entry['newTag']}"
+        line = re.compile(rf"""^([ -]*image: ["']?{re.escape(image)})(?=["']?$)""", re.MULTILINE)
+        manifests = line.sub(rf"\1@{entry['digest']}", manifests)
+    return manifests
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from affected import affected
+from affected import READ_BY, affected
 from inputs import SHARED, belongs, inputs_hash
 from pin_images import tagged
 from render import EXAMPLE, pin, render, unpinned
@@ -98,7 +98,10 @@ class Affected(unittest.TestCase):
 
     def test_files_read_by_tests_affect_these_tests(self) -> None:
         self.assertEqual(self.of("README.md"), {"e2e"})
-        self.assertEqual(self.of("infra/k8s/httproute.yaml"), {"testkit", "e2e", "xtask"})
+        for file in ("httproute.yaml", "nats/users.conf", "redis/start.sh"):
+            self.assertEqual(self.of(f"infra/k8s/{file}"), {"testkit", "e2e", "xtask"}, file)
+        for file in READ_BY:
+            self.assertTrue((HERE.parents[1] / file).is_file(), file)
 
     def test_documents_affect_nothing(self) -> None:
         self.assertEqual(self.of("docs/passes.md", "services.md", "LICENSE"), set())
@@ -163,6 +166,18 @@ class Render(unittest.TestCase):
     def test_images_of_others_keep_their_tag(self) -> None:
         pinned = pin({"imageName": "mongo", "tag": "mongo:7.0@sha256:ab"})
         self.assertEqual(pinned, {"name": "mongo", "newName": "mongo", "newTag": "7.0", "digest": "sha256:ab"})
+
+    @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed")
+    def test_two_versions_of_a_server_stay_two(self) -> None:
+        containers = [{"name": name, "image": image} for name, image in (("a", "mongo:7.0"), ("b", "mongo:8.0"), ("c", "mongo:7.0.1"))]
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mongodb"}, "spec": {"containers": containers}}
+        entries = [pin({"imageName": "mongo", "tag": f"mongo:{version}@sha256:{digest * 64}"}) for version, digest in (("7.0", "a"), ("8.0", "b"))]
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "pod.yaml").write_text(json.dumps(pod))
+            Path(folder, "kustomization.yaml").write_text("resources: [pod.yaml]\n")
+            manifests = render(entries, folder)
+        expected = [f"mongo:7.0@sha256:{'a' * 64}", f"mongo:8.0@sha256:{'b' * 64}", "mongo:7.0.1"]
+        self.assertEqual(re.findall("image: (.*)", manifests), expected)
 
     def test_unpinned_images_are_found(self) -> None:
         manifests = "- image: ticketing/auth\n  image: redis:7.2\n  - image: ticketing/web:1.2\n    image: ticketing/web:1.1\n"

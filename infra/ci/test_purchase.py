@@ -10,6 +10,7 @@ import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import quote_plus
 
 HERE = Path(__file__).parent
 SELLER = "01970000-0000-7000-8000-0000000000aa"
@@ -30,6 +31,7 @@ class Shop(BaseHTTPRequestHandler):
     accounts: set
     log: list
     keys: list
+    venues: list
 
     def respond(self, status: int, body: object = None, *, cookie: str = "") -> None:
         """Sends a response: HTML if the body is a text."""
@@ -81,7 +83,8 @@ class Shop(BaseHTTPRequestHandler):
     def post_api_tickets(self, user: str, body: dict) -> None:
         """Lists a ticket."""
         state = type(self)
-        state.ticket = {"id": IDS["ticket"], "showId": IDS["show"], "sellerId": SELLER, "status": "available", "title": body["title"]}
+        state.venues.append(body["venue"])
+        state.ticket = {"id": IDS["ticket"], "showId": IDS["show"], "sellerId": SELLER, "status": "available", "title": body["title"], "venue": body["venue"]}
         self.respond(201 if user == "seller" and body["price"] == {"amount": 500, "currency": "USD"} else 400, state.ticket)
 
     def get_api_tickets(self, user: str, _: dict) -> None:
@@ -108,7 +111,8 @@ class Shop(BaseHTTPRequestHandler):
 
     def get_browse(self, _: str, __: dict) -> None:
         """Shows the results of a search."""
-        self.respond(200, f'<a href="/shows/smoke-test-{IDS["show"]}">' if self.web_lists else "<html>")
+        is_found = self.web_lists and quote_plus(self.ticket["venue"]) in self.path
+        self.respond(200, f'<a href="/shows/smoke-test-{IDS["show"]}">' if is_found else "<html>")
 
     def post_api_orders(self, user: str, body: dict) -> None:
         """Holds the ticket."""
@@ -148,7 +152,7 @@ class Purchase(unittest.TestCase):
     """purchase.py."""
 
     def setUp(self) -> None:
-        state = {"failures": {}, "ticket": None, "order": None, "accounts": set(), "log": [], "keys": []}
+        state = {"failures": {}, "ticket": None, "order": None, "accounts": set(), "log": [], "keys": [], "venues": []}
         self.shop = type("OneShop", (Shop,), state)
         self.shop.accounts.update({"smoke-test+seller@127.0.0.1", "smoke-test+buyer@127.0.0.1"})
         server = ThreadingHTTPServer(("127.0.0.1", 0), self.shop)
@@ -200,6 +204,11 @@ class Purchase(unittest.TestCase):
             self.assertEqual(code, 1)
             self.assertIn(f"the public can see the listing in {service}: set SMOKE_TEST_SELLER={SELLER} in infra/k8s-prod/smoke-test.env", said)
             self.assertEqual((self.called("POST /api/orders"), self.shop.ticket["status"]), (0, "withdrawn"))
+
+    def test_nobody_else_can_list_a_ticket_for_the_same_show(self) -> None:
+        for _ in range(2):
+            self.assertEqual(self.purchase()[0], 0)
+        self.assertEqual(len(set(self.shop.venues)), 2, "each show has a name that nobody can guess")
 
     def test_pods_that_are_replaced_are_waited_for(self) -> None:
         self.shop.failures = {"POST /api/tickets": [502, 503], "POST /api/orders": [404, 404], "POST /api/payments": [503], f"GET /api/orders/{IDS['order']}": [504]}

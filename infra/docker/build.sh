@@ -55,4 +55,5 @@ done
 while [[ -n $(jobs -p) ]]; do
   wait -n
 done
-python3 infra/docker/inspect_images.py --limit "$LIMIT" --out "$OUT" --storage "$STORAGE" --runroot "$RUNROOT" "${services[@]}"
+python3 infra/docker/inspect_images.py --limit "$LIMIT" --out "$OUT" --tag "${TAG:-latest}" \
+  --storage "$STORAGE" --runroot "$RUNROOT" "${services[@]}"

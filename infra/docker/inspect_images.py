@@ -77,6 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=int, required=True, help="maximum size of a layer in bytes, compressed")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tag", required=True, help="tag of the images")
     parser.add_argument("--storage", required=True)
     parser.add_argument("--runroot", required=True)
     parser.add_argument("services", nargs="+")
@@ -85,7 +86,7 @@ def main() -> None:
     for service in args.services:
         path = args.out / f"{service}.tar"
         path.unlink(missing_ok=True)
-        save = [*podman, "save", "--quiet", "--format", "oci-archive", "--output", str(path), f"localhost/ticketing/{service}"]
+        save = [*podman, "save", "--quiet", "--format", "oci-archive", "--output", str(path), f"localhost/ticketing/{service}:{args.tag}"]
         subprocess.run(save, check=True, stdout=subprocess.DEVNULL)
         archive = Archive(path)
         line, program = check(service, archive, args.limit)

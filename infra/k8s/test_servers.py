@@ -34,6 +34,18 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
+def commands() -> str:
+    """Returns the command lines of all processes, one a line."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            # It has ended.
+            continue
+    return "\n".join(found)
+
+
 def kill_group(leader: int) -> None:
     """Kills a server and what its script started."""
     try:
@@ -203,6 +215,9 @@ class Nats(Server):
         self.eventually(lambda: self.serial(port, greeting=True) == 1)
         self.assertIn(b'"tls_required":true', self.greeting(port))
         self.assertNotIn("p0", Path(f"/proc/{server.pid}/cmdline").read_text())
+        # For a moment there is no file.
+        (self.scratch / "tls/tls.crt").unlink()
+        self.eventually(lambda: f"{self.scratch}/tls/tls.crt" in (self.scratch / "log").read_text())
         self.issue(2)
         self.eventually(lambda: self.serial(port, greeting=True) == 2)
 
@@ -244,6 +259,7 @@ class Mongodb(Server):
         self.eventually(lambda: run("answers") == 0, 60)
         self.assertEqual((run("live"), run("ready")), (0, 1), "it is in no set yet")
         self.assertEqual(self.serial(port), 1 if has_certificate else None)
+        self.eventually(lambda: f"s_client -quiet -connect 127.0.0.1:{port}" not in commands(), 2)
 
     def test_probes_with_tls(self) -> None:
         self.issue(1)

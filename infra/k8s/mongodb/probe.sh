@@ -37,6 +37,9 @@ port=${MONGODB_PORT:-27017}
 if [[ -e /tls/tls.crt ]]; then
   coproc { exec openssl s_client -quiet -connect "127.0.0.1:$port" 2> /dev/null; }
   exec 3<&"${COPROC[0]}" 4>&"${COPROC[1]}"
+  # With -quiet it outlives its input, so each probe would leave a process and a connection.
+  client=$COPROC_PID
+  trap 'kill "$client" 2> /dev/null || true' EXIT
 else
   exec 3<> "/dev/tcp/127.0.0.1/$port" 4>&3
 fi

@@ -7,7 +7,7 @@ if [ -e /tls/tls.crt ]; then
   server=$$
   loaded=$(md5sum < /tls/tls.crt)
   while sleep 60; do
-    present=$(md5sum < /tls/tls.crt)
+    present=$(md5sum < /tls/tls.crt) || continue
     if [ "$present" != "$loaded" ]; then
       kill -HUP "$server"
       loaded=$present

@@ -27,7 +27,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::AppState::new(config, context)?;
     let (routes, openapi) = routes::table();
     Ok(App::new(routes.with_state(state.clone()), openapi)
-        .rate_limits(&state.verifier, &[])
+        .rate_limits(&state.verifier, routes::RATE_CLASSES)
         .store(&state.tickets, store::ticket_indexes())
         .store(&state.shows, store::shows::show_indexes())
         .indexes(store::show_names::SHOW_NAMES, ShardKey::ID, store::show_names::show_name_indexes())

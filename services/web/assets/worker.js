@@ -8,6 +8,8 @@ self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
     const page = await fetch('/offline', { cache: 'reload' });
+    // An error page is not kept in its place: a later visit tries again.
+    if (!page.ok) throw new Error(`/offline has the status ${page.status}`);
     const assets = [...(await page.clone().text()).matchAll(/"(\/assets\/[^"]+)"/g)].map((match) => match[1]);
     await cache.put('/offline', page);
     await cache.addAll(new Set(assets));
@@ -33,11 +35,12 @@ const keptAsset = async (pathname) => {
   return (await cache.match(pathname)) ?? (await cache.match((await other()) ?? pathname));
 };
 
-// The pass of an order, also in place of the order's page: the present one if it comes in time, else the kept one.
+// The pass of an order, also in place of the order's page: the present one if it comes in time, else the kept one. An answer
+// that asks for a retry does not replace a pass either: too many requests, or a session that can't be renewed just now.
 const showPass = async (request, path) => {
   const kept = await caches.match(path);
   const present = load(request).then(async (response) => {
-    if (!kept || response.status < 500) {
+    if (!kept || (response.status < 500 && !response.headers.has('retry-after'))) {
       if (response.ok && new URL(request.url).pathname === path) await (await caches.open(PASSES)).put(path, response.clone());
       return response;
     }

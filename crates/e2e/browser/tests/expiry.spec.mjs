@@ -47,7 +47,7 @@ test('an unanswered 3-D Secure challenge expires without an authorization', asyn
 
   await closeBank(page);
   await expect(page.getByRole('dialog')).toBeHidden();
-  await expect(page.getByRole('main')).toContainText('There is no hold on your card, and you were not charged');
+  await expect(page.getByRole('main')).toContainText('Nothing is set aside on your card, and you were not charged');
   await expect(payButton(page)).toBeHidden();
   await page.goto(`/orders/${order.id}`);
   await expect(page.getByRole('main')).toContainText(/expired/i);

@@ -88,7 +88,7 @@ test('Back undoes a filter', async ({ page }) => {
   await page.goto('/browse');
   await page.getByLabel('Seats together').selectOption('2');
   await expect(page).toHaveURL(/quantity=2/);
-  await expect(page.getByRole('link', { name: 'Remove Seats together: 2' })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Remove filter: Seats together: 2' })).toBeVisible();
   await page.goBack();
   await expect(page).not.toHaveURL(/quantity/);
   await expect(page.getByLabel('Seats together')).toHaveValue('');

@@ -1,4 +1,6 @@
 // Loss and return of the network.
+import vm from 'node:vm';
+
 import { expect, test } from '../fixture.mjs';
 import { buyTicket, createPayableOrder, cancelOrder, createListing } from '../users.mjs';
 import { fillSignIn, live, markDocument, nav, isSameDocument } from '../steps.mjs';
@@ -87,6 +89,43 @@ test('a pass that was bought is shown without a network, until the session ends'
   await context.clearCookies();
   await page.goto('/orders');
   await expect.poll(kept).toBe(0);
+});
+
+test('a kept pass is shown while the session cannot be renewed, and goes once the session has ended', async ({ request }) => {
+  const [listeners, kept] = [{}, new Response('kept')];
+  let [answer, isKept] = [undefined, true];
+  const self = { addEventListener: (name, listener) => { listeners[name] = listener; } };
+  const caches = { match: async () => (isKept ? kept : undefined), delete: async () => { isKept = false; } };
+  const worker = await (await request.get('/sw.js')).text();
+  vm.runInNewContext(worker, { self, caches, fetch: async () => answer, URL, setTimeout });
+  const open = async (status, headers = {}) => {
+    answer = new Response('present', { status, headers });
+    const url = `http://shop/orders/${'0'.repeat(36)}/pass`;
+    const shown = await new Promise((respondWith) => {
+      listeners.fetch({ request: { method: 'GET', mode: 'navigate', url }, respondWith });
+    });
+    return shown.clone().text();
+  };
+  // The account service is not available, too many requests, and the shop is not available.
+  for (const status of [401, 429, 503]) expect(await open(status, { 'retry-after': '2' })).toBe('kept');
+  expect(isKept).toBe(true);
+  expect(await open(401)).toBe('present');
+  expect(isKept).toBe(false);
+});
+
+test('an error page is not kept as the offline page', async ({ request }) => {
+  const worker = await (await request.get('/sw.js')).text();
+  const install = async (status) => {
+    const [listeners, kept] = [{}, []];
+    const self = { addEventListener: (name, listener) => { listeners[name] = listener; }, skipWaiting: async () => {} };
+    const cache = { put: async (path) => { kept.push(path); }, addAll: async () => {}, keys: async () => [] };
+    const fetch = async () => new Response('', { status });
+    vm.runInNewContext(worker, { self, caches: { open: async () => cache }, fetch, URL, setTimeout });
+    await new Promise((done) => { listeners.install({ waitUntil: (work) => work.then(done, done) }); });
+    return kept;
+  };
+  expect(await install(200)).toEqual(['/offline']);
+  expect(await install(503)).toEqual([]);
 });
 
 test('of more passes than are kept, those of the shows that are over longest go first', async ({ newUser }) => {

@@ -93,13 +93,18 @@ fn is_variable(name: &str) -> bool {
 
 /// The first option of a command line or a script that takes a password, such as `--password` or `redis-cli`'s `-a`.
 fn password_in(text: &str) -> Option<String> {
-    let mut code = text.lines().filter(|line| !line.trim_start().starts_with(['#', '/']));
-    code.find_map(|line| {
-        let is_cli = line.split_whitespace().any(|word| word.ends_with("redis-cli"));
+    // A line that begins with one slash is a command, not a comment.
+    let is_comment = |line: &&str| ["#", "//"].iter().any(|mark| line.trim_start().starts_with(mark));
+    let code: Vec<&str> = text.lines().filter(|line| !is_comment(line)).collect();
+    // A backslash continues a command on the next line.
+    let code = code.join("\n").replace("\\\n", " ");
+    code.lines().find_map(|line| {
+        let runs = |program: &str| line.split_whitespace().any(|word| word.ends_with(program));
+        let (is_redis_cli, is_mongosh) = (runs("redis-cli"), runs("mongosh"));
         let mut words = line.split_whitespace();
         let found = words.find(|word| {
             let option = word.split('=').next().unwrap_or_default();
-            PASSWORD_OPTIONS.contains(&option) || (is_cli && *word == "-a")
+            PASSWORD_OPTIONS.contains(&option) || (is_redis_cli && *word == "-a") || (is_mongosh && *word == "-p")
         });
         found.map(ToOwned::to_owned)
     })
@@ -167,6 +172,9 @@ data:
                 ("[--save, ", "[--requirepass, x, ", "container redis: --requirepass makes"),
                 ("[redis-cli, ping]", "[sh, -c, 'redis-cli -a \"$PASSWORD\" ping']", "container redis: -a makes"),
                 ("--tls ping", "--pass=$PASSWORD ping", "ConfigMap scripts: --pass=$PASSWORD makes"),
+                ("redis-cli --tls", "/usr/bin/redis-cli -a $PASSWORD", "ConfigMap scripts: -a makes"),
+                ("--tls ping", "\\\n      -a $PASSWORD ping", "ConfigMap scripts: -a makes"),
+                ("redis-cli --tls ping", "mongosh -u root -p $PASSWORD", "ConfigMap scripts: -p makes"),
             ],
         );
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use testkit::fleet::SERVICES;
 use testkit::tools::{progress, workspace_root};
 use tokio::process::Command;
@@ -27,8 +27,16 @@ pub(super) const NEXT_RELEASE: &str = "next-release";
 /// The feature that makes a build a possible next release.
 const NEXT_RELEASE_FEATURE: &str = "platform/next-release";
 
-/// The images of the servers, which nodes pull if they reach a registry.
-const SERVER_IMAGES: [&str; 3] = ["mongo:7.0", "nats:2.15.1-alpine", "redis:7.2"];
+/// The manifests of the servers, whose images nodes pull if they reach a registry.
+const SERVERS: [&str; 3] = ["mongodb/statefulset.yaml", "nats/statefulset.yaml", "redis/deployment.yaml"];
+
+/// The image of a server.
+fn server_image(manifest: &str) -> Result<String> {
+    let file = workspace_root().join("infra/k8s").join(manifest);
+    let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let image = text.lines().find_map(|line| line.trim_start().strip_prefix("image: "));
+    image.map(ToOwned::to_owned).with_context(|| format!("{} names no image", file.display()))
+}
 
 /// Loads the images onto the nodes with this command. Where Docker runs, they were built before. Without it, first
 /// builds them by other means, and also substitutes for the servers' images, since a registry may be unreachable as
@@ -51,15 +59,16 @@ pub(super) async fn load(home: &Path, command: &str, next_release: bool) -> Resu
             build.current_dir(workspace_root()).kill_on_drop(true);
             run(build, "infra/docker/build.sh").await?;
         }
+        let servers = SERVERS.into_iter().map(server_image).collect::<Result<Vec<_>>>()?;
         let mut substitutes = Command::new("python3");
         substitutes
             .args(["infra/cluster-test/servers.py", "--root", ".", "--storage", "target/images/storage"])
             .args(["--runroot", "/run/ticketing-images"])
-            .args(SERVER_IMAGES)
+            .args(&servers)
             .current_dir(workspace_root())
             .kill_on_drop(true);
         run(substitutes, "building substitutes for the servers' images").await?;
-        names.extend(SERVER_IMAGES.map(ToOwned::to_owned));
+        names.extend(servers);
     }
     let mut load = Command::new("bash");
     load.args(["-c", &format!("{command} \"$@\""), "load"]).args(&names).current_dir(workspace_root());
@@ -68,4 +77,18 @@ pub(super) async fn load(home: &Path, command: &str, next_release: bool) -> Resu
     run(load, "loading the images onto the nodes (see target/cluster-test/load.log)").await?;
     progress("Loaded", &format!("{} images onto the nodes", names.len()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::IMAGE;
+    use super::*;
+
+    #[test]
+    fn images_of_the_servers_are_those_of_the_manifests() {
+        let images = SERVERS.map(|manifest| server_image(manifest).unwrap());
+        let names = images.each_ref().map(|image| image.split(':').next().unwrap());
+        assert_eq!(names, ["mongo", "nats", "redis"]);
+        assert!(images.iter().any(|image| image == IMAGE), "scripts run in {IMAGE}, which no node has");
+    }
 }

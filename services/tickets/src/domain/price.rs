@@ -97,7 +97,7 @@ pub(crate) fn check_cap(
         return Ok(());
     }
     let highest = Money { amount: highest, currency: face.currency.clone() };
-    let rule = format!("In {country}, a price may be at most {percent}% over face value, which is {highest} here.");
+    let rule = format!("In {country}, a price may be at most {highest} here, {percent}% over face value.");
     let message = format!("must be at most {highest}");
     let fields = vec![FieldError::new("price.amount", message).with_code("max-amount", Params::from(&highest))];
     let params = Params::from(&highest).with("country", country.as_str()).with("percent", i64::from(*percent));

@@ -33,7 +33,7 @@ impl From<TicketError> for Error {
             ),
             TicketError::PartlyReserved => (
                 "ticket-reserved",
-                "A buyer is holding tickets from this listing. Until then, you can change only its price, face value, \
+                "While a buyer is holding tickets from this listing, you can change only its price, face value, \
                  category and description.",
             ),
             TicketError::Sold => ("ticket-sold", "This listing has sold and can't be changed."),

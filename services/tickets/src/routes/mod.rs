@@ -12,13 +12,19 @@ mod view;
 mod withdraw;
 
 use axum::Router;
-use common::api;
+use common::api::tickets::{CheckListing, CheckReplacement};
+use common::api::{self, Endpoint as _};
 use platform::http::openapi;
+use platform::limits::class::{RateClass, RateClasses};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::AppState;
+
+/// Checks count as reads: they store nothing, and a page that is only read sends them.
+pub(crate) const RATE_CLASSES: RateClasses =
+    &[("POST", CheckListing::PATH, Some(RateClass::Reads)), ("POST", CheckReplacement::PATH, Some(RateClass::Reads))];
 
 /// All routes, and their OpenAPI document.
 pub(crate) fn table() -> (Router<AppState>, OpenApi) {

@@ -127,7 +127,8 @@ async fn seller_lists_a_named_seat_once() {
     assert_eq!(with_key(at(json!({ "seat": "20" }))).await.expect(201).json(), kept);
     check(&app, &seller, "", at(json!({ "seat": "20" }))).await.expect(204);
     let own = format!("/{}", kept["id"].as_str().unwrap());
-    check(&app, &seller, &own, at(json!({ "seat": "20" }))).await.expect(204);
+    let checked = check(&app, &seller, &own, at(json!({ "seat": "20" }))).await.expect(204);
+    assert!(checked.header("ratelimit").starts_with("\"reads\";"), "a check counts as a read");
     check(&app, &seller, &own, at(json!({ "seat": "20", "title": "Tosca" }))).await.expect(204);
     assert_eq!(check(&app, &seller, &own, at(json!({ "seat": "14" }))).await.expect(409).problem(), "seat-listed");
     assert_eq!(check(&app, &other, &own, at(json!({}))).await.expect(403).problem(), "not-the-seller");

@@ -1,7 +1,7 @@
 # Die Suche. Andere Seiten haben dieselben Beschriftungen der Filter.
 
 browse-title = Veranstaltungen entdecken
-browse-words-label = Act, Team, Spielstätte, Stadt oder Verkäufername
+browse-words-label = Act, Team, Veranstaltungsort, Stadt oder Verkäufername
 browse-search = Suchen
 browse-category = Kategorie
 browse-any-category = Alle
@@ -30,7 +30,7 @@ browse-month = Diesen Monat
 
 # Gesetzte Filter, jeder mit einem Link, der ihn entfernt.
 browse-filters = Filter
-browse-remove = { $filter } entfernen
+browse-remove = Filter entfernen: { $filter }
 browse-clear = Alle entfernen
 browse-words = „{ $words }“
 browse-from-day = Ab { $day }
@@ -39,10 +39,10 @@ browse-seats-together = Plätze nebeneinander: { $count }
 browse-from-price = Ab { $price }
 browse-up-to-price = Bis { $price }
 browse-prices-in = Preise in { $currency }
-browse-including-sold-out = Auch ausverkaufte
+browse-including-sold-out = Auch ausverkaufte und abgesagte Veranstaltungen
 
 # Die Treffer.
-browse-corrected = Keine Treffer für „{ $words }“. Du siehst Treffer für „{ $corrected }“.
+browse-corrected = Keine Treffer für „{ $words }“. Stattdessen siehst du Treffer für „{ $corrected }“.
 browse-days-reversed = Der letzte Tag liegt vor dem ersten, deshalb passt keine Veranstaltung.
 browse-prices-reversed = Der Höchstpreis liegt unter dem Mindestpreis, deshalb passt keine Veranstaltung.
 browse-none = Keine Veranstaltungen

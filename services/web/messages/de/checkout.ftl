@@ -60,12 +60,12 @@ checkout-form-blocked = Das Zahlungsformular konnte nicht geladen werden. Schalt
 checkout-processing = Deine Zahlung wird verarbeitet.
 checkout-not-approved = Deine Bank hat die Zahlung nicht freigegeben. Dir wurde nichts berechnet. Versuche es noch einmal oder nimm eine andere Karte.
 checkout-not-checked = Wir konnten die Zahlung nicht prüfen. Lade die Seite neu.
-checkout-unknown = Wir wissen noch nicht, ob deine Zahlung angekommen ist. Sieh oben nach deiner Bestellung, bevor du es noch einmal versuchst.
+checkout-unknown = Wir wissen noch nicht, ob deine Zahlung erfolgreich war. Prüfe oben deine Bestellung, bevor du es noch einmal versuchst.
 checkout-rejected = Die Zahlung hat nicht geklappt. Dir wurde nichts berechnet. Versuche es noch einmal.
-checkout-unreachable = Wir konnten unseren Zahlungsdienstleister nicht erreichen. Sieh oben nach deiner Bestellung und versuche es dann noch einmal.
+checkout-unreachable = Wir konnten unseren Zahlungsdienstleister nicht erreichen. Prüfe oben deine Bestellung und versuche es dann noch einmal.
 
 # Wie eine Bestellung ohne Kauf endete.
-checkout-late-charge-heading = Nach dem Ende der Bestellung belastet
+checkout-late-charge-heading = Abbuchung nach Ende der Bestellung
 checkout-late-charge-disputed = Deine Karte wurde belastet, als die Bestellung schon beendet war. Du hast die Abbuchung beanstandet; deshalb entscheidet deine Bank, ob du das Geld zurückbekommst.
 checkout-late-charge-refunded = Deine Karte wurde belastet, als die Bestellung schon beendet war. Der Betrag wurde vollständig erstattet.
 checkout-late-charge-refunding = Deine Karte wurde belastet, als die Bestellung schon beendet war. Der Betrag wird gerade vollständig erstattet.
@@ -77,7 +77,7 @@ checkout-hold-over-unconfirmed = Die Zahlung wurde nicht rechtzeitig bei deiner 
 checkout-hold-over-unpaid = Du hast nicht rechtzeitig bezahlt. Dir wurde nichts berechnet.
 checkout-price-changed-heading = Der Preis hat sich geändert
 checkout-price-changed = Der Preis wurde von { $old } auf { $new } geändert, während du bestellt hast. Dir wurde nichts berechnet.
-checkout-withdrawn-heading = Nicht mehr im Angebot
+checkout-withdrawn-heading = Nicht mehr im Verkauf
 checkout-withdrawn = Das Ticket wurde vom Verkauf zurückgezogen. Dir wurde nichts berechnet.
 checkout-begun-heading = Zu spät
 checkout-begun = Die Veranstaltung hat begonnen. Dir wurde nichts berechnet.

@@ -17,6 +17,6 @@ error-headers = Dein Browser sendet zu viel
 error-internal = Bei uns ist etwas schiefgegangen
 error-unavailable = Das geht gerade nicht
 error-reload = Es ist nichts verloren gegangen. Lade die Seite gleich neu.
-error-browse = In Veranstaltungen stöbern
+error-browse = Veranstaltungen entdecken
 error-status = Fehler { $status }
 error-request = Fehler { $status }. Wenn du dich bei uns meldest, nenne diese Nummer: { $request }

@@ -3,7 +3,7 @@
 layout-description = Tickets aus zweiter Hand für Konzerte, Sport, Theater und mehr, zu Endpreisen.
 layout-skip = Zum Inhalt springen
 layout-navigation = Hauptmenü
-layout-browse = Stöbern
+layout-browse = Entdecken
 layout-sell = Verkaufen
 layout-orders = Meine Bestellungen
 layout-listings = Meine Angebote

@@ -1,11 +1,11 @@
-# Mitteilungen.
+# Benachrichtigungen.
 
-notification-title = Mitteilungen
+notification-title = Benachrichtigungen
 notification-description = Neues zu deinen Tickets und Bestellungen.
-notification-none = Noch keine Mitteilungen. Hier erfährst du von deinen Verkäufen und Zahlungen, von Reservierungen, die bald ablaufen, und von Tickets und Veranstaltungen, die du beobachtest.
+notification-none = Noch keine Benachrichtigungen. Hier erfährst du von deinen Verkäufen und Zahlungen, von Reservierungen, die bald ablaufen, und von Tickets und Veranstaltungen, die du beobachtest.
 notification-mark-read = Alle als gelesen markieren
-notification-bell = Mitteilungen
-notification-bell-unread = Mitteilungen, { $count } ungelesen
+notification-bell = Benachrichtigungen
+notification-bell-unread = Benachrichtigungen, { $count } ungelesen
 notification-sold = Verkauft: { $title } für { $price }.
 notification-sold-unpriced = Verkauft: { $title }.
 notification-sold-seats = Verkauft: { $sold } von { $all } Plätzen für { $title } zum Preis von { $price }.

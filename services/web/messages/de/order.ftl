@@ -9,7 +9,7 @@ order-your-tickets = { $count ->
    *[other] Deine Tickets
 }
 order-full-screen = Vollbild
-order-calendar = In den Kalender
+order-calendar = Zum Kalender hinzufügen
 order-receipt = Quittung
 order-reload = Seite neu laden
 order-history = Verlauf der Bestellung
@@ -35,7 +35,7 @@ order-list-title = Meine Bestellungen
 order-list-description = Deine Bestellungen, Tickets und Quittungen.
 order-list-number = Bestellnummer
 order-list-find = Suchen
-order-list-number-hint = Zum Beispiel TK-7F3K-29. Du findest sie bei deiner Bestellung und in deinen Mitteilungen.
+order-list-number-hint = Zum Beispiel TK-7F3K-29. Du findest sie bei deiner Bestellung und in deinen Benachrichtigungen.
 order-list-not-found = Wir haben keine Bestellung mit der Nummer { $number } gefunden.
 order-list-none = Du hast noch keine Bestellungen.
 order-list-browse = Veranstaltungen entdecken

@@ -12,7 +12,7 @@ pass-meaning = { $count ->
     [one] Das ist dein Einlasscode. Er belegt, dass der Platz hier gekauft wurde.
    *[other] Jeder Einlasscode gilt für einen Platz und belegt, dass der Platz hier gekauft wurde.
 }
-pass-venues = Manche Veranstaltungsorte scannen unsere Codes am Einlass. Frag vorher dort nach. Das ursprüngliche Ticket schicken wir dir noch nicht zu.
+pass-venues = Manche Veranstaltungsorte scannen unsere Codes am Einlass. Frag vorher dort nach. Das Originalticket schicken wir dir noch nicht zu.
 pass-unavailable = { $count ->
     [one] Der Code kann gerade nicht angezeigt werden. Dein Ticket ist sicher.
    *[other] Der Code kann gerade nicht angezeigt werden. Deine Tickets sind sicher.

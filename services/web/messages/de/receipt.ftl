@@ -15,7 +15,7 @@ receipt-quantity = { $count ->
     [one] { $count } Ticket
    *[other] { $count } Tickets
 }
-receipt-charged = Deine Karte wurde am { $time } mit { $price } belastet.
+receipt-charged = Deine Karte wurde mit { $price } belastet ({ $time }).
 receipt-back = { $count ->
     [one] Zurück zu deinem Ticket
    *[other] Zurück zu deinen Tickets

@@ -9,14 +9,14 @@ sell-no-payouts = Keine Gebühren, weder für dich noch beim Kauf. Auszahlungen 
 # Die Suche nach der Veranstaltung.
 sell-find-description = Finde die Veranstaltung, für die dein Ticket gilt, und bestimme deinen Preis.
 sell-find-saved = Deine Angaben zum Ticket sind gespeichert.
-sell-find-words = Für welche Veranstaltung ist es? Suche nach Act, Team, Spielstätte oder Stadt
+sell-find-words = Für welche Veranstaltung ist es? Suche nach Act, Team, Veranstaltungsort oder Stadt
 sell-find-submit = Veranstaltung suchen
 sell-find-summary = { $count ->
     [0] Keine passenden Veranstaltungen
     [one] { $count } Veranstaltung
    *[other] { $count } Veranstaltungen
 }
-sell-find-corrected = Keine Treffer für „{ $words }“. Du siehst Treffer für „{ $corrected }“.
+sell-find-corrected = Keine Treffer für „{ $words }“. Stattdessen siehst du Treffer für „{ $corrected }“.
 sell-find-unlisted = Du kannst ein Ticket für jede Veranstaltung anbieten, auch wenn sie hier noch fehlt.
 sell-find-others = Ist die richtige Veranstaltung nicht dabei?
 sell-find-enter = Veranstaltung selbst eingeben
@@ -30,7 +30,7 @@ sell-show-another = Andere Veranstaltung wählen
 # Die Felder des Formulars.
 sell-field-title = Titel
 sell-field-category = Kategorie
-sell-field-venue = Spielstätte
+sell-field-venue = Veranstaltungsort
 sell-field-city = Stadt
 sell-field-starts-at = Datum und Uhrzeit
 sell-field-time-zone = Zeitzone
@@ -70,7 +70,7 @@ sell-check-all-in = { $count ->
 }
 sell-check-face-value = Originalpreis { $price }
 sell-check-buyers-pay = { $count ->
-    [one] Der Kauf kostet { $sum }.
+    [one] Wer dein Ticket kauft, zahlt { $sum }.
    *[other] Alle Plätze zusammen kosten { $sum }.
 }
 sell-check-uncertain-price = Du hast als Preis { $typed } eingegeben. Wir verstehen das als { $read }. Wenn du einen anderen Betrag meinst, gib ihn mit Nachkommastellen ein.
@@ -83,6 +83,7 @@ sell-check-list = { $count ->
 }
 sell-check-save = Änderungen speichern
 sell-check-other-tab = Du hast dieses Angebot in einem anderen Tab geändert. Hier siehst du die neueste Fassung. Noch wurde nichts abgeschickt.
+sell-check-other-language = Die Sprache deines Browsers hat sich geändert, deshalb verstehen wir deine Beträge jetzt so, wie sie hier stehen. Noch wurde nichts abgeschickt.
 sell-check-try-again = { $reason } Deine Angaben sind gespeichert. Versuche es gleich noch einmal.
 
 # Was an einem Angebot nicht stimmt.
@@ -91,6 +92,6 @@ sell-error-changed = Das Angebot hat sich geändert, seit du diese Seite geöffn
 sell-error-expired = Diese Seite ist abgelaufen. Öffne sie noch einmal und ändere das Angebot dann.
 sell-error-submitted = Dieses Formular wurde schon mit anderen Angaben abgeschickt. Sieh unter „Meine Angebote“ nach, ob das Ticket dort ist. Wenn nicht, beginne noch einmal unter „Verkaufen“.
 sell-error-too-many-seats = Gib höchstens { $max } Plätze ein. Biete die übrigen getrennt an.
-sell-error-quantity = Lass das Feld leer oder gib { $count } ein, die Zahl der genannten Plätze.
+sell-error-quantity = Lass das Feld leer oder gib { $count } ein, die Anzahl der genannten Plätze.
 sell-error-split-without-sizes = Wähle „{ $choice }“, wenn du Gruppengrößen eingibst. Lass sie sonst leer.
 sell-error-sizes = Gib Zahlen ein, die zusammen { $count } Plätze ergeben, zum Beispiel { $example }.

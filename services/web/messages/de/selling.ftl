@@ -2,9 +2,9 @@
 
 selling-title = Meine Angebote
 selling-description = Die Tickets, die du verkaufst.
-selling-none = Du hast noch keine Tickets angeboten. Es dauert nur eine Minute und kostet keine Gebühren.
+selling-none = Du hast noch keine Tickets angeboten. Das dauert nur eine Minute, und es gibt keine Gebühren.
 selling-per-seat = pro Platz
-selling-list-another = Noch eins anbieten
+selling-list-another = Noch ein Ticket anbieten
 
 # Plätze, die doppelt angeboten werden.
 selling-twice = { $count ->

@@ -50,7 +50,7 @@ show-offer-from = ab
 show-offer-left = noch { $count }
 show-price-or = { $one } oder { $other }
 show-price-drop = Preis gesenkt: jetzt { $price }
-show-price-before = vorher:
+show-price-before = vorher
 
 # Was andere verlangen.
 show-asks-similar = Vergleichbare Plätze werden für { $prices } angeboten.
@@ -79,5 +79,5 @@ show-notice-moved-to = Neuer Termin: { $when }. Ort: { $place }.
 show-notice-cancelled-title = Abgesagt: { $title } findet nicht statt.
 show-notice-moved-title = Verlegt: { $title }. Neuer Termin: { $when }. Ort: { $place }.
 show-notice-badge = Veranstaltung abgesagt
-show-notice-refunded = Die Veranstaltung wurde abgesagt. Der Betrag wird vollständig erstattet.
+show-notice-refunded = Die Veranstaltung wurde abgesagt. Der Betrag wurde vollständig erstattet.
 show-notice-refunding = Die Veranstaltung wurde abgesagt. Du bekommst den vollen Betrag zurück.

@@ -1,6 +1,6 @@
 # Ein Angebot: seine Seite, seine Verfügbarkeit und seine Kategorie.
 
-ticket-description = { $place }, { $when }: { $price } Endpreis.
+ticket-description = { $place }, { $when }: Endpreis { $price }.
 ticket-category = Kategorie
 ticket-seller = Verkauft von
 ticket-sales = { $count ->
@@ -22,8 +22,8 @@ ticket-all-in = { $count ->
    *[other] pro Platz, Endpreis ohne zusätzliche Gebühren
 }
 ticket-face-value = { $count ->
-    [one] Originalpreis { $price }, wie auf dem Ticket aufgedruckt
-   *[other] Originalpreis { $price } pro Platz, wie auf dem Ticket aufgedruckt
+    [one] Originalpreis { $price }, wie auf dem Ticket angegeben
+   *[other] Originalpreis { $price } pro Platz, wie auf dem Ticket angegeben
 }
 ticket-price-changed = Der Preis hat sich geändert: Er beträgt jetzt { $price }. Noch ist nichts reserviert.
 ticket-still-updating = Erledigt. Diese Seite ist noch nicht auf dem neuesten Stand. Lade sie gleich noch einmal.

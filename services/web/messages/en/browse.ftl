@@ -30,7 +30,7 @@ browse-month = This month
 
 # Active filters, each with a link that removes it.
 browse-filters = Filters
-browse-remove = Remove { $filter }
+browse-remove = Remove filter: { $filter }
 browse-clear = Clear all
 browse-words = “{ $words }”
 browse-from-day = From { $day }
@@ -39,12 +39,12 @@ browse-seats-together = Seats together: { $count }
 browse-from-price = From { $price }
 browse-up-to-price = Up to { $price }
 browse-prices-in = Prices in { $currency }
-browse-including-sold-out = Including sold out
+browse-including-sold-out = Including sold-out and cancelled shows
 
 # The results.
 browse-corrected = No match for “{ $words }”. Showing “{ $corrected }”.
 browse-days-reversed = The last day is before the first day, so no show matches.
-browse-prices-reversed = The highest price is below the lowest price, so no show matches.
+browse-prices-reversed = The maximum price is below the minimum price, so no show matches.
 browse-none = No shows
 browse-summary = { $part ->
     [first] The first { $count } shows

@@ -15,8 +15,8 @@ checkout-release = { $count ->
 checkout-declined = Your card was declined. You were not charged. Try another card.
 checkout-charging-heading = Payment in progress
 checkout-charging = { $count ->
-    [one] The ticket is reserved for you while we charge your card. This takes a moment.
-   *[other] The tickets are reserved for you while we charge your card. This takes a moment.
+    [one] The ticket is held for you while we charge your card. This takes a moment.
+   *[other] The tickets are held for you while we charge your card. This takes a moment.
 }
 checkout-charging-spoken = Payment in progress.
 checkout-yours-heading = { $count ->
@@ -70,10 +70,10 @@ checkout-late-charge-disputed = Your card was charged after the order had closed
 checkout-late-charge-refunded = Your card was charged after the order had closed. The full amount has been refunded.
 checkout-late-charge-refunding = Your card was charged after the order had closed. The full amount is being refunded.
 checkout-late-payment-heading = Payment too late
-checkout-late-payment = Your bank responded after your time to pay had run out. You were not charged, and the hold on your card was released.
+checkout-late-payment = Your bank responded after your time to pay had run out. You were not charged, and the amount set aside on your card was released.
 checkout-hold-over-heading = Your hold has ended
-checkout-hold-over-unanswered = Your bank has not responded yet. You will not be charged, and any hold on your card will be released.
-checkout-hold-over-unconfirmed = The payment was not confirmed with your bank in time. There is no hold on your card, and you were not charged.
+checkout-hold-over-unanswered = Your bank has not responded yet. You will not be charged, and any amount set aside on your card will be released.
+checkout-hold-over-unconfirmed = The payment was not confirmed with your bank in time. Nothing is set aside on your card, and you were not charged.
 checkout-hold-over-unpaid = You did not pay in time. You were not charged.
 checkout-price-changed-heading = The price has changed
 checkout-price-changed = The seller changed it from { $old } to { $new } while you were ordering. You were not charged.

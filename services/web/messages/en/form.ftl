@@ -31,12 +31,12 @@ form-time-skipped = { $minutes ->
     [60] { $time } doesn’t exist at the venue, because the clocks go forward by an hour. Enter another time.
    *[other] { $time } doesn’t exist at the venue, because the clocks go forward by { $minutes } minutes. Enter another time.
 }
-form-time-twice = This time comes twice at the venue, because the clocks go back that night. Choose which one you mean.
+form-time-twice = This time occurs twice at the venue, because the clocks go back that night. Choose which one you mean.
 form-seat-count = { $max ->
     [one] Enter at most { $max } seat.
    *[other] Enter at most { $max } seats.
 }
-form-seat-name = Enter seats with names of up to { $max } characters.
+form-seat-name = A seat number can have at most { $max } characters.
 form-seats-unique = Enter each seat only once.
 form-seats-quantity = Leave this empty, or enter the number of seats that you named.
 form-split-odd = Choose another way: an odd number of seats can’t be sold in pairs.
@@ -45,8 +45,8 @@ form-split-sizes = Enter sizes that add up to the number of seats.
 form-positive = Enter an amount above 0.
 form-amount-malformed = Enter an amount such as { $example }.
 form-amount-currency = Enter an amount in { $currency }, the chosen currency, and not in { $sign }.
-form-amount-whole = Enter a whole amount: { $currency } has no decimals.
-form-amount-decimals = Enter an amount with at most { $decimals } decimals.
+form-amount-whole = Enter a whole amount: { $currency } has no decimal places.
+form-amount-decimals = Enter an amount with at most { $decimals } decimal places.
 
 # Choices in the address of a page that are left out.
 form-ignored-from = The first day was ignored: it isn’t a date.

@@ -19,5 +19,5 @@ notification-show-cancelled = Cancelled: { $title } will not take place. Your ho
 notification-price-drop = Price drop: { $title } is now { $new }, was { $old }.
 notification-available-again = Available again: { $title } for { $price }.
 notification-show-listed = A ticket for { $title } at { $price } was listed.
-notification-show-cheaper = A ticket for { $title } at { $price } is cheaper now, was { $old }.
+notification-show-cheaper = A ticket for { $title } is cheaper now: { $price }, was { $old }.
 notification-show-available = A ticket for { $title } at { $price } is available again.

@@ -2,7 +2,7 @@
 
 order-description = Your order and your tickets.
 order-number = Order { $number }
-order-hold-ends = Your hold ends { $time }.
+order-hold-ends = Your hold ends on { $time }.
 order-checkout = Go to checkout
 order-your-tickets = { $count ->
     [one] Your ticket
@@ -57,7 +57,7 @@ order-badge-expired = Expired
 order-badge-cancelled = Cancelled
 
 # The status in a sentence. For a cancelled order, a sentence about the money follows.
-order-status-created = We are checking that it is still available.
+order-status-created = We are checking that the listing is still available.
 order-status-awaiting-payment = Held for you. Pay before the hold ends.
 order-status-authorized = Payment in progress: your card is being charged.
 order-status-completed = { $count ->
@@ -89,13 +89,13 @@ order-step-held = { $count ->
 order-step-refunded = { $amount } was refunded.
 order-step-payment-started = You started a payment of { $amount }.
 order-step-confirm = Your bank is asking you to confirm the payment of { $amount }.
-order-step-authorized = A hold of { $amount } was placed on your card.
+order-step-authorized = { $amount } was set aside on your card.
 order-step-charged = Your card was charged { $amount }.
 order-step-superseded = You switched to another card. The first card was not charged.
 order-step-declined = Your card was declined. You were not charged.
 order-step-failed = The payment failed. You were not charged.
 order-step-unconfirmed = The payment was not confirmed with your bank. You were not charged.
-order-step-released = The hold of { $amount } on your card was released. You were not charged.
+order-step-released = The { $amount } set aside on your card was released. You were not charged.
 
 # The calendar file.
 order-event-passes = { $count ->

@@ -1,6 +1,6 @@
 # Why a request failed, and what to do next. Services name the reason by a code; see domain/problem_text.rs.
 
-problem-invalid = Something that was sent isn’t valid. Go back, check what you entered, then try again.
+problem-invalid = Something you entered isn’t valid. Go back, check it, then try again.
 problem-unauthenticated = Sign in, then try again.
 problem-not-found = The link may be wrong, or the page is gone, or only someone else may see it.
 problem-method-not-allowed = This page can’t be opened this way. Start again from a page of our site.
@@ -14,10 +14,10 @@ problem-rate-limited = { $seconds ->
 }
 problem-rate-limited-briefly = Too many requests came from you at once. Wait a moment, then try again.
 problem-headers-too-large = Your browser sends us too much data, probably because cookies have piled up. Delete the cookies of this site in your browser’s settings, then try again.
-problem-internal = Our team has been told. Try again later. If it happens again, contact us and quote the number below.
-problem-unavailable = We can’t do this for the moment. Try again soon.
-problem-timed-out = It took too long. Check whether it has happened before you try again.
-problem-role-required = Only members of our staff may do this.
+problem-internal = We’ve been notified. Try again later. If it happens again, contact us and quote the number below.
+problem-unavailable = We can’t do this at the moment. Try again soon.
+problem-timed-out = This took too long. Check whether it worked before you try again.
+problem-role-required = Only our staff can do this.
 problem-cross-site = For your safety, we don’t accept what another site sends in your name. Open our site, then try again there.
 problem-in-flight = Your first request is still being processed. Wait a moment, then reload the page.
 problem-changed-meanwhile = This was changed in the meantime. Reload the page, then try again.
@@ -44,8 +44,8 @@ problem-order-closed = This order is closed. Place a new order to buy the ticket
 problem-order-not-completed = Your passes are available once the order is paid.
 problem-several-passes = This order has a pass for each seat.
 problem-too-many-holds = { $orders ->
-    [one] You have { $orders } unpaid order. Pay for it or cancel it before you place another.
-   *[other] You have { $orders } unpaid orders. Pay for one or cancel one before you place another.
+    [one] You have { $orders } unpaid order. Pay for it or release its tickets before you place another.
+   *[other] You have { $orders } unpaid orders. Pay for one or release its tickets before you place another.
 }
 problem-held-too-often = { $minutes ->
     [one] You’ve held this ticket too often without buying it. Try again in { $minutes } minute.
@@ -67,12 +67,12 @@ problem-card-bank-unreachable = Your bank couldn’t be reached. You were not ch
 problem-card-declined = Your bank declined the card without giving a reason. You were not charged. Try another card, or ask your bank.
 
 problem-ticket-reserved = Buyers are holding all the remaining tickets. You can change the listing if one is released.
-problem-ticket-partly-reserved = A buyer is holding tickets from this listing. Until then, you can change only its price, face value, category and description.
+problem-ticket-partly-reserved = While a buyer is holding tickets from this listing, you can change only its price, face value, category and description.
 problem-ticket-sold = This listing has sold and can’t be changed.
 problem-ticket-partly-sold = Some tickets from this listing are sold. You can change only its price, face value, category and description.
 problem-not-the-seller = Only the seller can change this listing.
 problem-over-cap = { $percent ->
     [0] Where this show takes place, a ticket may cost at most its face value, which is { $price }.
-   *[other] Where this show takes place, a ticket may cost at most { $percent }% over its face value, which is { $price }.
+   *[other] Where this show takes place, a ticket may cost at most { $price }, which is its face value plus { $percent }%.
 }
 problem-seat-listed = You’ve already listed seat { $seat } for this show. Edit or withdraw that listing first.

@@ -31,7 +31,7 @@ seats-sum = { $count } × { $price } = { $total }
 # What is left of a listing: any of these, in a list.
 seats-left = { $free } of { $all } seats left
 seats-left-together = { $free } of { $all } seats left (buy { $quantities } together)
-seats-held = { $count } on hold
+seats-held = { $count } held
 seats-sold = { $sold } of { $all } sold
 
 # How a listing is divided, after its seats or their number.

@@ -46,7 +46,7 @@ sell-field-sizes = Group sizes
 sell-field-description = Description
 sell-category-choose = Choose a category
 sell-time-zone-hint = We know the time zones of larger cities. Choose one if yours is smaller.
-sell-time-twice = The clocks go back that night, so this time comes twice. Which one do you mean?
+sell-time-twice = The clocks go back that night, so this time occurs twice. Which one do you mean?
 sell-time-first = The first: { $time }
 sell-time-second = The second: { $time }
 sell-seats-hint = For example 12, 13, 14 or 12-15. Seats must be side by side. Leave it empty if they are not numbered.
@@ -83,13 +83,14 @@ sell-check-list = { $count ->
 }
 sell-check-save = Save changes
 sell-check-other-tab = You changed this listing in another tab. This is the latest version. Nothing has been submitted yet.
+sell-check-other-language = The language of your browser has changed, so we now read your amounts as shown here. Nothing has been submitted yet.
 sell-check-try-again = { $reason } Your details are saved. Try again in a moment.
 
 # What is wrong with a listing.
 sell-error-seat-listed = You have already listed one of these seats for this show. Enter other seats, or edit that listing.
 sell-error-changed = The listing has changed since you opened this page. Open it again and make your changes.
 sell-error-expired = This page has expired. Open it again and make your changes.
-sell-error-submitted = This form was already submitted with other details. Check whether the ticket is in My listings. If not, start again from Sell.
+sell-error-submitted = This form was already submitted with other details. Check whether the ticket is in “My listings”. If not, start again from “Sell”.
 sell-error-too-many-seats = Enter at most { $max } seats. List the others separately.
 sell-error-quantity = Leave this empty or enter { $count }, the number of seats you named.
 sell-error-split-without-sizes = Choose “{ $choice }” if you enter group sizes. Otherwise leave them empty.

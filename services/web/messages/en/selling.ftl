@@ -4,12 +4,12 @@ selling-title = My listings
 selling-description = The tickets you have listed for sale.
 selling-none = You haven’t listed any tickets yet. It takes a minute, and there are no fees.
 selling-per-seat = per seat
-selling-list-another = List another
+selling-list-another = List another ticket
 
 # Seats that are listed twice.
 selling-twice = { $count ->
-    [one] Seat { $names } of { $title } is listed twice.
-   *[other] Seats { $names } of { $title } are listed twice.
+    [one] Seat { $names } for { $title } is listed twice.
+   *[other] Seats { $names } for { $title } are listed twice.
 }
 selling-twice-by-you = { $count ->
     [one] You have listed seat { $names } twice. Edit or withdraw one of the listings.

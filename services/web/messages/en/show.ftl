@@ -50,7 +50,7 @@ show-offer-from = from
 show-offer-left = { $count } left
 show-price-or = { $one } or { $other }
 show-price-drop = Price drop: now { $price }
-show-price-before = before:
+show-price-before = was
 
 # What other sellers ask.
 show-asks-similar = Similar seats are listed at { $prices }.
@@ -79,5 +79,5 @@ show-notice-moved-to = It is now on { $when }, at { $place }.
 show-notice-cancelled-title = Cancelled: { $title } will not take place.
 show-notice-moved-title = Moved: { $title } is now on { $when }, at { $place }.
 show-notice-badge = Show cancelled
-show-notice-refunded = The show has been cancelled. The charge is refunded in full.
+show-notice-refunded = The show has been cancelled. The full amount has been refunded.
 show-notice-refunding = The show has been cancelled. You will get a full refund.

@@ -43,8 +43,8 @@ pub(crate) struct TypedAmount {
     pub is_uncertain: bool,
 }
 
-/// Signs that stand for currencies, and the codes of these currencies.
-const SIGNS: [(&str, &str); 16] = [
+/// Signs that stand for currencies, and the codes of these currencies. They include all signs that pages show.
+const SIGNS: [(&str, &str); 28] = [
     ("€", "EUR"),
     ("£", "GBP"),
     ("$", "USD AUD CAD HKD MXN NZD SGD TWD COP CLP ARS"),
@@ -61,6 +61,18 @@ const SIGNS: [(&str, &str); 16] = [
     ("Ft", "HUF"),
     ("Fr.", "CHF"),
     ("kr", "DKK NOK SEK ISK"),
+    ("CA$", "CAD"),
+    ("AU$", "AUD"),
+    ("NZ$", "NZD"),
+    ("HK$", "HKD"),
+    ("NT$", "TWD"),
+    ("MX$", "MXN"),
+    ("JP¥", "JPY"),
+    ("CN¥", "CNY"),
+    ("₪", "ILS"),
+    ("₱", "PHP"),
+    ("₫", "VND"),
+    ("FCFA", "XAF"),
 ];
 
 /// Reads an amount: `125`, `125.5`, `1,234.50`, `1.234,50`, `1 234,50`, `€50` or `50,- EUR`. The error is a sentence in
@@ -199,6 +211,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::i18n::price::format_price;
     use crate::i18n::reader::{Locale, Reader};
 
     fn currency(code: &str) -> Currency {
@@ -290,6 +303,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_can_be_typed() {
+        let codes = "USD EUR GBP JPY CNY KRW INR ILS BRL CAD AUD NZD HKD TWD MXN PHP VND XAF CHF KWD ISK";
+        for locale in Locale::ALL {
+            Reader { locale, ..Reader::default() }.scope(|| {
+                for code in codes.split(' ') {
+                    let money = Money { amount: 123_450, currency: currency(code) };
+                    let shown = format_price(&money);
+                    let read = read_amount(&shown, &money.currency);
+                    assert_eq!(read.map(|read| read.money), Ok(money), "{shown}");
+                }
+            });
+        }
+    }
+
+    #[test]
     fn other_texts_are_rejected_with_the_reason() {
         for (text, code, expected) in [
             ("", "USD", "Enter an amount such as 125.50."),
@@ -306,9 +334,9 @@ mod tests {
             ("0,123,456", "USD", "Enter an amount such as 125"),
             ("99999999999999999999", "USD", "Enter an amount such as 125"),
             ("٥٠", "USD", "Enter an amount such as 125"),
-            ("0.500", "USD", "Enter an amount with at most 2 decimals."),
-            ("1234.567", "USD", "Enter an amount with at most 2 decimals."),
-            ("1.5", "JPY", "Enter a whole amount: JPY has no decimals."),
+            ("0.500", "USD", "Enter an amount with at most 2 decimal places."),
+            ("1234.567", "USD", "Enter an amount with at most 2 decimal places."),
+            ("1.5", "JPY", "Enter a whole amount: JPY has no decimal places."),
             ("€50", "USD", "Enter an amount in USD, the chosen currency, and not in €."),
             ("50 GBP", "EUR", "Enter an amount in EUR, the chosen currency, and not in GBP."),
         ] {

@@ -160,7 +160,7 @@ mod tests {
                 panic!("not ended")
             };
             assert_eq!(outcome.heading, "Your hold has ended");
-            assert!(outcome.text.contains("There is no hold on your card"), "{}", outcome.text);
+            assert!(outcome.text.contains("Nothing is set aside on your card"), "{}", outcome.text);
         }
     }
 
@@ -169,7 +169,7 @@ mod tests {
         let order = OrderState { cancel_reason: Some(CancelReason::Expired), ..sample(OrderStatus::Cancelled) };
         let unanswered = PaymentState { authorized_at: None, ..payment(&order, PaymentStatus::Authorizing, 1) };
         let Phase::Ended(outcome) = Phase::new(&order, &[unanswered], order.expires_at) else { panic!("not ended") };
-        assert!(outcome.text.contains("any hold on your card will be released"), "{}", outcome.text);
+        assert!(outcome.text.contains("any amount set aside on your card will be released"), "{}", outcome.text);
     }
 
     #[test]

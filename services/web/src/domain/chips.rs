@@ -152,7 +152,7 @@ mod tests {
             "From €25.00",
             "Up to €50.00",
             "Prices in EUR",
-            "Including sold out",
+            "Including sold-out and cancelled shows",
         ];
         assert_eq!(labels, expected);
         for (chip, part) in chips.iter().zip(query.split('&')) {

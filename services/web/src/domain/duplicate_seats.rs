@@ -51,7 +51,7 @@ impl<'a> DuplicateSeats<'a> {
         (!found.own.is_empty() || !found.others.is_empty()).then_some(found)
     }
 
-    /// `Seats 12, 13 of Jazz are listed twice.`
+    /// `Seats 12, 13 for Jazz are listed twice.`
     pub(crate) fn summary(&self) -> String {
         let is_shared = |name: &&str| self.own.contains(name) || self.others.contains(name);
         let names: Vec<_> = open_names(self.ticket).filter(is_shared).collect();
@@ -125,7 +125,7 @@ mod tests {
         for (ticket, other) in [(&six, &one), (&one, &six)] {
             let found = DuplicateSeats::find(ticket, [other, ticket], ticket.created_at).unwrap();
             assert_eq!(found.since, one.created_at);
-            assert_eq!(found.summary(), "Seat 14 of Jazz & <b>Blues</b> is listed twice.");
+            assert_eq!(found.summary(), "Seat 14 for Jazz & <b>Blues</b> is listed twice.");
             let sentence = "Seat 14 is also listed by another seller. If it isn’t yours to sell, edit or withdraw this \
                             listing. Our staff can see this too.";
             assert_eq!(found.sentences(), [sentence]);
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(told(&six, &again), [own]);
         let copy = TicketState { show_id: six.show_id, ..six_seats(&[6]) };
         let found = DuplicateSeats::find(&six, [&again, &copy], six.created_at).unwrap();
-        assert_eq!(found.summary(), "Seats 12 to 17 of Jazz & <b>Blues</b> are listed twice.");
+        assert_eq!(found.summary(), "Seats 12 to 17 for Jazz & <b>Blues</b> are listed twice.");
         let [first, second] = <[String; 2]>::try_from(found.sentences()).unwrap();
         assert_eq!(first, own);
         assert!(second.starts_with("Seats 12 to 17 are also listed by another seller. If they aren’t"), "{second}");

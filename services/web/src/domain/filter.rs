@@ -345,7 +345,7 @@ mod tests {
         // The form may be only half filled in.
         let said = |query| parse(query).contradiction().unwrap_or_default();
         assert!(said("from=2026-06-03&to=2026-06-01&min=9&max=1").starts_with("The last day is before the first day"));
-        assert!(said("min=9&max=1").starts_with("The highest price is below the lowest price"));
+        assert!(said("min=9&max=1").starts_with("The maximum price is below the minimum price"));
         assert_eq!(said("from=2026-06-01&to=2026-06-01&min=9&max=9"), "");
     }
 

@@ -1,10 +1,11 @@
-//! Points in time, formatted in the venue's time zone.
+//! Points in time, formatted in the time zone of the venue or of the reader.
 
 use common::timestamp::Timestamp;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use crate::i18n::date::{self, Style};
+use crate::i18n::reader::Reader;
 
 /// A point in time, for a `<time>` element.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,16 @@ pub(crate) struct DateBlock {
 impl Moment {
     /// A moment in this IANA time zone; in UTC if the zone is unknown.
     pub(crate) fn new(time: Timestamp, zone: &str) -> Self {
-        let local = local(time, zone);
+        Self::on_clock(time, TimeZone::get(zone).unwrap_or(TimeZone::UTC))
+    }
+
+    /// A moment on the reader's clock; in UTC if the reader's time zone is not known.
+    pub(crate) fn for_reader(time: Timestamp) -> Self {
+        Self::on_clock(time, Reader::current().time_zone.unwrap_or(TimeZone::UTC))
+    }
+
+    fn on_clock(time: Timestamp, zone: TimeZone) -> Self {
+        let local = jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default().to_zoned(zone);
         let text = date::format_date_time(&local);
         let text = date::zone_if_different(&local).map_or_else(|| text.clone(), |zone| format!("{text}\u{a0}{zone}"));
         Self { machine: time.to_string(), text, local }
@@ -41,11 +51,6 @@ impl Moment {
             month: date::format(&self.local, Style::Month),
         }
     }
-}
-
-fn local(time: Timestamp, zone: &str) -> jiff::Zoned {
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default().to_zoned(zone)
 }
 
 /// The time zones that a seller may choose from: UTC, and the present name of each place's zone. Former names, such as
@@ -84,6 +89,17 @@ mod tests {
         };
         assert_eq!(block("America/New_York"), expected("Thu", "31", "Dec"));
         assert_eq!(block("Europe/Berlin"), expected("Fri", "1", "Jan"));
+    }
+
+    #[test]
+    fn readers_clock_needs_no_zone() {
+        let text = |zone: Option<&str>| {
+            let time_zone = zone.map(|zone| TimeZone::get(zone).unwrap());
+            let reader = Reader { time_zone, ..Reader::default() };
+            reader.scope(|| Moment::for_reader("2026-12-31T23:30:00Z".parse().unwrap()).text)
+        };
+        assert_eq!(text(Some("Europe/Berlin")), "Fri, Jan 1, 2027, 12:30\u{a0}AM");
+        assert_eq!(text(None), "Thu, Dec 31, 2026, 11:30\u{a0}PM\u{a0}UTC");
     }
 
     #[test]

@@ -150,9 +150,9 @@ impl Notification {
         (at > watch.since).then(|| Self { at, text, link: format!("/tickets/{}", ticket.terms.id) })
     }
 
-    /// The time in UTC, since the user's time zone is unknown.
+    /// The time on the reader's clock.
     pub(crate) fn moment(&self) -> Moment {
-        Moment::new(self.at, "UTC")
+        Moment::for_reader(self.at)
     }
 }
 
@@ -203,7 +203,8 @@ mod tests {
         assert_eq!(told(&ticket, &watch, None, now), Some((ticket.created_at, text("was listed"))));
         let from = Money { amount: 15_000, ..ticket.price.clone() };
         ticket.price_drop = Some(PriceDrop { from, at: drop_at });
-        let expected = Some((drop_at, text("is cheaper now, was $150.00")));
+        let cheaper = "A ticket for Jazz & <b>Blues</b> is cheaper now: $125.50, was $150.00.";
+        let expected = Some((drop_at, cheaper.to_owned()));
         assert_eq!(told(&ticket, &watch, None, now), expected);
         ticket.updated_at = later;
         assert_eq!(told(&ticket, &watch, None, now), expected, "an edit is no news");

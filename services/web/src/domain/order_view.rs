@@ -287,14 +287,14 @@ pub(crate) mod tests {
     fn voided_payment_without_authorization_mentions_no_funds() {
         let order = sample(OrderStatus::Cancelled);
         let voided = payment(&order, PaymentStatus::Voided, 5);
-        assert_eq!(payment_sentence(&voided), "The hold of $125.50 on your card was released. You were not charged.");
+        assert_eq!(payment_sentence(&voided), "The $125.50 set aside on your card was released. You were not charged.");
         let unconfirmed = PaymentState { authorized_at: None, ..voided.clone() };
         assert_eq!(
             payment_sentence(&unconfirmed),
             "The payment was not confirmed with your bank. You were not charged."
         );
         let cancelled = PaymentState { status: PaymentStatus::Declined, ..voided };
-        assert!(payment_sentence(&cancelled).starts_with("The hold of $125.50 on your card was released"));
+        assert!(payment_sentence(&cancelled).starts_with("The $125.50 set aside on your card was released"));
     }
 
     #[test]

@@ -26,9 +26,10 @@ fn problem(code: &str, status: u16, params: Params) -> Problem {
 #[test]
 fn values_are_part_of_the_sentence() {
     let capped = problem("over-cap", 422, Params::from(&usd(5_500)).with("percent", 10));
-    assert!(detail(&capped).ends_with("at most 10% over its face value, which is $55.00."));
+    assert!(detail(&capped).ends_with("at most $55.00, which is its face value plus 10%."));
     assert!(
-        in_german(|| detail(&capped)).contains("höchstens 10 % mehr als den Originalpreis kosten, hier also 55,00")
+        in_german(|| detail(&capped))
+            .contains("höchstens 10\u{a0}% mehr als den Originalpreis kosten, hier also 55,00")
     );
     let face = problem("over-cap", 422, Params::from(&usd(5_000)).with("percent", 0));
     assert!(detail(&face).ends_with("at most its face value, which is $50.00."), "{}", detail(&face));

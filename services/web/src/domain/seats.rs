@@ -234,7 +234,7 @@ pub(crate) mod tests {
             ticket.seats[slot].status = TicketStatus::Reserved;
         }
         ticket.status = TicketStatus::Reserved;
-        assert_eq!((left(&ticket).as_str(), choices(&ticket).len()), ("4 on hold, 2 of 6 sold", 0));
+        assert_eq!((left(&ticket).as_str(), choices(&ticket).len()), ("4 held, 2 of 6 sold", 0));
         assert_eq!(left(&six_seats(&[1; 6])), "6 of 6 seats left (buy 1 to 6 together)");
         assert!(choices(&sample()).is_empty() && left(&sample()).is_empty(), "one seat leaves no choice");
     }

@@ -155,7 +155,7 @@ pub(crate) mod tests {
         assert_eq!(text(&order, &paid), "The show has been cancelled. You will get a full refund.");
         assert!(OrderView::new(&order, &[]).has_pass && !amended(&order, &paid).has_pass);
         paid.refunded = Some(Refunded { amount: paid.amount.clone(), at: order.updated_at });
-        assert_eq!(text(&order, &paid), "The show has been cancelled. The charge is refunded in full.");
+        assert_eq!(text(&order, &paid), "The show has been cancelled. The full amount has been refunded.");
         order.status = OrderStatus::AwaitingPayment;
         assert_eq!(text(&order, &paid), OrderView::new(&order, &[]).status_text);
     }

@@ -88,11 +88,11 @@ pub(crate) fn section_choices(tickets: &[Versioned<TicketState>]) -> Vec<Section
     if sections.len() + usize::from(has_unnamed) > 1 { sections } else { Vec::new() }
 }
 
-/// The numbers of seats that a filter offers: those that an order of some listing can have; none if each listing has
-/// all of them, so that the filter could not narrow the list.
-pub(crate) fn quantity_choices(tickets: &[Versioned<TicketState>]) -> Vec<usize> {
+/// The numbers of seats that a filter offers: the chosen one, and those that an order of some listing can have; none if
+/// each listing has all of them, so that the filter could not narrow the list.
+pub(crate) fn quantity_choices(tickets: &[Versioned<TicketState>], chosen: Option<usize>) -> Vec<usize> {
     let offered: Vec<_> = tickets.iter().map(|ticket| quantities(ticket)).collect();
-    let all: BTreeSet<usize> = offered.iter().flatten().copied().collect();
+    let all: BTreeSet<usize> = offered.iter().flatten().copied().chain(chosen).collect();
     if offered.iter().all(|some| some.len() == all.len()) { Vec::new() } else { all.into_iter().collect() }
 }
 
@@ -333,7 +333,7 @@ mod tests {
             let rows = rows(tickets, &BTreeMap::new(), &filter);
             rows.into_iter().map(|row| (row.free, row.path.ends_with("?quantity=4"))).collect::<Vec<_>>()
         };
-        assert_eq!((quantity_choices(&tickets), free_seats(&tickets)), (vec![1, 2, 4, 6], 7));
+        assert_eq!((quantity_choices(&tickets, Some(2)), free_seats(&tickets)), (vec![1, 2, 4, 6], 7));
         assert_eq!(shown(&tickets, None), [(1, false), (6, false)]);
         assert_eq!(shown(&tickets, Some(1)), [(1, false)]);
         assert_eq!(shown(&tickets, Some(4)), [(6, true)]);
@@ -342,7 +342,8 @@ mod tests {
             tickets[1].state.seats[slot].status = TicketStatus::Reserved;
         }
         assert!(shown(&tickets, Some(4)).is_empty(), "the four that are left are not together");
-        assert!(quantity_choices(&tickets[..1]).is_empty() && quantity_choices(&[]).is_empty());
+        assert!(quantity_choices(&tickets[..1], None).is_empty() && quantity_choices(&[], Some(2)).is_empty());
+        assert!(quantity_choices(&tickets, Some(8)).contains(&8), "a link may ask for what no listing has any more");
     }
 
     #[test]

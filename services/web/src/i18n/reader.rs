@@ -18,6 +18,8 @@ tokio::task_local! {
 
 /// The cookie with the browser's IANA time zone, set by `shop.js`.
 const TIME_ZONE_COOKIE: &str = "timezone";
+/// Maximum number of ranges of an `Accept-Language` header that are read. A browser sends a few.
+const MAX_RANGES: usize = 64;
 
 /// A language that all texts exist in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,7 +72,7 @@ impl Locale {
 
     /// The first supported language of an `Accept-Language` header (RFC 9110, 12.5.4), by descending weight.
     pub(crate) fn accepted(header: &str) -> Option<Self> {
-        let mut ranges: Vec<_> = header.split(',').filter_map(weighted_range).collect();
+        let mut ranges: Vec<_> = header.split(',').take(MAX_RANGES).filter_map(weighted_range).collect();
         // Stable: ranges of the same weight keep their order.
         ranges.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         ranges.into_iter().filter(|(_, weight)| *weight > 0.0).find_map(|(range, _)| Self::of_range(range))
@@ -184,6 +186,7 @@ mod tests {
         ] {
             assert_eq!(Locale::accepted(header), expected, "{header}");
         }
+        assert_eq!(Locale::accepted(&("fr,".repeat(MAX_RANGES) + "de")), None, "the rest is not read");
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub(super) async fn password_address() -> Response {
 }
 
 fn last_used(session: &api::users::Session) -> Moment {
-    Moment::new(session.last_used_at, "UTC")
+    Moment::for_reader(session.last_used_at)
 }
 
 async fn page(state: &AppState, viewer: &Viewer, client: &ClientContext) -> Result<AccountPage, PageError> {

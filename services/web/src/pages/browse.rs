@@ -369,7 +369,7 @@ mod tests {
         for part in [
             "<h1>Veranstaltungen entdecken</h1>",
             "01.06.2026",
-            ">Bis 25,00\u{a0}€ entfernen</span>",
+            ">Filter entfernen: Bis 25,00\u{a0}€</span>",
             "1 Veranstaltung, früheste zuerst · Plätze nebeneinander: 2 · Preise in EUR",
             "46,00\u{a0}€ oder 50,00\u{a0}$",
             "Keine Treffer für „jazz“.",

@@ -109,7 +109,7 @@ mod tests {
         let html = render(&Error::Unavailable(None));
         for part in [
             "<h1>Das geht gerade nicht</h1>",
-            "Versuch es gleich noch einmal.",
+            "Versuche es gleich noch einmal.",
             "Lade die Seite gleich neu.",
             "Fehler 503",
         ] {

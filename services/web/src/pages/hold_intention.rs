@@ -22,7 +22,7 @@ pub(crate) struct HoldForm {
     /// The `Idempotency-Key`.
     #[validate(length(max = 255))]
     pub(super) key: String,
-    /// The price of a seat that the buyer saw, as displayed.
+    /// The price of a seat that the buyer saw, as the API writes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[validate(length(max = 40))]
     pub(super) price: Option<String>,

@@ -47,7 +47,7 @@ impl Page {
             }
             (Self::Privacy, Language::English) => ("Privacy", "What we store about you, why, and for how long."),
             (Self::Privacy, Language::German) => ("Datenschutz", "Was wir über dich speichern, wozu und wie lange."),
-            (Self::Imprint, Language::English) => ("Imprint", "Who operates this shop."),
+            (Self::Imprint, Language::English) => ("Imprint", "Who operates this marketplace."),
             (Self::Imprint, Language::German) => ("Impressum", "Wer diesen Marktplatz betreibt."),
         }
     }

@@ -151,11 +151,11 @@ mod tests {
             pages + &bells + &HoldBar { hold: &hold }.render().unwrap()
         });
         for part in [
-            "<h1>Mitteilungen</h1>",
+            "<h1>Benachrichtigungen</h1>",
             "Alle als gelesen markieren",
-            "Noch keine Mitteilungen.",
-            "aria-label=\"Mitteilungen\"",
-            "aria-label=\"Mitteilungen, 1.234 ungelesen\"",
+            "Noch keine Benachrichtigungen.",
+            "aria-label=\"Benachrichtigungen\"",
+            "aria-label=\"Benachrichtigungen, 1.234 ungelesen\"",
             "Für dich reserviert <time data-countdown data-left=\"753\">12:33</time>",
             "aria-label=\"Jazz bezahlen\">Bezahlen</a>",
             ">2 weitere<",

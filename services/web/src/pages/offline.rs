@@ -8,7 +8,7 @@ use http::{StatusCode, header};
 
 use super::layout::{self, Layout};
 use crate::assets;
-use crate::i18n::msg;
+use crate::i18n::{msg, reader};
 
 #[derive(Template)]
 #[template(path = "offline.html")]
@@ -31,11 +31,14 @@ pub(super) async fn service_worker() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
         (header::CACHE_CONTROL, "no-cache"),
+        (header::VARY, "accept-language"),
         // A service worker has its own policy, which applies to what it fetches.
         (header::CONTENT_SECURITY_POLICY, "default-src 'self'"),
     ];
-    // The paths make the worker differ between versions, so that a new version caches its own files.
-    let body = format!("{}// {} {}\n", assets::text("worker.js"), assets::path("style.css"), assets::import_map());
+    // The paths make the worker differ between versions, so that a new version caches its own files. The language does
+    // so for the offline page, which would stay in the language in which it was cached.
+    let (language, style, scripts) = (reader::language().tag(), assets::path("style.css"), assets::import_map());
+    let body = format!("{}// {language} {style} {scripts}\n", assets::text("worker.js"));
     (headers, body).into_response()
 }
 
@@ -43,6 +46,16 @@ pub(super) async fn service_worker() -> Response {
 mod tests {
     use super::*;
     use crate::i18n::reader::{Locale, Reader};
+
+    #[tokio::test]
+    async fn worker_of_another_language_caches_the_offline_page_anew() {
+        let worker = async |locale: Locale| {
+            let response = Reader { locale, ..Reader::default() }.scope_future(service_worker()).await;
+            axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap()
+        };
+        assert_ne!(worker(Locale::De).await, worker(Locale::EnUs).await);
+        assert_eq!(worker(Locale::EnGb).await, worker(Locale::EnUs).await);
+    }
 
     #[test]
     fn template_says_what_to_do() {

@@ -333,7 +333,7 @@ pub(super) mod tests {
                 "<strong>Platz 12</strong> <span class=\"quiet\">1 von 2",
                 "<strong>Ticket</strong> <span class=\"quiet\">2 von 2",
                 "Jeder Einlasscode gilt für einen Platz",
-                "In den Kalender",
+                "Zum Kalender hinzufügen",
             ],
             &english,
         );

@@ -134,7 +134,7 @@ mod tests {
             ">2 Tickets</th>",
             "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
             "<td class=\"text-end\">0,00\u{a0}$</td>",
-            " mit 251,00\u{a0}$ belastet.",
+            " mit 251,00\u{a0}$ belastet (",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

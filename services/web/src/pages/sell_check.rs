@@ -4,20 +4,19 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
-use common::api::tickets::{
-    CheckListing, CheckReplacement, CreateListing, ListedSeat, Listing, NewListing, ReplaceListing,
-};
+use common::api::tickets::{CheckListing, CheckReplacement, CreateListing, Listing, NewListing, ReplaceListing};
 use common::error::Error;
-use common::events::ticket::{TicketState, TicketStatus};
-use common::id::{ShowId, TicketId, UserId};
+use common::events::ticket::TicketState;
+use common::id::{TicketId, UserId};
 use common::problem::Problem;
-use common::text::Text;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use validator::Validate;
 
 use super::layout::{self, Layout, see_other, with_retry_after};
-use super::sell_draft::{check_path, correctable_errors, find_own, form_path, listing_of, parse_id, sign_in_first};
+use super::sell_draft::{
+    check_path, correctable_errors, find_own, form_path, listing_of, parse_id, preview_of, sign_in_first,
+};
 use super::sell_page::{KnownShow, known_show};
 use super::ticket;
 use crate::client_context::{ClientContext, with_cookies};
@@ -43,6 +42,8 @@ struct CheckPage {
     draft: String,
     /// The revision that the page shows.
     revision: i64,
+    /// The amounts that the page shows, as its form sends them.
+    amounts: String,
     editing: Option<String>,
     known: Option<KnownShow>,
     listing: ListingView,
@@ -91,6 +92,15 @@ pub(crate) struct ListForm {
     #[serde(default)]
     #[validate(range(min = 0))]
     revision: i64,
+    /// The amounts that the seller saw. What was typed may mean others in another language.
+    #[validate(length(max = 100))]
+    amounts: Option<String>,
+}
+
+/// The amounts of a listing, to compare them with those that the seller saw.
+fn amounts_of(listing: &NewListing) -> String {
+    let face_value = listing.face_value.as_ref().map(|face| format!(", {face}"));
+    format!("{}{}", listing.price, face_value.unwrap_or_default())
 }
 
 /// List what a draft describes, or change the listing.
@@ -103,7 +113,7 @@ pub(super) async fn list(
     client: ClientContext,
     headers: HeaderMap,
     Path(id): Path<String>,
-    ValidForm(ListForm { revision }): ValidForm<ListForm>,
+    ValidForm(ListForm { revision, amounts }): ValidForm<ListForm>,
 ) -> Result<Response, PageError> {
     let id = parse_id(&id)?;
     let Some(user) = viewer.id() else { return Ok(sign_in_first(&check_path(&id))) };
@@ -113,9 +123,13 @@ pub(super) async fn list(
     }
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
     // The seller must have seen what is listed.
-    if draft.revision != revision {
-        let error = Some(msg::sell_check_other_tab());
-        let page = page(&state, &viewer, user, &draft, listing, error).await?;
+    let unseen = if draft.revision != revision {
+        Some(msg::sell_check_other_tab())
+    } else {
+        amounts.filter(|seen| *seen != amounts_of(&listing)).map(|_| msg::sell_check_other_language())
+    };
+    if unseen.is_some() {
+        let page = page(&state, &viewer, user, &draft, listing, unseen).await?;
         return Ok(layout::respond(StatusCode::CONFLICT, &page.layout, &page)?);
     }
     if !state.drafts.begin_listing(&draft, &DraftOwner::user(user), state.clock.now()).await? {
@@ -237,50 +251,13 @@ async fn page(
         layout: Layout::new(title, msg::sell_check_description(), viewer),
         draft: draft.id.to_string(),
         revision: draft.revision,
+        amounts: amounts_of(&listing),
         editing: draft.editing.map(|id| id.to_string()),
         known: known_show(state, &draft.form, user).await?,
         listing: preview_of(state, viewer, user, listing)?,
         uncertain_amounts: draft.form.uncertain_amounts(),
         error,
     })
-}
-
-/// The view of a listing that does not exist yet.
-fn preview_of(state: &AppState, viewer: &Viewer, seller: UserId, new: NewListing) -> Result<ListingView, Error> {
-    let now = state.clock.now();
-    let text = |text: Option<Text>| text.map(String::from);
-    let blocks = new.blocks().map_err(|error| Error::field("split", error.to_string()))?;
-    let names = new.seat_names();
-    let free = u8::try_from(names.len()).unwrap_or(u8::MAX);
-    let listing = Listing {
-        id: TicketId::new(),
-        show_id: ShowId::new(),
-        version: 0,
-        title: new.title.into(),
-        venue: new.venue.into(),
-        city: text(new.city),
-        starts_at: new.starts_at,
-        time_zone: text(new.time_zone).unwrap_or_default(),
-        price: new.price,
-        face_value: new.face_value,
-        category: new.category,
-        section: text(new.section),
-        row: text(new.row),
-        seat: text(new.seat),
-        seats: names.into_iter().map(|name| ListedSeat { name, status: TicketStatus::Available }).collect(),
-        blocks,
-        free,
-        description: text(new.description),
-        status: TicketStatus::Available,
-        seller_id: seller,
-        created_at: now,
-        updated_at: now,
-    };
-    let name = match viewer {
-        Viewer::User { name, .. } => name.clone(),
-        Viewer::Guest => None,
-    };
-    Ok(ListingView::new(&listing.into(), name.as_ref(), now))
 }
 
 #[cfg(test)]
@@ -297,6 +274,7 @@ mod tests {
             layout: Layout::new("Check your listing", "About", &Viewer::Guest),
             draft: "a".to_owned(),
             revision: 3,
+            amounts: "125.50 USD, 99.00 USD".to_owned(),
             editing: None,
             known: None,
             listing: ListingView::new(&ticket, None, ticket.created_at),
@@ -311,6 +289,7 @@ mod tests {
             "<p class=\"alert alert-warning mb-1\">Read &#60;so&#62;.</p>",
             "action=\"/sell/drafts/a\"",
             "name=\"revision\" value=\"3\"",
+            "name=\"amounts\" value=\"125.50 USD, 99.00 USD\"",
             "List this ticket",
             "href=\"/sell/drafts/a/edit\"",
             "Your listing is not live yet.",
@@ -344,6 +323,7 @@ mod tests {
                 layout: Layout::new(msg::sell_check_title(), msg::sell_check_description(), &Viewer::Guest),
                 draft: "a".to_owned(),
                 revision: 3,
+                amounts: String::new(),
                 editing,
                 known: None,
                 listing: ListingView::new(ticket, None, ticket.created_at),
@@ -360,7 +340,7 @@ mod tests {
             "6 Plätze, nur paarweise. Wählbare Anzahl: 2, 4 oder 6.",
             "125,50\u{a0}$</span> pro Platz, Endpreis",
             "Originalpreis 99,00\u{a0}$",
-            "<strong>Der Kauf kostet 125,50\u{a0}$.</strong> Keine Gebühren",
+            "<strong>Wer dein Ticket kauft, zahlt 125,50\u{a0}$.</strong> Keine Gebühren",
             "Alle Plätze zusammen kosten 6 × 125,50\u{a0}$ = 753,00\u{a0}$.",
             "Du hast als Preis 1,234 eingegeben. Wir verstehen das als 1.234,00\u{a0}$.",
             "Dein Angebot ist noch nicht online.",
@@ -379,6 +359,7 @@ mod tests {
         Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
             for text in [
                 msg::sell_check_other_tab(),
+                msg::sell_check_other_language(),
                 msg::sell_check_try_again("Das geht gerade nicht."),
                 msg::sell_error_seat_listed(),
                 msg::sell_error_changed(),

@@ -1,11 +1,13 @@
-//! The drafts behind the pages of the listing form: their paths, and who may open them.
+//! The drafts behind the pages of the listing form: their paths, who may open them, and the listings they describe.
 
 use axum::response::Response;
-use common::api::tickets::NewListing;
+use common::api::tickets::{ListedSeat, Listing, NewListing};
 use common::error::Error;
-use common::id::UserId;
+use common::events::ticket::TicketStatus;
+use common::id::{ShowId, TicketId, UserId};
 use common::identity;
 use common::problem::Problem;
+use common::text::Text;
 use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue};
 
@@ -13,10 +15,12 @@ use super::layout::{see_other, with_parameters};
 use crate::client_context::ClientContext;
 use crate::domain::form::FormErrors;
 use crate::domain::listing_form::ListingForm;
+use crate::domain::listing_view::ListingView;
 use crate::domain::problem_text::detail;
 use crate::i18n::msg;
 use crate::state::AppState;
 use crate::store::drafts::{Draft, DraftId, DraftOwner, VISITOR_LIFETIME, random_text};
+use crate::viewer::Viewer;
 
 /// Parses the id in a path.
 pub(super) fn parse_id(id: &str) -> Result<DraftId, Error> {
@@ -107,4 +111,47 @@ pub(super) fn correctable_errors(problem: &Problem) -> Option<FormErrors> {
         422 => FormErrors::new("", msg::sell_error_submitted()),
         _ => return None,
     })
+}
+
+/// The view of a listing that does not exist yet.
+pub(super) fn preview_of(
+    state: &AppState,
+    viewer: &Viewer,
+    seller: UserId,
+    new: NewListing,
+) -> Result<ListingView, Error> {
+    let now = state.clock.now();
+    let text = |text: Option<Text>| text.map(String::from);
+    let blocks = new.blocks().map_err(|error| Error::field("split", error.to_string()))?;
+    let names = new.seat_names();
+    let free = u8::try_from(names.len()).unwrap_or(u8::MAX);
+    let listing = Listing {
+        id: TicketId::new(),
+        show_id: ShowId::new(),
+        version: 0,
+        title: new.title.into(),
+        venue: new.venue.into(),
+        city: text(new.city),
+        starts_at: new.starts_at,
+        time_zone: text(new.time_zone).unwrap_or_default(),
+        price: new.price,
+        face_value: new.face_value,
+        category: new.category,
+        section: text(new.section),
+        row: text(new.row),
+        seat: text(new.seat),
+        seats: names.into_iter().map(|name| ListedSeat { name, status: TicketStatus::Available }).collect(),
+        blocks,
+        free,
+        description: text(new.description),
+        status: TicketStatus::Available,
+        seller_id: seller,
+        created_at: now,
+        updated_at: now,
+    };
+    let name = match viewer {
+        Viewer::User { name, .. } => name.clone(),
+        Viewer::Guest => None,
+    };
+    Ok(ListingView::new(&listing.into(), name.as_ref(), now))
 }

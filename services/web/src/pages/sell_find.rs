@@ -147,7 +147,7 @@ mod tests {
             "<h1>Ticket verkaufen</h1>",
             "Deine Angaben zum Ticket sind gespeichert.",
             ">1 Veranstaltung</h2>",
-            "Keine Treffer für „jaz“. Du siehst Treffer für „jazz“.",
+            "Keine Treffer für „jaz“. Stattdessen siehst du Treffer für „jazz“.",
             "Keine passenden Veranstaltungen",
             "46,00\u{a0}€",
             ">Veranstaltung selbst eingeben</a>",

@@ -196,7 +196,7 @@ fn page(
             filter.currency.as_ref(),
             currencies.len() > 1,
         ),
-        quantities: show_rows::quantity_choices(tickets),
+        quantities: show_rows::quantity_choices(tickets, filter.quantity),
         sections: show_rows::section_choices(tickets),
         currencies: if currencies.len() > 1 { currencies } else { Vec::new() },
         chosen_quantity: filter.quantity.unwrap_or_default(),

@@ -261,7 +261,7 @@ async fn invalid_parameters_are_dropped_and_reported() {
     // A range that ends before it begins finds nothing, and the page says why.
     for (query, message) in [
         ("from=2026-06-03&to=2026-06-01", "The last day is before the first day"),
-        ("min=9&max=1", "The highest price is below the lowest price"),
+        ("min=9&max=1", "The maximum price is below the minimum price"),
     ] {
         assert_contains(&page(&app, &format!("/browse?{query}")).await, &[message, "No shows"]);
     }

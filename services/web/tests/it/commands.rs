@@ -165,7 +165,7 @@ async fn unreadable_form_is_explained_as_a_form() {
     publish_listing(&app, &ticket).await;
     app.wait_until_idle().await;
     let (hold, long) = (format!("{}/hold", path(&ticket)), "x".repeat(256));
-    let explanation = "Go back, check what you entered, then try again.";
+    let explanation = "Go back, check it, then try again.";
     for (at, fields) in [
         ("/notifications/read", &[("until", "soon")][..]),
         ("/notifications/read", &[]),

@@ -40,7 +40,7 @@ async fn seat_of_two_sellers_is_flagged_to_both_until_one_withdraws() {
     let mut six = TicketState { seller_id: ben.id, show_id: first.show_id, ..six };
     publish(&app, TicketChange::Created, 0, &six).await;
     for (seller, ticket, other) in [(&ana, &first, "Ben Seller"), (&ben, &six, "Ana Seller")] {
-        let link = format!("<a href=\"{}\">Seat 14 of Carmen is listed twice.</a>", path(ticket));
+        let link = format!("<a href=\"{}\">Seat 14 for Carmen is listed twice.</a>", path(ticket));
         assert_contains(&html(&app, seller, "/notifications").await, &[&link, "Notifications, 1 unread"]);
         for at in [path(ticket), "/selling".to_owned()] {
             let html = html(&app, seller, &at).await;
@@ -99,7 +99,7 @@ async fn sellers_own_second_listing_is_flagged_while_it_has_the_same_seat() {
         let selling = html(&app, &ana, "/selling").await.matches("You have listed seat 14 twice.").count();
         let page = html(&app, &ana, &path(&first)).await.matches("You have listed seat 14 twice.").count();
         let notifications =
-            html(&app, &ana, "/notifications").await.matches("Seat 14 of Carmen is listed twice.").count();
+            html(&app, &ana, "/notifications").await.matches("Seat 14 for Carmen is listed twice.").count();
         (selling, page, notifications)
     };
     let (twice, once) = ((2, 1, 2), (0, 0, 0));

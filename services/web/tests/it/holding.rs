@@ -36,7 +36,9 @@ async fn every_page_shows_the_open_hold_to_its_buyer() {
     }
     // No service signs a code here.
     let html = app.request("GET", &pass).as_user(&ben).send().await.expect(503).text();
-    assert_contains(&html, &[bar, "<article class=\"pass\">"]);
+    assert_contains(&html, &[bar, "hx-trigger=\"load, ", "<article class=\"pass\">"]);
+    let (with_script, _) = html.split_once("<noscript>").unwrap();
+    assert!(!with_script.contains("data-countdown"), "a kept page would count down anew: {html}");
     assert!(!get("/", &eve).await.contains(bar));
     // The checkout has a countdown of its own.
     assert!(!get(&format!("/checkout/{}", own.id), &ben).await.contains(bar));
@@ -240,7 +242,7 @@ async fn several_seats_are_chosen_held_and_released() {
     app.publish(TicketChange::Reserved, id, 1, ticket.clone()).await;
     assert_contains(
         &get(&at, &ben).await,
-        &["You are holding seats from this listing.", "4 of 6 seats left", "2 on hold"],
+        &["You are holding seats from this listing.", "4 of 6 seats left", "2 held"],
     );
     assert_contains(&get(&at, &eve).await, &["(buy 2 or 4 together)", "value=\"4\""]);
 

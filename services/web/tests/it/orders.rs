@@ -125,7 +125,7 @@ async fn expired_order_says_that_nothing_was_charged() {
     let expired = "Expired: you did not pay in time. You were not charged.";
     assert_contains(&get(&app, &ana, "/orders").await.expect(200).text(), &[expired, ">Expired<"]);
     let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
-    assert_contains(&html, &[expired, "The hold of $125.50 on your card was released"]);
+    assert_contains(&html, &[expired, "The $125.50 set aside on your card was released"]);
 
     // The buyer never completed 3-D Secure.
     let mut placed = order(&app, &listing(&app, "Aida", 0), ana.id, OrderStatus::Cancelled);
@@ -137,7 +137,7 @@ async fn expired_order_says_that_nothing_was_charged() {
     let html = get(&app, &ana, &path(&placed)).await.expect(200).text();
     assert_contains(&html, &[expired, "was not confirmed with your bank. You were not charged."]);
     let html = get(&app, &ana, &path(&placed).replace("/orders/", "/checkout/")).await.expect(200).text();
-    assert_contains(&html, &["There is no hold on your card"]);
+    assert_contains(&html, &["Nothing is set aside on your card"]);
     assert!(!html.contains("is refunded"), "{html}");
 }
 

@@ -99,6 +99,8 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     // What the seller has not seen is not listed.
     let html = post_form(&app, &draft, Some(&ana), &[("revision", "2")]).await.expect(409).text();
     assert_contains(&html, &["You changed this listing in another tab", "The buyer pays €89.00."]);
+    let html = post_form(&app, &draft, Some(&ana), &[("revision", "3"), ("amounts", "9 EUR")]).await.expect(409).text();
+    assert_contains(&html, &["The language of your browser has changed", "value=\"89.00 EUR\""]);
     assert!(services.take_requests().is_empty());
 
     // Errors of the tickets service are shown at their fields, with all that was typed, also after a reload.

@@ -79,7 +79,7 @@ async fn buyer_is_told_of_a_moved_and_of_a_cancelled_show() {
     let refunded = Some(Refunded { amount: paid.amount.clone(), at: ticket.created_at });
     app.publish(PaymentChange::Refunded, paid.id, 3, PaymentState { refunded, ..paid }).await;
     for html in [page().await, list().await] {
-        assert_contains(&html, &["The show has been cancelled. The charge is refunded in full."]);
+        assert_contains(&html, &["The show has been cancelled. The full amount has been refunded."]);
     }
 
     // A hold that ended with its show.

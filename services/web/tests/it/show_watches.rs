@@ -100,7 +100,7 @@ async fn watcher_is_told_of_other_peoples_listings_up_to_the_price() {
     dear.price_drop = Some(PriceDrop { from: dear.price.clone(), at });
     (dear.price.amount, dear.updated_at) = (5_900, at);
     publish(&app, TicketChange::Updated, 1, &dear).await;
-    let cheaper = "A ticket for Carmen at $59.00 is cheaper now, was $60.01.";
+    let cheaper = "A ticket for Carmen is cheaper now: $59.00, was $60.01.";
     assert_contains(&notifications(&app, &ben).await, &[cheaper]);
 
     // Any price, in any currency.

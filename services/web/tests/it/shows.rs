@@ -71,7 +71,7 @@ async fn today_is_the_day_of_the_venue() {
     }
     assert_contains(
         &page(&app, "/browse?when=today").await,
-        &["Remove Today</span>", "<option value=\"today\" selected>"],
+        &["Remove filter: Today</span>", "<option value=\"today\" selected>"],
     );
 }
 
