@@ -10,6 +10,7 @@ use common::error::Error;
 use http::{HeaderName, HeaderValue, header};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::settings::HttpSettings;
@@ -55,7 +56,10 @@ pub(crate) fn wrap(
         .layer(header("x-frame-options", "DENY"))
         .layer(header("content-security-policy", "default-src 'none'; frame-ancestors 'none'"))
         .layer(header("cache-control", "no-store"))
-        .layer(CompressionLayer::new())
+        // Fonts are compressed already.
+        .layer(
+            CompressionLayer::new().compress_when(DefaultPredicate::new().and(NotForContentType::const_new("font/"))),
+        )
         .layer(middleware::from_fn(observe::request))
         .layer(middleware::from_fn_with_state(settings, address::resolve))
 }

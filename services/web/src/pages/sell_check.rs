@@ -123,10 +123,10 @@ pub(super) async fn list(
     }
     let Ok(listing) = listing_of(&state, &draft) else { return Ok(see_other(&form_path(&id))) };
     // The seller must have seen what is listed.
-    let unseen = if draft.revision != revision {
-        Some(msg::sell_check_other_tab())
-    } else {
+    let unseen = if draft.revision == revision {
         amounts.filter(|seen| *seen != amounts_of(&listing)).map(|_| msg::sell_check_other_language())
+    } else {
+        Some(msg::sell_check_other_tab())
     };
     if unseen.is_some() {
         let page = page(&state, &viewer, user, &draft, listing, unseen).await?;

@@ -18,7 +18,7 @@ async fn seats_together_are_found_in_one_listing_at_its_price() {
     for (query, expected, offer) in [
         ("", "Duo Solo", "€30.00</span>, <span class=\"status open\">7 left"),
         ("quantity=", "Duo Solo", "7 left"),
-        ("quantity=1", "Duo Solo", "€30.00</span>, <span class=\"status open\">1 left"),
+        ("quantity=1", "Duo Solo", "€30.00</span>, <span class=\"status open few\">1 left"),
         ("quantity=2", "Duo", "€50.00</span>, <span class=\"status open\">6 left"),
         ("quantity=2&q=duo", "Duo", "6 left"),
         ("quantity=2&max=60&currency=EUR", "Duo", "Up to €60.00"),

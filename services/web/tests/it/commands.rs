@@ -134,7 +134,7 @@ async fn watches_and_read_marks_determine_notifications() {
 async fn unavailable_service_is_reported() {
     let app = crate::support::app().await;
     let response = post_form(&app, "/signin", None, &[("email", "a@example.com")]).await.expect(503);
-    assert_contains(&response.text(), &["Not available right now", "in a moment"]);
+    assert_contains(&response.text(), &["We can’t do that right now", "in a moment"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
