@@ -1,4 +1,4 @@
-// Every page passes the accessibility checks of axe-core in light and dark, and fits a narrow screen, large text, the
+// Every page passes the accessibility checks of axe-core in light and dark and in each language, and fits a narrow screen, large text, the
 // browser's own colours and paper.
 import { AxeBuilder } from '@axe-core/playwright';
 
@@ -49,9 +49,27 @@ for (const entry of PAGES) {
 
     await page.setViewportSize(NARROW);
     expect(await page.evaluate(tooWide), 'elements wider than a narrow screen').toEqual([]);
+    const address = page.url();
     await context.close();
+    if (entry.ours !== false) await checkInGerman(browser, { ...await asViewer(entry, world), locale: 'de-DE' }, address);
   });
 }
+
+/** The same page as a German reader gets it. */
+const checkInGerman = async (browser, viewer, address) => {
+  const context = await browser.newContext({ ...viewer, viewport: NARROW });
+  const page = await context.newPage();
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.goto(address);
+  await expect(page.locator('html')).toHaveAttribute('lang', 'de');
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
+    expect(violations.flatMap(found), `accessibility violations in German, ${colorScheme}`).toEqual([]);
+  }
+  expect(await page.evaluate(tooWide), 'elements wider than a narrow screen in German').toEqual([]);
+  await context.close();
+};
 
 /** One line per violation: rule, element and reason. */
 const found = ({ id, help, nodes }) => nodes

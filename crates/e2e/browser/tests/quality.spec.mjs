@@ -1,4 +1,4 @@
-// Lighthouse scores of the pages that search engines index, and the weight of the home page.
+// Lighthouse scores of the pages that search engines index; the weight of the home page, and how it loads.
 import { get } from 'node:http';
 
 import { BASE_URL } from '../chromium.mjs';
@@ -8,6 +8,8 @@ import { createListing, createShow, showPath, signUp } from '../users.mjs';
 
 const ENOUGH = 95;
 const LIGHT = 80_000;
+/** When the largest element is painted at the latest, at 400 kbit/s and a latency of 400 ms. */
+const SOON_MS = 2_500;
 
 test('home, browse, show and ticket meet the Lighthouse targets', async () => {
   test.setTimeout(300_000);
@@ -44,6 +46,30 @@ test('home with its resources meets the size budget', async ({ page }) => {
   console.log(`home weighs ${total} bytes\n${all}`);
   expect(total, all).toBeLessThan(LIGHT);
   expect(total, 'includes a style sheet and a script').toBeGreaterThan(10_000);
+});
+
+test('home is shown soon on a slow network, and nothing moves', async ({ browser }) => {
+  const seller = await signUp('Mara');
+  for (let n = 0; n < 6; n += 1) await createListing(seller);
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+  const page = await context.newPage();
+  const network = await context.newCDPSession(page);
+  await network.send('Network.enable');
+  await network.send('Network.emulateNetworkConditions', { offline: false, latency: 400, downloadThroughput: 50_000, uploadThroughput: 50_000 });
+  await page.addInitScript(() => {
+    window.measured = { shown: 0, moved: 0 };
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.measured.shown = entry.startTime; }))
+      .observe({ type: 'largest-contentful-paint', buffered: true });
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.measured.moved += entry.value; }))
+      .observe({ type: 'layout-shift', buffered: true });
+  });
+  await page.goto('/', { waitUntil: 'networkidle' });
+  const { shown, moved } = await page.evaluate(() => window.measured);
+  console.log(`home at 400 kbit/s: largest paint after ${Math.round(shown)} ms, layout shift ${moved}`);
+  expect(shown, 'the page has painted').toBeGreaterThan(0);
+  expect(shown).toBeLessThan(SOON_MS);
+  expect(moved).toBe(0);
+  await context.close();
 });
 
 /** The size in bytes of a Brotli-compressed body; fetch would decompress it. */
