@@ -1,4 +1,4 @@
-// Takes a screenshot of every page in desktop and phone size, light and dark: `cargo xtask screenshots`. Creates its own
+// Takes a screenshot of every page in desktop, tablet and phone size, light and dark: `cargo xtask screenshots`. Creates its own
 // users, tickets and orders in the shop at BASE_URL, and writes to the folder OUT.
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,7 +11,11 @@ import { asViewer, makeWorld, PAGES } from './pages.mjs';
 const OUT = path.resolve(process.env.OUT ?? '../../../target/screenshots');
 
 const { defaultBrowserType: _, ...phone } = devices['Pixel 7'];
-const SIZES = { desktop: { viewport: { width: 1280, height: 800 } }, phone };
+const SIZES = {
+  desktop: { viewport: { width: 1440, height: 900 } },
+  tablet: { viewport: { width: 820, height: 1180 } },
+  phone: { ...phone, viewport: { width: 390, height: 844 } },
+};
 
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 const failed = [];

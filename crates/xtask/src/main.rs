@@ -81,7 +81,7 @@ enum Command {
     Demo(demo::cluster::DemoArgs),
     /// Generate the secrets of a cluster, by default for infra/k8s-dev in a folder that git ignores.
     Secrets(secrets::SecretsArgs),
-    /// Take screenshots of every page at desktop and phone size, into target/screenshots.
+    /// Take screenshots of every page at desktop, tablet and phone size, into target/screenshots.
     Screenshots(screenshots::ScreenshotsArgs),
 }
 
