@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::Context;
 use crate::environment::content;
 use crate::objects::{each, text};
-use crate::pods::Pod;
 
 /// Where a container has commands.
 const COMMANDS: [&str; 7] = [
@@ -41,7 +40,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
                 }));
             }
         }
-        for (map, script) in scripts(pod, context) {
+        for (map, script) in context.mounted_files(pod) {
             problems.extend(password_in(&script).map(|what| {
                 pod.problem(format!("ConfigMap {map}: {what} makes a secret an argument of a process; {REMEDY}"))
             }));
@@ -50,7 +49,8 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     problems
 }
 
-/// Which variables of a container are secret or contain a secret. A variable that only a whole Secret can define is one.
+/// Finds the variables of a container that are secret or contain a secret. If the container has all variables of a
+/// Secret, each variable that nothing else defines counts as secret.
 fn secrets<'a>(container: &'a Value, context: &Context<'_>) -> Secrets<'a> {
     let (mut secret, mut known) = (BTreeSet::<&str>::new(), BTreeSet::<String>::new());
     for map in each(container, "/envFrom/*/configMapRef/name").into_iter().filter_map(Value::as_str) {
@@ -69,9 +69,12 @@ fn secrets<'a>(container: &'a Value, context: &Context<'_>) -> Secrets<'a> {
     Secrets { secret, known, has_whole_secret }
 }
 
+/// The secret variables of a container.
 struct Secrets<'a> {
     secret: BTreeSet<&'a str>,
+    /// The variables that are not secret.
     known: BTreeSet<String>,
+    /// Whether the container has all variables of a Secret, whatever their names are.
     has_whole_secret: bool,
 }
 
@@ -108,13 +111,6 @@ fn password_in(text: &str) -> Option<String> {
         });
         found.map(ToOwned::to_owned)
     })
-}
-
-/// The files of the `ConfigMaps` that a pod mounts, each with the name of its `ConfigMap`.
-fn scripts<'a>(pod: &Pod<'a>, context: &Context<'_>) -> Vec<(&'a str, String)> {
-    let maps = each(pod.spec, "/volumes/*/configMap/name").into_iter().filter_map(Value::as_str);
-    let files = |map| content(context.objects, "ConfigMap", map).unwrap_or_default().keys.into_values().flatten();
-    maps.flat_map(|map| files(map).map(move |file| (map, file))).collect()
 }
 
 #[cfg(test)]

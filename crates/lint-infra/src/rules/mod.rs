@@ -13,6 +13,9 @@ mod selectors;
 pub(super) mod settings;
 mod tls;
 
+use serde_json::Value;
+
+use super::environment::content;
 use super::objects::{Objects, each, text};
 use super::pods::Pod;
 
@@ -41,6 +44,13 @@ struct Context<'a> {
 impl<'a> Context<'a> {
     fn new(objects: &'a Objects, images: &'a Images) -> Self {
         Self { objects, pods: Pod::all(objects), images }
+    }
+
+    /// The contents of the files that a pod mounts from `ConfigMaps`, each with the name of its `ConfigMap`.
+    fn mounted_files(&self, pod: &Pod<'a>) -> Vec<(&'a str, String)> {
+        let maps = each(pod.spec, "/volumes/*/configMap/name").into_iter().filter_map(Value::as_str);
+        let files = |map| content(self.objects, "ConfigMap", map).unwrap_or_default().keys.into_values().flatten();
+        maps.flat_map(|map| files(map).map(move |file| (map, file))).collect()
     }
 }
 

@@ -2,8 +2,8 @@
 //! removes request counters rather than the queue of timers.
 
 use super::{Context, settings};
-use crate::environment::{content, variables};
-use crate::objects::{display, each, text};
+use crate::environment::variables;
+use crate::objects::{display, text};
 
 pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     let containers: Vec<_> =
@@ -12,13 +12,10 @@ pub(super) fn check(context: &Context<'_>) -> Vec<String> {
     let Some((server, _)) = containers.iter().find(|(_, one)| text(one, "/name") == "redis") else {
         return Vec::new();
     };
-    // The script that starts it contains the configuration.
-    let maps = each(server.spec, "/volumes/*/configMap/name").into_iter().filter_map(|name| name.as_str());
-    let files: Vec<_> = maps
-        .flat_map(|map| content(context.objects, "ConfigMap", map).unwrap_or_default().keys.into_values().flatten())
-        .collect();
+    // The script that starts Redis contains its configuration.
+    let files = context.mounted_files(server);
     let values = |directive: &str| {
-        let lines = files.iter().flat_map(|file| file.lines()).map(|line| line.split(' ').collect::<Vec<_>>());
+        let lines = files.iter().flat_map(|(_, file)| file.lines()).map(|line| line.split(' ').collect::<Vec<_>>());
         let lines = lines.filter(|words| words.first().is_some_and(|first| *first == directive));
         lines.filter_map(|words| words.get(1).copied()).collect::<Vec<_>>()
     };

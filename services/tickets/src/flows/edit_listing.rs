@@ -35,11 +35,22 @@ enum EditError {
     Failed(Error),
 }
 
-/// A seller's edit of a listing: its new details, the names of its seats, and what was looked up for it.
+/// A seller's request to edit a listing.
+pub(crate) struct EditRequest<'a> {
+    pub(crate) id: TicketId,
+    pub(crate) seller: UserId,
+    /// The version that the listing must have.
+    pub(crate) if_match: &'a IfMatch,
+    /// The new details.
+    pub(crate) details: ListingDetails,
+    /// The new names of the seats.
+    pub(crate) names: Vec<Option<String>>,
+}
+
+/// An edit of a listing, and what was looked up for it.
 struct Edit<'a> {
     state: &'a AppState,
-    details: ListingDetails,
-    names: Vec<Option<String>>,
+    request: EditRequest<'a>,
     now: Timestamp,
     /// The show that the details describe, if it is another one.
     show: Option<Versioned<Show>>,
@@ -67,15 +78,9 @@ impl From<TicketError> for EditError {
 
 /// Replaces the details of a seller's listing and the names of its seats. The show is looked up only if the details
 /// describe another one, and other listings only if the seats change.
-pub(crate) async fn edit_listing(
-    state: &AppState,
-    id: TicketId,
-    seller: UserId,
-    if_match: &IfMatch,
-    details: ListingDetails,
-    names: Vec<Option<String>>,
-) -> Result<Versioned<Ticket>, Error> {
-    let mut edit = Edit { state, details, names, now: state.clock.now(), show: None, checked: None };
+pub(crate) async fn edit_listing(state: &AppState, request: EditRequest<'_>) -> Result<Versioned<Ticket>, Error> {
+    let mut edit = Edit::new(state, request);
+    let EditRequest { id, seller, if_match, .. } = edit.request;
     for _ in 0..MAX_ATTEMPTS {
         match change_listing(state, id, seller, if_match, |ticket| edit.apply(ticket)).await {
             Ok(edited) => {
@@ -87,53 +92,52 @@ pub(crate) async fn edit_listing(
                 return Ok(edited);
             }
             Err(EditError::OtherShow) => {
-                edit.show = Some(join_show(state, edit.details.show(), edit.now).await?);
+                edit.show = Some(join_show(state, edit.request.details.show(), edit.now).await?);
             }
-            Err(EditError::OtherSeats(changed)) => {
-                ensure_not_listed(state, &changed).await?;
-                edit.checked = Some(changed.place());
-            }
+            Err(EditError::OtherSeats(changed)) => edit.check_seats(&changed).await?,
             Err(EditError::Failed(error)) => return Err(error),
         }
     }
     Err(Error::Unavailable(None))
 }
 
-/// Checks an edit as [`edit_listing`] does, without making it: nothing is stored.
-pub(crate) async fn check_edit(
-    state: &AppState,
-    id: TicketId,
-    seller: UserId,
-    if_match: &IfMatch,
-    details: ListingDetails,
-    names: Vec<Option<String>>,
-) -> Result<(), Error> {
-    let mut edit = Edit { state, details, names, now: state.clock.now(), show: None, checked: None };
+/// Checks an edit by the rules of [`edit_listing`], without storing anything.
+pub(crate) async fn check_edit(state: &AppState, request: EditRequest<'_>) -> Result<(), Error> {
+    let mut edit = Edit::new(state, request);
+    let EditRequest { id, seller, if_match, .. } = edit.request;
     let ticket = state.tickets.get(id).await?.ok_or(Error::NotFound)?;
     ensure_may_change(&ticket, seller, if_match)?;
     for _ in 0..MAX_ATTEMPTS {
         match edit.apply(ticket.state.clone()) {
             Ok(_) => return Ok(()),
             Err(EditError::OtherShow) => {
-                let (described, now) = (edit.details.show(), edit.now);
+                let (described, now) = (edit.request.details.show(), edit.now);
                 let found = find_show(state, &described).await?;
                 let made = || Versioned { version: 0, state: Show::create(ShowId::new(), described, now).0 };
                 edit.show = Some(found.unwrap_or_else(made));
             }
-            Err(EditError::OtherSeats(changed)) => {
-                ensure_not_listed(state, &changed).await?;
-                edit.checked = Some(changed.place());
-            }
+            Err(EditError::OtherSeats(changed)) => edit.check_seats(&changed).await?,
             Err(EditError::Failed(error)) => return Err(error),
         }
     }
     Err(Error::Unavailable(None))
 }
 
-impl Edit<'_> {
+impl<'a> Edit<'a> {
+    fn new(state: &'a AppState, request: EditRequest<'a>) -> Self {
+        Self { state, request, now: state.clock.now(), show: None, checked: None }
+    }
+
+    /// Checks that the seller does not list the seats of the changed listing already.
+    async fn check_seats(&mut self, changed: &Ticket) -> Result<(), Error> {
+        ensure_not_listed(self.state, changed).await?;
+        self.checked = Some(changed.place());
+        Ok(())
+    }
+
     /// The listing with the new details.
     fn apply(&self, ticket: Ticket) -> Result<(Ticket, TicketChange), EditError> {
-        let (details, caps) = (self.details.clone(), &self.state.price_caps);
+        let (details, caps) = (self.request.details.clone(), &self.state.price_caps);
         let (link, details) = match &self.show {
             Some(show) => (follow::link(show), follow::details_when_joining(details, &show.details)),
             None if follow::is_same_show(&details, &ticket.listing) => {
@@ -148,7 +152,7 @@ impl Edit<'_> {
         };
         details.check_cap(caps, link.country.as_deref())?;
         let place = ticket.place();
-        let (revised, change) = ticket.revise(link, details, self.names.clone(), self.now)?;
+        let (revised, change) = ticket.revise(link, details, self.request.names.clone(), self.now)?;
         if revised.place() != place && Some(revised.place()) != self.checked {
             return Err(EditError::OtherSeats(Box::new(revised)));
         }

@@ -1,4 +1,5 @@
-//! POST /api/tickets/check and /api/tickets/{id}/check: what listing or replacing would refuse, without doing it.
+//! POST /api/tickets/check and /api/tickets/{id}/check: check a new listing or the replacement of one, without storing
+//! anything.
 
 use axum::extract::State;
 use common::api::tickets::NewListing;
@@ -9,9 +10,10 @@ use http::StatusCode;
 use platform::http::extract::{Body, CreateRequest, Id};
 use platform::http::versions::IfMatch;
 
+use super::create::find_created;
 use super::view::to_details;
 use crate::domain::ticket::Ticket;
-use crate::flows::edit_listing::check_edit;
+use crate::flows::edit_listing::{EditRequest, check_edit};
 use crate::flows::ensure_not_listed::ensure_not_listed;
 use crate::flows::join_show::{details_in_show, find_show};
 use crate::state::AppState;
@@ -27,16 +29,13 @@ pub(super) async fn check_listing(
     user: CurrentUser,
     CreateRequest { body, key }: CreateRequest<NewListing>,
 ) -> Result<StatusCode, Error> {
-    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await? {
-        claim.ensure_same_body(key.as_ref())?;
-        if state.tickets.get(claim.entity_id).await?.is_some() {
-            return Ok(StatusCode::NO_CONTENT);
-        }
+    if find_created(&state, user.id, key.as_ref()).await?.is_some() {
+        return Ok(StatusCode::NO_CONTENT);
     }
     let (details, names) = to_details(body?)?;
     let described = details.show();
     details.check_cap(&state.price_caps, described.country.as_deref())?;
-    // No seat of a show that does not exist yet is listed.
+    // If the show does not exist yet, none of its seats is listed.
     if let Some(show) = find_show(&state, &described).await? {
         let (link, details) = details_in_show(&state, details, &show)?;
         let (ticket, _) = Ticket::list(TicketId::new(), user.id, link, details, names, state.clock.now());
@@ -58,6 +57,6 @@ pub(super) async fn check_replacement(
     Body(body): Body<NewListing>,
 ) -> Result<StatusCode, Error> {
     let (details, names) = to_details(body)?;
-    check_edit(&state, id, user.id, &if_match, details, names).await?;
+    check_edit(&state, EditRequest { id, seller: user.id, if_match: &if_match, details, names }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,13 +7,14 @@ use common::aggregate::Versioned;
 use common::api::Endpoint as _;
 use common::api::tickets::{Listing, NewListing, ReadListing};
 use common::error::Error;
-use common::id::TicketId;
+use common::id::{TicketId, UserId};
 use common::identity::CurrentUser;
 use common::timestamp::Timestamp;
 use http::{StatusCode, header};
 use platform::http::extract::CreateRequest;
 use platform::http::versions::etag;
 use platform::reconcile::Current;
+use platform::store::claims::IdempotencyKey;
 use platform::store::index::ID_INDEX;
 
 use super::view::{of_view, to_details, to_view};
@@ -35,11 +36,8 @@ pub(super) async fn create(
     user: CurrentUser,
     CreateRequest { body, key }: CreateRequest<NewListing>,
 ) -> Result<Response, Error> {
-    if let Some(claim) = state.claims.find(user.id, key.as_ref()).await? {
-        claim.ensure_same_body(key.as_ref())?;
-        if state.tickets.get(claim.entity_id).await?.is_some() {
-            return Ok(created(claim.response));
-        }
+    if let Some(listing) = find_created(&state, user.id, key.as_ref()).await? {
+        return Ok(created(listing));
     }
     let (id, now) = (TicketId::new(), state.clock.now());
     let (details, names) = to_details(body?)?;
@@ -70,6 +68,21 @@ pub(super) async fn create(
     // The show may have been changed since it was read, and the spread of that change may have missed this listing.
     follow_show(&state, claim.entity_id, own, None).await?;
     Ok(created(claim.response))
+}
+
+/// Finds the response to an earlier request with this key, if its listing is stored.
+///
+/// # Errors
+/// 422 if the body of that request was another one.
+pub(super) async fn find_created(
+    state: &AppState,
+    seller: UserId,
+    key: Option<&IdempotencyKey>,
+) -> Result<Option<Listing>, Error> {
+    let Some(claim) = state.claims.find(seller, key).await? else { return Ok(None) };
+    claim.ensure_same_body(key)?;
+    let is_stored = state.tickets.get(claim.entity_id).await?.is_some();
+    Ok(is_stored.then_some(claim.response))
 }
 
 /// Joins or makes the show that a seller describes. Returns the link to it and the details of its listing.

@@ -11,7 +11,7 @@ use platform::http::extract::{Body, Id};
 use platform::http::versions::{IfMatch, etag};
 
 use super::view::{to_details, to_view};
-use crate::flows::edit_listing::edit_listing;
+use crate::flows::edit_listing::{EditRequest, edit_listing};
 use crate::state::AppState;
 
 /// Replace a listing.
@@ -27,6 +27,7 @@ pub(super) async fn update(
     Body(body): Body<NewListing>,
 ) -> Result<impl IntoResponse, Error> {
     let (details, names) = to_details(body)?;
-    let ticket = edit_listing(&state, id, user.id, &if_match, details, names).await?;
+    let request = EditRequest { id, seller: user.id, if_match: &if_match, details, names };
+    let ticket = edit_listing(&state, request).await?;
     Ok((etag(ticket.version), Json(to_view(ticket))))
 }
