@@ -45,7 +45,7 @@ def answer(query: bytes) -> bytes:
     name, kind = query[12:end], struct.unpack("!H", query[end : end + 2])[0]
     data = RECORDS.get((name.lower(), kind))
     known = any(name.lower() == known for known, _ in RECORDS)
-    # A response of an authority; 3: there is no such name.
+    # The flags of an authoritative response. Code 3 means that there is no such name.
     head = query[:2] + struct.pack("!HHHHH", 0x8580 | (0 if known else 3), 1, 0 if data is None else 1, 0, 0)
     # 0xc00c points to the name in the question.
     record = b"" if data is None else struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(data)) + data

@@ -161,7 +161,8 @@ impl Context {
 async fn connect_nats(service: &'static str, config: &Config) -> anyhow::Result<async_nats::Client> {
     let mut options = async_nats::ConnectOptions::new()
         .name(service)
-        // NATS permissions are per user, so each service receives replies under its own prefix.
+        // The client chooses the subject of the replies to its requests. Each service has its own prefix for that, so
+        // that its NATS user can be denied the replies to other services.
         .custom_inbox_prefix(format!("_INBOX_{service}"))
         .retry_on_initial_connect()
         .connection_timeout(Duration::from_secs(2))

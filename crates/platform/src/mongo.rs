@@ -15,7 +15,7 @@ use crate::tls;
 /// Returns a handle to the database. It connects on first use, and reconnects automatically.
 pub async fn connect(service: &'static str, config: &Config) -> anyhow::Result<Database> {
     let mut options = ClientOptions::parse(&config.mongodb_url).await.map_err(|error| {
-        // The hosts of a `mongodb+srv` URL are looked up at once.
+        // Parsing a `mongodb+srv` URL looks up its hosts by DNS.
         let is_unresolved = matches!(*error.kind, ErrorKind::DnsResolve { .. });
         let what = if is_unresolved { "can't be resolved" } else { "is wrong" };
         anyhow::anyhow!("{service}: MONGODB_URL {what}: {}", error.kind)

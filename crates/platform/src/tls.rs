@@ -15,13 +15,14 @@ pub(crate) fn read(authority: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(pem.into_bytes())
 }
 
-/// Has the client use TLS, unless the URL says whether it does: a managed MongoDB has an authority of its own.
+/// Makes the client use TLS with this authority, unless the URL turns TLS on or off: a managed MongoDB has its own
+/// authority.
 pub(crate) fn secure_mongodb(options: &mut ClientOptions, authority: &Path) {
     let tls = || Tls::Enabled(TlsOptions::builder().ca_file_path(authority.to_path_buf()).build());
     options.tls.get_or_insert_with(tls);
 }
 
-/// Has the client use TLS. It reads the file again whenever it connects.
+/// Makes the client use TLS. The client reads the file again whenever it connects.
 pub(crate) fn secure_nats(options: ConnectOptions, authority: &Path) -> ConnectOptions {
     options.require_tls(true).add_root_certificates(authority.to_path_buf())
 }

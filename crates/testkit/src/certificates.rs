@@ -1,5 +1,5 @@
-//! Certificates of servers for tests and test clusters, and the authority that signs them. openssl generates both, since
-//! none of our dependencies can create certificates.
+//! Certificates of servers for tests and test clusters, and the authority that signs them. openssl generates both,
+//! since none of our dependencies can create certificates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::fleet::keys::{random, write_private_file};
 
-/// A private key, unencrypted and of the curve that everything supports.
+/// The options for a new private key. It is not encrypted, and all our programs and servers support its curve.
 const NEW_KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
 /// An authority that signs certificates of servers.
@@ -28,7 +28,7 @@ pub struct Certificate {
 }
 
 impl Authority {
-    /// The authority of this folder, which is generated if there is none.
+    /// Load the authority from this folder, or generate one if the folder has none.
     pub fn load_or_create(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
         let authority = Self { folder: folder.to_path_buf() };
@@ -48,8 +48,8 @@ impl Authority {
         self.folder.join("ca.crt")
     }
 
-    /// Returns a server's certificate, which the server may also present as a client. `names` are like `DNS:localhost`
-    /// and `IP:127.0.0.1`. An existing certificate with these names is reused.
+    /// Issue a server's certificate, or reuse an existing one with the same names. The server may also present it as a
+    /// client. The format of `names` is that of openssl, such as `DNS:localhost` and `IP:127.0.0.1`.
     pub fn issue(&self, server: &str, names: &[String]) -> Result<Certificate> {
         let file = |extension: &str| format!("{server}.{extension}");
         let path = |extension: &str| self.folder.join(file(extension));
@@ -79,7 +79,7 @@ impl Authority {
     }
 }
 
-/// Configuration of openssl.
+/// The configuration file of openssl for a certificate with this common name and these extensions.
 fn config(name: &str, extensions: &str) -> String {
     format!(
         "[req]\nprompt = no\ndistinguished_name = name\n[name]\nCN = {name}\n\
@@ -87,7 +87,7 @@ fn config(name: &str, extensions: &str) -> String {
     )
 }
 
-/// Runs openssl in the folder and returns its output.
+/// Run openssl in this folder and return its standard output.
 pub fn openssl(folder: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new("openssl").args(arguments).current_dir(folder).stdin(Stdio::null()).output();
     let output = output.context("openssl does not run; install it (Debian: apt-get install openssl)")?;

@@ -81,7 +81,8 @@ const PURE_PATHS: [&str; 15] = [
     "uuid::Uuid",
 ];
 
-/// The modules of a service that its domain may use: the texts and formats of the reader, since a view has them.
+/// Modules of a service, other than `domain`, that its domain may use. `i18n` has the texts and formats of a language,
+/// which the views in the domain of `web` contain.
 const PURE_MODULES: [&str; 1] = ["i18n"];
 
 /// Returns the paths in a domain module that lead out of the domain, other than to `common` and pure code.
@@ -296,7 +297,8 @@ fn acyclic_modules_pass() {
 #[test]
 fn forbidden_paths_in_a_domain_are_found() {
     let code = "use common::id::Id;\nuse crate::{domain::order::Order, i18n::msg, store};\n\
-                use super::super::flows::pay;\nuse super::ticket::Ticket;\nuse std::{fmt, fs};\nuse serde::Serialize;\nuse tokio::time::sleep;\n\
+                use super::super::flows::pay;\nuse super::ticket::Ticket;\nuse std::{fmt, fs};\n\
+                use serde::Serialize;\nuse tokio::time::sleep;\n\
                 fn f(_: &mut fmt::Formatter) { platform::store::save(self::x::Y, i64::MAX, uuid::Uuid::now_v7()) }\n\
                 fn g(_: std::net::IpAddr, _: std::net::TcpStream, _: std::time::Instant) { Ticket::new() }";
     let found = forbidden_paths("domain::order", code);

@@ -29,8 +29,8 @@ pub(crate) struct FleetArgs {
     /// NATS, as the user `operator`; `nats://127.0.0.1:4222` by default. Without it `audit` does not check the streams.
     #[arg(long, global = true, env = "NATS_URL", hide_env_values = true)]
     pub(crate) nats_url: Option<String>,
-    /// PEM file with the authority that signs the certificates of MongoDB and NATS. With it, the connections to both use
-    /// TLS; for MongoDB, `tls` and `tlsCAFile` in the URL take precedence.
+    /// PEM file with the authority that signs the certificates of MongoDB and NATS. With it, the connections to both
+    /// use TLS; for MongoDB, `tls` and `tlsCAFile` in the URL take precedence.
     #[arg(long, global = true, env = "TLS_CA_FILE")]
     pub(crate) tls_ca_file: Option<PathBuf>,
     /// Prefix of the streams' names.

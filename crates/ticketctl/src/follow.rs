@@ -1,4 +1,5 @@
-//! `ticketctl follow`: what is stored of an order, its listing, its payments and its timer, and how it came to that.
+//! `ticketctl follow`: the stored states of an order, its listing, its payments and its timer, and the events that led
+//! to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,7 +37,7 @@ pub(crate) struct FollowArgs {
     period: Duration,
 }
 
-/// Reads all that is known of an order.
+/// Reads the stored states and the events of an order.
 ///
 /// # Errors
 /// If no database and no stream has the order, or one of them can't be read.
@@ -101,8 +102,8 @@ fn is_related(event: &ChangeEvent, order: &str, listing: Option<&str>) -> bool {
     }
 }
 
-/// Sorts the events by time, each once. Of the listing's events those remain that change what the listing has for the
-/// order: seats, or a refusal.
+/// Sorts the events by time and removes duplicates. Keeps only those events of the listing that change the seats or the
+/// refusal that it has for the order.
 fn sort(mut events: Vec<ChangeEvent>, order: &str) -> Vec<ChangeEvent> {
     events.sort_by(|one, other| (one.entity, one.version, &one.id).cmp(&(other.entity, other.version, &other.id)));
     events.dedup_by(|one, other| one.id == other.id);
@@ -145,7 +146,7 @@ impl Databases<'_> {
         Ok(found)
     }
 
-    /// The ids of the payments of an order. Of the replicas only that of `web` has an index for this.
+    /// The ids of the payments of an order. Among the replicas, only that of `web` has an index for this query.
     async fn payments_of(&self, order: &str) -> Result<BTreeSet<String>> {
         let mut places = vec![(PAYMENTS.service, PAYMENTS.collection)];
         let indexed = self.replicas_of(PAYMENTS).filter(|replica| replica.database == "web");
@@ -202,7 +203,7 @@ impl Followed {
     }
 }
 
-/// The status of a stored aggregate with what belongs to it, such as `cancelled, reason expired`.
+/// The status of a stored aggregate with its details, such as `cancelled, reason expired`.
 fn stored_status(kind: EntityKind, state: &Value, order: &str) -> String {
     let mut parts = vec![text(&state["status"]["name"]).to_owned()];
     if kind == TICKETS {
@@ -233,7 +234,7 @@ fn report_event(event: &ChangeEvent, order: &str) -> FollowedEvent {
     }
 }
 
-/// What a listing has for the order: the slots of its seats with their statuses, or the refusal.
+/// The slots that a listing has reserved for or sold to the order, with their statuses, or its refusal of the order.
 fn listing_for(listing: &Value, order: &str) -> String {
     let seats = (0_usize..).zip(listing["seats"].as_array().into_iter().flatten());
     let seats = seats.filter(|(_, seat)| seat["orderId"] == order);
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_have_what_belongs_to_them() {
+    fn statuses_include_their_details() {
         let order =
             json!({ "status": { "name": "cancelled", "reason": "expired", "refusal": null }, "expiresAt": "9" });
         assert_eq!(stored_status(ORDERS, &order, "o"), "cancelled, reason expired, expiresAt 9");

@@ -60,8 +60,8 @@ impl Session {
         self.send_while_with_key(retried, request, None).await
     }
 
-    /// Sends a request that creates something, and retries it while the status is 503, after which it may exist. The
-    /// idempotency key makes that safe.
+    /// Sends a request that creates an entity, and retries it while the status is 503. Such a request may have created
+    /// the entity, so all attempts have the same idempotency key.
     pub(crate) async fn create_retrying<E: Endpoint>(&self, request: &E, key: &str) -> Result<E::Response> {
         self.send_while_with_key(&[503], request, Some(key)).await
     }

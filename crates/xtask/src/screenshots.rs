@@ -1,4 +1,5 @@
-//! `cargo xtask screenshots`: screenshots of every page at desktop, tablet and phone size, in the light and the dark theme.
+//! `cargo xtask screenshots`: screenshots of every page at desktop, tablet and phone size, in the light and the dark
+//! theme.
 
 use std::fs;
 use std::path::Path;

@@ -19,8 +19,8 @@ pub struct Config {
     /// default.
     #[arg(long, env = "PRICE_CAPS", value_delimiter = ',')]
     pub price_caps: Vec<PriceCap>,
-    /// Id of the user who sells what the smoke test of a deployment buys: this user's listings are in no list and no
-    /// figure; none by default. Must match the setting of the web service.
+    /// Id of the user whose listings the smoke test of a deployment buys; none by default. No list contains these
+    /// listings, and no number of seats or lowest price includes them. Must match the setting of the web service.
     #[arg(long, env = "SMOKE_TEST_SELLER")]
     pub smoke_test_seller: Option<UserId>,
 }

@@ -66,7 +66,8 @@ pub(super) async fn inject(
             wait_for_leaders(fleet, target).await?;
             server.restart().await?;
             wait_for_majority(fleet, target).await?;
-            // The next fault may crash this member and another one.
+            // A member that crashes before its first checkpoint has to copy the data again. That would fail if the next
+            // fault crashed another member as well.
             if matches!(target, Target::Mongodb(_)) { server.checkpoint().await } else { Ok(()) }
         }
         Fault::Flush => flush(fleet).await,
@@ -297,7 +298,7 @@ async fn isolate_primary(fleet: &TestFleet, timeline: &Timeline, lasts: Duration
     for other in &others {
         other.kill()?;
     }
-    // At the same time, since each may need the other.
+    // Restart them at the same time, since each may need the other to become ready.
     try_join_all(others.iter().map(|other| other.restart())).await?;
     servers.mongodb_primary().await?;
     primary.restart().await?;

@@ -311,8 +311,8 @@ impl Journey {
             ("version", version.as_str()),
         ];
         let checked = submit(&self.seller, &form.path, &fields).await?;
-        // The page that lets the seller check the changes refuses these, and leads back to the form. If `tickets` could
-        // not be asked, the page is shown, and sending the changes is refused.
+        // Usually the outdated changes are refused before the preview, and the seller gets the form again. If `tickets`
+        // was unavailable, the preview is shown; then the changes are refused when they are submitted.
         let shown = match checked.hidden_field("revision") {
             Some(revision) => submit(&self.seller, &checked.path, &[("revision", revision.as_str())]).await?.path,
             None => checked.path,

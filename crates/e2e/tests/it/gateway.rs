@@ -114,7 +114,7 @@ async fn oversized_requests_are_rejected_before_the_body() {
             let response = respond_to(head).await;
             assert!(response.starts_with("HTTP/1.1 431 "), "{count} to {path}: {response}");
             assert!(response.to_lowercase().contains(&format!("content-type: {kind}")), "{path}: {response}");
-            // A browser's user can only delete cookies.
+            // The page for browsers tells users to delete cookies, since they can't change other headers.
             let remedy = if path.starts_with("/api/") { "at most 100 headers" } else { "cookies of this site" };
             assert!(response.contains(remedy), "{count} to {path}: {response}");
         }

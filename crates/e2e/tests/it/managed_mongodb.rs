@@ -1,4 +1,5 @@
-//! A managed MongoDB: a service looks its members up by `mongodb+srv`, and verifies them by the provider's authority.
+//! A managed MongoDB: a service looks up its members by a `mongodb+srv` URL, and verifies their certificates by the
+//! provider's authority.
 
 use std::process::Command;
 
@@ -14,7 +15,7 @@ fn members_are_looked_up_and_verified() {
         command.args(["--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child"]);
         command
     };
-    // The driver's name servers are those of the machine, so the test needs a machine of its own.
+    // The driver asks the name servers in /etc/resolv.conf. The test replaces that file in its own namespaces.
     if !isolated().arg("true").output().is_ok_and(|output| output.status.success()) {
         eprintln!("not tested: namespaces are not allowed here");
         return;

@@ -1,4 +1,4 @@
-//! Checks that each alert has an entry in the runbook and links to it, that each entry has its alert, and that it begins
+//! Checks that each alert has an entry in the runbook and links to it, and that each entry has its alert and begins
 //! with one command.
 
 use std::collections::BTreeSet;

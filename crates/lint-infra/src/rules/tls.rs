@@ -1,5 +1,5 @@
-//! Checks that all of our programs use TLS to MongoDB, NATS and Redis if one of them does, since servers that require it
-//! refuse the others.
+//! Checks that either all of our programs use TLS to MongoDB, NATS and Redis, or none does: servers that require TLS
+//! refuse connections without it.
 
 use super::{Context, settings};
 use crate::environment::variables;

@@ -24,7 +24,7 @@ const HEADERS_LIMIT: usize = 32 << 10;
 /// Maximum number of a request's headers. hyper rejects more than 1,024 with a bare 431.
 const HEADER_COUNT_LIMIT: usize = 100;
 
-/// Wraps the routes in the middleware; `around` is the service's own, around the rendering of errors.
+/// Wraps the routes in the middleware. `around` adds the service's own, which also sees the rendered errors.
 pub(crate) fn wrap(
     routes: Router,
     settings: Arc<HttpSettings>,

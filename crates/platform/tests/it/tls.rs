@@ -1,5 +1,5 @@
-//! TLS to MongoDB, NATS and Redis: certificates of the configured authority are accepted; those of another authority, for
-//! another name, and servers without TLS are refused.
+//! TLS to MongoDB, NATS and Redis. Only certificates that the configured authority has signed for the server's name are
+//! accepted. A server without TLS is refused.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -100,7 +100,8 @@ async fn terminate_tls(certificate: &Certificate, target: String) -> String {
     format!("localhost:{port}")
 }
 
-/// Starts a NATS server that requires TLS, which begins after its first message, so that nothing can accept TLS for it.
+/// Starts a NATS server that requires TLS. In the NATS protocol, TLS begins only after the server's first message, so
+/// [`terminate_tls`] can't accept it for the server.
 fn start_nats(folder: &Path, certificate: &Certificate) -> (Process, Port) {
     fs::create_dir_all(folder).unwrap();
     let (port, config) = (Port::free().unwrap(), folder.join("nats.conf"));
@@ -154,7 +155,7 @@ async fn servers_are_verified() {
         assert!(!is_connected(&context), "{what}");
     }
 
-    // A managed MongoDB has an authority of its own.
+    // A managed MongoDB has its own authority, which the URL names.
     let mongodb_options = format!("&tls=true&tlsCAFile={}", ours.certificate().display());
     let managed = Servers { mongodb_options, ..servers.clone() };
     ping_mongodb(&managed.connect(&others.certificate()).await.unwrap()).await.unwrap();

@@ -91,7 +91,7 @@ pub(super) fn redis_users() -> Result<Vec<String>> {
     let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
     let configuration = text.split_once("<< END\n").and_then(|(_, after)| after.split_once("\nEND"));
     let (mut configuration, _) = configuration.with_context(|| format!("no configuration in {}", file.display()))?;
-    // The first line is the port.
+    // The first line sets the port, which is another one here.
     configuration = configuration.split_once('\n').map_or("", |(_, after)| after);
     let mut args = Vec::new();
     for line in configuration.lines() {

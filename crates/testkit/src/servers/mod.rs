@@ -304,8 +304,8 @@ impl Server {
         mongo_wire::status(self.port()).await
     }
 
-    /// Has a member of MongoDB's replica set write a checkpoint. Until there is one, a member that has just copied the
-    /// data of the others would have to copy it again after a crash.
+    /// Makes a member of MongoDB's replica set write a checkpoint. A member that has copied the data of another one and
+    /// crashes before its first checkpoint has to copy the data again.
     pub async fn checkpoint(&self) -> Result<()> {
         mongo_wire::checkpoint(self.port()).await
     }

@@ -119,8 +119,9 @@ pub const OWNED: Invariant = Invariant {
     advice: "the owner lost what it had published: restore a newer backup, or let it write its state above that version",
 };
 
-/// Every listing names a show that exists and was not merged into another one. If the show is cancelled, the listing
-/// can't be ordered. If the show was moved, a listing with all seats free is not for sale at another time.
+/// Every listing belongs to a show that exists and was not merged into another one. A listing of a cancelled show can't
+/// be ordered. A listing of a moved show can't be ordered for another time than that of the show, unless some of its
+/// seats are held, sold or withdrawn.
 pub const SHOWS: Invariant = Invariant {
     number: 19,
     name: "shows",

@@ -17,7 +17,7 @@ pub struct OrderHistory {
     pub order: String,
     /// The order, its listing, its payments and its timer as they are stored now.
     pub entities: Vec<FollowedEntity>,
-    /// The changes of these, the oldest first; of the listing, those that concern the order.
+    /// The change events of these entities, oldest first. Of the listing's events, only those that concern the order.
     pub events: Vec<FollowedEvent>,
     /// The dead letters that name one of these entities.
     pub dead_letters: Vec<DeadLetter>,
@@ -25,7 +25,7 @@ pub struct OrderHistory {
     pub unchecked: Vec<String>,
 }
 
-/// An entity, as its owner stores it.
+/// An entity as its owner stores it, and the versions that the other services have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FollowedEntity {
@@ -37,7 +37,7 @@ pub struct FollowedEntity {
     pub service: String,
     /// The version; null if the owner does not have the entity.
     pub version: Option<u64>,
-    /// The status, and what belongs to it.
+    /// The status with its details.
     pub status: String,
     /// Number of events that are not published yet.
     pub unpublished: usize,
@@ -60,7 +60,7 @@ pub struct FollowedEvent {
     pub subject: String,
     /// The version of the entity.
     pub version: u64,
-    /// The status after the change, and what belongs to it.
+    /// The status after the change, with its details.
     pub status: String,
 }
 

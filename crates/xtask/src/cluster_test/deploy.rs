@@ -1,5 +1,5 @@
-//! Deploys the overlay: the first time, again without changes, with one service changed, as a rollout under load, and as
-//! the next release and back.
+//! Deploys the overlay: the first time, again without changes, and with one service changed. Under load, restarts all
+//! services, and rolls out the next release and back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -126,8 +126,8 @@ async fn rolled_out(cluster: &Cluster) -> Result<Duration> {
     Ok(duration)
 }
 
-/// Rolls out the next release of all services under load, whose events have fields that the present one does not know,
-/// and rolls it back. So instances of both run at once, twice.
+/// Rolls out the next release of all services under load, and rolls it back, so that instances of both releases run at
+/// once. The events of the next release have fields that the present one does not know.
 pub(super) async fn mix_releases(cluster: &Cluster, has_images: bool) -> Result<()> {
     if !has_images {
         progress("Skipped", "two releases at once: without --next-release there are images of one");

@@ -30,7 +30,7 @@ const NEXT_RELEASE_FEATURE: &str = "platform/next-release";
 /// The manifests of the servers, whose images nodes pull if they reach a registry.
 const SERVERS: [&str; 3] = ["mongodb/statefulset.yaml", "nats/statefulset.yaml", "redis/deployment.yaml"];
 
-/// The image of a server.
+/// The image that the manifest of a server names.
 fn server_image(manifest: &str) -> Result<String> {
     let file = workspace_root().join("infra/k8s").join(manifest);
     let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -40,7 +40,7 @@ fn server_image(manifest: &str) -> Result<String> {
 
 /// Loads the images onto the nodes with this command. Where Docker runs, they were built before. Without it, first
 /// builds them by other means, and also substitutes for the servers' images, since a registry may be unreachable as
-/// well. The same for the images of the next release, if they are wanted.
+/// well. With `next_release`, does the same for the images of the next release.
 pub(super) async fn load(home: &Path, command: &str, next_release: bool) -> Result<()> {
     let docker = Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
     let mut names: Vec<String> = IMAGES.iter().map(|name| format!("{name}:latest")).collect();

@@ -64,8 +64,8 @@ pub(crate) struct ClusterTestArgs {
     /// appended. By default, the nodes must have the images already.
     #[arg(long, value_name = "COMMAND")]
     load: Option<String>,
-    /// The nodes have images of a possible next release too, with the tag `next-release`, or get them by --load. Without
-    /// it, the step `releases` is skipped.
+    /// Use images of a possible next release as well, with the tag `next-release`. The nodes must have them already, or
+    /// get them by --load. Without this option, the step `releases` is skipped.
     #[arg(long)]
     next_release: bool,
     /// Command that restarts the whole cluster, which the step `restart` then runs three times.
@@ -105,8 +105,8 @@ enum Stage {
     Again,
     /// Roll out all services under load.
     Rollout,
-    /// Roll out the next release under load, whose events have fields that the present one does not know, and roll it
-    /// back.
+    /// Roll out the next release under load, and roll it back. Its events have fields that the present release does not
+    /// know.
     Releases,
     /// Kill every pod under load.
     Kill,

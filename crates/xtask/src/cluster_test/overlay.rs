@@ -170,7 +170,7 @@ impl Overlay {
         let authority = Authority::load_or_create(&self.home.join("authority"))?;
         let authority_certificate = fs::read_to_string(authority.certificate())?;
         let certificates = self.unsupported.iter().filter(|object| object["kind"] == "Certificate");
-        // The Gateway's is from a ClusterIssuer.
+        // A ClusterIssuer issues the certificate of the Gateway, and an Issuer those of the servers.
         let of_servers =
             certificates.filter(|object| text(object, "/spec/issuerRef/kind").is_ok_and(|kind| kind == "Issuer"));
         of_servers

@@ -139,7 +139,7 @@ pub(super) async fn create(sessions: &[Session], listings: Vec<ListingRequest>) 
     let now = jiff::Timestamp::now().as_millisecond();
     for (number, ListingRequest { seller, request }) in listings.into_iter().enumerate() {
         let session = sessions.get(seller).context("a seller without a session")?;
-        // A repeat without a key would be refused, because its seats are listed already.
+        // If a failed request has created the listing, a repeat without the key would be refused: its seats are listed.
         let id = session.create_retrying(&request, &format!("demo-{now}-{number}")).await?.id;
         created.push(CreatedListing { id, seller, listing: request.body });
     }

@@ -3,7 +3,7 @@
 //! # Why
 //! A pass is read from the screen of a phone, so it has to fit a small QR code: [`MAX_PASS_BYTES`]. So it contains only
 //! what is checked at the door, ids are encoded in 22 characters, and long names are cut to the space that is left.
-//! Order and slot identify the pass and are never cut.
+//! The order's id and the slot identify the pass, so they are never cut.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -59,7 +59,7 @@ pub async fn hold_seats(state: &AppState, request: &HoldRequest<'_>) -> Result<H
     let mut causal = if attempts > 1 { Some(state.orders.causal().await?) } else { None };
     let wish = Wish { blocks, quantity, buyer };
     let mut slots = blocks.slots();
-    // One block can only be ordered whole.
+    // Without a quantity, an order of a listing with only one block takes the whole listing.
     let is_whole = quantity.map_or(attempts == 1, |quantity| quantity == slots.len());
     if !is_whole {
         let open = store::open_orders(&state.orders, listing).await?;

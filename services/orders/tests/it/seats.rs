@@ -61,7 +61,7 @@ async fn order_takes_the_lowest_free_blocks_at_the_price_of_its_seats() {
     let again = post_quantity(&app, &buyers[0], &ticket, 2).await.expect(409);
     assert_eq!(again.problem(), "held-already");
 
-    // Without a quantity, an order takes the seats of the smallest block.
+    // Without a quantity, an order takes the smallest number of seats that can still be ordered.
     let second = place(&app, &buyers[1], &ticket).await;
     assert_eq!(second["slots"], json!([4, 5]));
     let taken = post_quantity(&app, &buyers[2], &ticket, 2).await.expect(409);

@@ -44,8 +44,8 @@ pub(crate) fn past_prices(mut past: Vec<PastPrice>, replaced: &Money, now: Times
 }
 
 /// The reduction to show for a price that applies from `now` on, if it is below the lowest price of the last 30 days.
-/// `None` if one of those prices was in another currency: the two can't be compared, and a temporary change of the
-/// currency must not hide a lower price.
+/// `None` if one of those prices was in another currency: it can't be compared with the others, but may have been the
+/// lowest.
 pub(crate) fn price_drop(past: &[PastPrice], price: &Money, now: Timestamp) -> Option<PriceDrop> {
     let recent = || past.iter().filter(move |one| now.since(one.until) < PERIOD).map(|one| &one.price);
     let lowest = recent().min_by_key(|past| past.amount)?;

@@ -29,7 +29,7 @@ pub(crate) async fn change_listing<E: From<Error> + From<StoreError>>(
     Ok(changed)
 }
 
-/// Rejects a change by anyone but the seller, or of another version than the request is for.
+/// Rejects a change by a user who is not the seller, or for another version of the listing than the present one.
 pub(crate) fn ensure_may_change(ticket: &Versioned<Ticket>, seller: UserId, if_match: &IfMatch) -> Result<(), Error> {
     if ticket.seller_id != seller {
         let rejection = Rejection::new("not-the-seller", "Only the seller can change this listing.");

@@ -35,7 +35,7 @@ pub(crate) async fn join_show(
     follow_merges(state, show).await
 }
 
-/// The show that has these details, under whichever name, if there is one. Nothing is stored.
+/// Finds the show that [`join_show`] would return, if it exists. Stores nothing.
 pub(crate) async fn find_show(state: &AppState, details: &ShowDetails) -> Result<Option<Versioned<Show>>, Error> {
     let named = state.show_names.find(&details.name()).await?;
     match named.and_then(NamedShow::into_show) {
@@ -44,7 +44,7 @@ pub(crate) async fn find_show(state: &AppState, details: &ShowDetails) -> Result
     }
 }
 
-/// The link to the show of a new listing, and the details that the listing has there.
+/// Returns the link of a new listing to its show, and the details of the listing, some of which are those of the show.
 ///
 /// # Errors
 /// If the show is cancelled, or the price is above the cap of its country.

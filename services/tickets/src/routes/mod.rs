@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 
 use crate::state::AppState;
 
-/// Checks count as reads: they store nothing, and a page that is only read sends them.
+/// Checks count as reads: they store nothing, and `web` sends one whenever a seller opens the page with the preview.
 pub(crate) const RATE_CLASSES: RateClasses =
     &[("POST", CheckListing::PATH, Some(RateClass::Reads)), ("POST", CheckReplacement::PATH, Some(RateClass::Reads))];
 

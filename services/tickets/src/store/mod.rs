@@ -27,8 +27,8 @@ use crate::domain::reconcile::{decides_new_orders, pending_order_ids};
 use crate::domain::search_tokens::search_tokens;
 use crate::domain::ticket::Ticket;
 
-/// The seller of what the smoke test of a deployment buys, if there is one. The seller's listings can be read and ordered
-/// by their ids; they are in no list and no figure.
+/// The user whose listings the smoke test of a deployment buys, if there is one. These listings can be read and ordered
+/// by their ids, but no list contains them and no number of seats or lowest price includes them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HiddenSeller(pub(crate) Option<UserId>);
 

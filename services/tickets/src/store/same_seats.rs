@@ -53,7 +53,7 @@ pub(crate) async fn find_own(tickets: &Store<Ticket>, ticket: &Ticket) -> Result
     Ok(names.into_iter().find(is_listed))
 }
 
-/// Finds seats that several listings have.
+/// Finds seats that more than one listing has.
 #[derive(Clone)]
 pub(crate) struct DuplicateSeats {
     listings: Collection<Document>,
@@ -65,12 +65,12 @@ impl DuplicateSeats {
         Self { listings: database.collection(Ticket::COLLECTION), hidden }
     }
 
-    /// The named seats of shows after `now` that are not withdrawn in more than one listing, at most 100. A seat that is
-    /// sold in one of them is the most urgent: the others still offer it, or have sold it too.
+    /// Returns named seats that are not withdrawn in two or more listings, at most 100. The shows start after `now`. A
+    /// seat that one listing has sold is the most urgent: the other listings still offer it, or have sold it too.
     ///
     /// # Why
-    /// It reads all listings of later shows that are not withdrawn. The staff asks only now and then. If listings knew of each other
-    /// instead, each change of one would have to be spread to the others.
+    /// The query reads all listings of these shows that are not withdrawn, but the staff makes it only now and then. If
+    /// each listing stored which others have its seats, each change of a listing would have to be spread to those.
     pub(crate) async fn find(&self, now: Timestamp) -> Result<Vec<DuplicateSeat>, StoreError> {
         let mut listed =
             doc! { "state.status.name": any_of(&LISTED), "state.listing.startsAt": { "$gt": now.to_string() } };

@@ -16,7 +16,8 @@ async fn post(app: &TestApp, seller: &User, fields: Value) -> Response {
     app.request("POST", "/api/tickets").as_user(seller).json(&body_of(fields)).send().await
 }
 
-/// Checks a listing, or the replacement of the one at this path, with the key of the repeated request.
+/// Checks a new listing if `listing` is empty. Otherwise, `listing` is a path such as `/{id}`, and the replacement of
+/// that listing is checked. The idempotency key is the one with which the test creates its own listing.
 async fn check(app: &TestApp, seller: &User, listing: &str, fields: Value) -> Response {
     let request = app.request("POST", &format!("/api/tickets{listing}/check")).as_user(seller);
     request.header("idempotency-key", "k").json(&body_of(fields)).send().await
@@ -159,9 +160,9 @@ async fn seller_lists_a_named_seat_once() {
     assert_eq!(last_event(&app, &again).await.data["seats"][0]["name"], "17");
 }
 
-/// One request stores its listing. The others have the same key with another body, so they are rejected.
+/// One request stores its listing. The others have the same key with different bodies, so they are rejected.
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_requests_with_one_key_and_different_bodies_are_rejected_but_one() {
+async fn one_of_concurrent_requests_with_one_key_and_different_bodies_succeeds() {
     let app = app().await;
     let seller = app.signer.user();
     for round in 0..5 {

@@ -228,7 +228,8 @@ async fn orders_of_other_prices_seats_or_blocks_are_refused() {
         let event = last_event(&app, &ticket).await;
         assert_eq!((event.kind.as_str(), &event.data["refusals"]), ("ticket.refused.v1", &json!(refusals)));
     }
-    // An order whose seats are held waits, whatever its price is.
+    // While another order holds some of its seats, an order is neither accepted nor refused, even if its price is
+    // outdated.
     let mut overlapping = order_of(&app, &ticket, &[0, 1, 2, 3]);
     overlapping.unit_price = money(1);
     deliver(&app, 0, &overlapping).await;

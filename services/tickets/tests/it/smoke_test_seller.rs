@@ -1,4 +1,4 @@
-//! The listings of the smoke test of a deployment: in no list and no figure, and ordered like any other.
+//! The listings of the smoke test of a deployment. No list and no number includes them, but they can be ordered.
 
 use common::id::UserId;
 use common::identity::Role;
@@ -16,7 +16,7 @@ async fn listings_of_the_smoke_test_are_in_no_list_and_no_figure() {
     let (seller, staff) = (app.signer.user(), app.signer.staff(Role::Support));
     let seat = |amount: u32| body_of(json!({ "seat": "14", "price": { "amount": amount, "currency": "USD" } }));
     let ordinary = create_listing_with(&app, &seller, &seat(9_900)).await;
-    // A hidden listing of the same show, cheaper and with the same seat; and one of a show of its own.
+    // The hidden seller lists the same seat of the same show for less, and a seat of another show.
     create_listing_with(&app, &hidden_seller, &seat(100)).await;
     let hidden = create_listing_with(&app, &hidden_seller, &body_with("title", json!("Smoke test"))).await;
     app.wait_until_idle().await;
