@@ -24,7 +24,9 @@ READ_BY = {
     "docs/kubernetes.md": "xtask",
     "infra/k8s/httproute.yaml": "testkit",
     "infra/k8s/mongodb/statefulset.yaml": "xtask",
+    "infra/k8s/nats/statefulset.yaml": "xtask",
     "infra/k8s/nats/users.conf": "testkit",
+    "infra/k8s/redis/deployment.yaml": "xtask",
     "infra/k8s/redis/start.sh": "testkit",
 }
 MANIFESTS = (

@@ -7,7 +7,7 @@
 # OVERLAY (default infra/k8s-prod) is the folder of manifests to deploy, and TIMEOUT (default 10m) is the maximum
 # duration of each rollout. Until the shop has had a certificate once, which takes a DNS record for its host, the script
 # says what it waits for, at most CERTIFICATE_WAIT seconds (default 1200), and then succeeds without a smoke test.
-# With SMOKE_TEST_PASSWORD a ticket is bought by purchase.py, or with live keys only held and released.
+# With SMOKE_TEST_PASSWORD, purchase.py buys a ticket; if the shop has live keys, it only holds and releases one.
 #
 # Unchanged objects keep their pods: the manifests contain nothing that differs between two deployments of the
 # same content, such as a run id or a tag in addition to the digest.

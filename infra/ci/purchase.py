@@ -8,9 +8,10 @@ hold is confirmed and releases it, and never sends a payment.
 SMOKE_TEST_PASSWORD is the password of both accounts. SMOKE_TEST_EMAIL (default smoke-test@ and the shop's host) is their
 address, to which `+seller` and `+buyer` are added; SMOKE_TEST_CURRENCY (default USD) is one that sellers can choose.
 
-Each run lists a seat of a show of its own, since a sold one stays sold. `tickets` and `web` know the seller's id by their
-setting SMOKE_TEST_SELLER, and have this seller's listings in no list and no figure. If the new listing is in one, it is
-withdrawn and the test fails. Which keys the shop has is read from the checkout page, so the script needs none of Stripe's.
+Each run lists one seat of a new show, since a sold seat stays sold. The setting SMOKE_TEST_SELLER of `tickets` and `web` is
+the seller's id. They leave this seller's listings out of all lists and of all numbers of seats and lowest prices. If the public
+can see the new listing all the same, it is withdrawn and the test fails. The checkout page shows whether the shop has test keys
+or live keys, so the script needs no key of Stripe.
 """
 
 import http.client
@@ -27,14 +28,14 @@ from urllib.parse import quote_plus, urlsplit
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
 
 TITLE = "Smoke test of deployments"
-# Statuses of a gateway or a service whose pods are being replaced, and of a limit that is over soon.
+# Statuses while pods of the gateway or of a service are replaced. 429 is that of a rate limit, which ends soon.
 TRANSIENT = (429, 502, 503, 504)
 STEP_SECONDS = float(os.environ.get("STEP_SECONDS", "60"))
 POLL_INTERVAL = float(os.environ.get("POLL_INTERVAL", "0.3"))
 
 
 class Failed(Exception):
-    """The shop did something else than it should."""
+    """The shop did not respond as expected."""
 
 
 class Client:
@@ -127,10 +128,10 @@ def create_listing(seller: Client) -> dict:
 
 
 def ensure_hidden(guest: Client, listing: dict) -> None:
-    """Fails if the listing is in a list or a figure of `tickets` or `web`."""
+    """Fails if a list of `tickets` or `web` contains the listing, or a number of seats includes it."""
     listed = guest.get("/api/tickets?status=available&limit=100")["items"]
     free = guest.get(f"/api/shows/{listing['showId']}")["free"]
-    # Until web has the listing and its show, it could list neither.
+    # Wait until `web` has the listing and its show. Before that, it could not list them in any case.
     for path in (f"/tickets/{listing['id']}", f"/shows/{listing['showId']}"):
         guest.send("GET", path, awaited=(404,))
     found = listing["showId"] in guest.send("GET", f"/browse?q={quote_plus(TITLE + ' ' + listing['venue'])}&status=all")
@@ -174,7 +175,7 @@ def run(shop: str) -> str:
     listing, order = create_listing(seller), None
     try:
         ensure_hidden(Client(shop), listing)
-        # 404 until `orders` has heard of the listing.
+        # The status is 404 until `orders` has received the event of the listing.
         order = json.loads(buyer.send("POST", "/api/orders", {"ticketId": listing["id"]}, expected=201, awaited=(404,)))
         buyer.await_status(f"/api/orders/{order['id']}", "awaitingPayment")
         key = publishable_key(buyer.send("GET", f"/checkout/{order['id']}"))

@@ -43,8 +43,8 @@ def unpinned(manifests: str, entries: list) -> list:
 
 
 def render(entries: list, overlay: str) -> str:
-    """Returns the overlay's manifests with these images. kustomize knows an image by its name alone. Those of others may be
-    there in two versions, when an upgrade is tried before it is made, so their digests are added here."""
+    """Returns the overlay's manifests with these images. kustomize replaces images by their names alone. While an upgrade of
+    a server is tried, the overlay has two versions of its image. So the digests of these images are added by name and tag."""
     others = [entry for entry in entries if "newTag" in entry and "digest" in entry]
     with tempfile.TemporaryDirectory() as folder:
         # kustomize accepts no absolute paths, and resolves symbolic links before it follows a relative path.

@@ -11,11 +11,11 @@ variable "VERSION" {
 variable "REVISION" {
   default = "unknown"
 }
-# Of the images, if they are in no registry.
+# The tag of the images, if they are pushed to no registry.
 variable "TAG" {
   default = "latest"
 }
-# Of cargo, for the programs: platform/next-release makes a possible next release of them.
+# Features of cargo for the programs. With platform/next-release, they are a possible next release.
 variable "FEATURES" {
   default = ""
 }

@@ -24,7 +24,7 @@ for pod in $(k get pods --selector "app.kubernetes.io/name=$1" --field-selector 
   # A file for each pod, so that no port of the pod before is read.
   said=$scratch/${pod#pod/}
   touch "$said"
-  # Not by the function, because the signal below would end a subshell and not kubectl.
+  # Call kubectl itself and not the function `k`: the signal below would end the function's subshell, and kubectl would go on.
   kubectl --namespace "$NAMESPACE" port-forward "$pod" :9091 > "$said" &
   forward=$!
   until [[ -n $(port) ]]; do

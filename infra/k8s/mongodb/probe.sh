@@ -37,7 +37,7 @@ port=${MONGODB_PORT:-27017}
 if [[ -e /tls/tls.crt ]]; then
   coproc { exec openssl s_client -quiet -connect "127.0.0.1:$port" 2> /dev/null; }
   exec 3<&"${COPROC[0]}" 4>&"${COPROC[1]}"
-  # With -quiet it outlives its input, so each probe would leave a process and a connection.
+  # With -quiet, openssl does not end when its input ends, so each probe would leave a process and a connection behind.
   client=$COPROC_PID
   trap 'kill "$client" 2> /dev/null || true' EXIT
 else

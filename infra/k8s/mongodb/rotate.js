@@ -1,4 +1,4 @@
-// Has the mongod on this host load its certificate again, which was renewed.
+// Makes the mongod on this host load its renewed certificate.
 
 const port = process.env.MONGODB_PORT ?? '27017';
 const login = `root:${encodeURIComponent(process.env.MONGODB_ROOT_PASSWORD)}`;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs setup.js, which creates the replica set and its users, until it succeeds; then waits for SIGTERM. With TLS, has
-# mongod load its certificate again as soon as that has been renewed, which closes no connection.
+# Runs setup.js, which creates the replica set and its users, until it succeeds; then waits for SIGTERM. Meanwhile it checks
+# every minute whether the TLS certificate was renewed, and makes mongod load the new one, which closes no connection.
 set -eu
 trap 'exit 0' TERM INT
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Starts nats-server. With TLS, has it load its certificate again as soon as that has been renewed, which closes no
-# connection.
+# Starts nats-server. With TLS, checks every minute whether the certificate was renewed, and makes nats-server load the new
+# one, which closes no connection.
 set -eu
 if [ -e /tls/tls.crt ]; then
-  # nats-server takes the place of this shell.
+  # nats-server replaces this shell below, so it gets the same process id.
   server=$$
   loaded=$(md5sum < /tls/tls.crt)
   while sleep 60; do

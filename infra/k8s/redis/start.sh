@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts redis-server. It reads its configuration from standard input, so that no password is among its arguments or in a
-# file. A password that is missing ends the script.
+# file. The script fails if a password is missing.
 set -eu
 
 port='port 6379'
@@ -11,7 +11,7 @@ tls-cert-file /tls/tls.crt
 tls-key-file /tls/tls.key
 tls-ca-cert-file /tls/ca.crt
 tls-auth-clients no'
-  # Every hour, Redis loads the certificate again, which may have been renewed.
+  # Every hour, make Redis load the certificate again, since it may have been renewed.
   while sleep 3600; do
     redis-cli --tls --cacert /tls/ca.crt config set tls-cert-file /tls/tls.crt tls-key-file /tls/tls.key > /dev/null || true
   done &
