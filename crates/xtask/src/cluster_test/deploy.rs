@@ -110,11 +110,16 @@ pub(super) async fn roll_out(cluster: &Cluster) -> Result<()> {
     tokio::time::sleep(Duration::from_secs(5)).await;
     cluster.kube.run(&["rollout", "restart", "deployment", "--selector", SERVICE_SELECTOR]).await?;
     let duration = rolled_out(cluster).await?;
-    let (requests, purchases, cost) = load.stop().await.context("while all services were rolled out")?;
-    ensure!(cost.failed == 0, "while all services were rolled out: {cost}");
-    let outcome = format!("0 of {requests} requests and 0 of {purchases} purchases failed");
+    let outcome = stop_load(load, "while all services were rolled out").await?;
     progress("Rolled out", &format!("all services in {:.0} s: {outcome}", duration.as_secs_f32()));
     Ok(())
+}
+
+/// Stops the load, and returns its numbers of requests and purchases, none of which may have failed. An error says when.
+async fn stop_load(load: Load, when: &'static str) -> Result<String> {
+    let (requests, purchases, cost) = load.stop().await.context(when)?;
+    ensure!(cost.failed == 0, "{when}: {cost}");
+    Ok(format!("0 of {requests} requests and 0 of {purchases} purchases failed"))
 }
 
 /// Waits until a rollout that has just begun is over, and returns how long it took.
@@ -147,9 +152,7 @@ pub(super) async fn mix_releases(cluster: &Cluster, has_images: bool) -> Result<
         cluster.kube.run(&["rollout", "undo", workload]).await?;
     }
     rolled_out(cluster).await.context("while the next release was rolled back")?;
-    let (requests, purchases, cost) = load.stop().await.context("while two releases ran at once")?;
-    ensure!(cost.failed == 0, "while two releases ran at once: {cost}");
-    let outcome = format!("0 of {requests} requests and 0 of {purchases} purchases failed");
+    let outcome = stop_load(load, "while two releases ran at once").await?;
     progress("Mixed", &format!("two releases of {} services, forward and back: {outcome}", services.len()));
     progress("Audited", &audit(cluster).await?);
     Ok(())
