@@ -115,7 +115,7 @@ pub(super) async fn roll_out(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Stops the load, and returns its numbers of requests and purchases, none of which may have failed. An error says when.
+/// Stops the load, and returns its numbers of requests and purchases. Fails if any of them failed.
 async fn stop_load(load: Load, when: &'static str) -> Result<String> {
     let (requests, purchases, cost) = load.stop().await.context(when)?;
     ensure!(cost.failed == 0, "{when}: {cost}");

@@ -22,7 +22,7 @@ use crate::state::AppState;
 #[utoipa::path(post, path = "/api/tickets/check", tag = "tickets", request_body = NewListing,
     security(("session" = []), ("sessionOverHttp" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        description = "The key of the request that will create the listing. If the listing exists, the check succeeds.")),
+        description = "The key of the request that will create the listing. If that exists, the check succeeds.")),
     responses((status = 204, description = "It would be listed now.")))]
 pub(super) async fn check_listing(
     State(state): State<AppState>,
