@@ -165,7 +165,7 @@ struct Embedded {
     out: PathBuf,
     /// The Rust expressions of these assets.
     table: String,
-    /// What the style sheet calls them, and their paths.
+    /// Their paths as the style sheet writes them, and with the hash.
     paths: Vec<(String, String)>,
 }
 
@@ -193,7 +193,7 @@ impl Embedded {
             self.table,
             "Asset {{ name: \"{name}\", hash: \"{hash}\", plain: {plain}, compressed: {compressed} }},"
         )?;
-        // As `Asset::path` has it.
+        // The same path as `Asset::path` returns.
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
         self.paths.push((format!("/assets/{name}"), format!("/assets/{stem}-{hash}.{extension}")));
         Ok(())
@@ -205,7 +205,7 @@ impl Embedded {
     }
 }
 
-/// Whether the format of this file is compressed itself.
+/// Whether the file's format is compressed already.
 fn is_compressed(name: &str) -> bool {
     let extension = Path::new(name).extension();
     extension.is_some_and(|extension| extension == "png" || extension == "woff2")

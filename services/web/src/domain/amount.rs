@@ -2,9 +2,9 @@
 //!
 //! # Why
 //! One separator before exactly three digits, as in `1.234`, separates thousands in one language and decimals in
-//! another. It is read as the reader's language has it, except that it can't separate decimals in a currency that has
-//! fewer of them. The form says the amount back before it counts if the language and the currency disagree, and if the
-//! currency has three decimals; all other amounts have one meaning.
+//! another. The reader's language decides, except that three digits can't be the decimals of a currency that has fewer.
+//! An amount is uncertain if the language and the currency disagree, or if the currency has three decimals; the seller
+//! is then shown how it was read before the listing is published. Every other amount has one meaning.
 
 use common::money::{Currency, Money};
 

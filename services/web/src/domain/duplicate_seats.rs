@@ -65,8 +65,9 @@ impl<'a> DuplicateSeats<'a> {
         own.into_iter().chain(others).collect()
     }
 
-    /// The warning about other sellers. Seats that are held or sold can't be renamed, and those that are held can't be
-    /// withdrawn.
+    /// The warning about other sellers. It advises only what the tickets service allows: a listing can be edited while
+    /// all its seats are free, and free seats can be withdrawn. If there are none, the seller has to wait until the hold
+    /// ends.
     fn of_others(&self) -> String {
         let (count, names) = (self.others.len(), listed_names(&self.others));
         match free_slots(self.ticket).len() {

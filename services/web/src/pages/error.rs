@@ -125,8 +125,8 @@ mod tests {
         }
     }
 
-    /// Adds the problem codes in the sources below a folder. A file that chooses a code before it makes the problem has
-    /// only codes among its texts in kebab case.
+    /// Adds the problem codes in the sources below a folder. Where a call has no literal code, because the code was
+    /// chosen earlier, all string literals in kebab case in its file are taken for codes.
     fn collect_codes(folder: &Path, codes: &mut BTreeSet<String>) -> io::Result<()> {
         let is_code = |text: &&str| {
             let is_letter = |letter: char| letter.is_ascii_lowercase() || letter == '-';
