@@ -213,6 +213,7 @@ mod tests {
     use super::*;
     use crate::i18n::price::format_price;
     use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     fn currency(code: &str) -> Currency {
         code.parse().unwrap()
@@ -280,7 +281,6 @@ mod tests {
 
     #[test]
     fn thousands_are_read_in_the_language_of_the_reader() {
-        let german = Reader { locale: Locale::De, ..Reader::default() };
         let table = [
             ("1.234", "EUR", 123_400, false),
             ("1,234", "EUR", 123_400, true),
@@ -291,7 +291,7 @@ mod tests {
             ("12,34", "EUR", 1_234, false),
             ("12.34", "EUR", 1_234, false),
         ];
-        german.scope(|| {
+        in_german(|| {
             for (text, code, minor, is_uncertain) in table {
                 let read = read_amount(text, &currency(code)).unwrap();
                 assert_eq!((read.money.amount, read.is_uncertain), (minor, is_uncertain), "{text} {code}");
@@ -343,8 +343,7 @@ mod tests {
             let error = read_amount(text, &currency(code)).unwrap_err();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
-        let german = Reader { locale: Locale::De, ..Reader::default() };
-        let error = german.scope(|| read_amount("viel", &currency("KWD")).unwrap_err());
+        let error = in_german(|| read_amount("viel", &currency("KWD")).unwrap_err());
         assert_eq!(error, "Gib einen Betrag wie 125,500 ein.");
     }
 

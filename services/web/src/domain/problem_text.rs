@@ -226,10 +226,10 @@ pub(crate) fn sentence(message: &str) -> String {
     if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
-/// Renders the reasons why a payment may fail, as a JSON object for `checkout.js`. A key is the problem's code, followed
-/// by `/` and the problem's reason or limit if it has one; the value is the sentence for the buyer. Codes that are not
-/// in the object are explained by the script: after a server error, that the payment may have gone through; otherwise,
-/// that nothing was charged.
+/// Renders the reasons why a payment may fail, as a JSON object for `checkout.js`. A key is the problem's code,
+/// followed by `/` and the problem's reason or limit if it has one; the value is the sentence for the buyer. Where the
+/// object lacks a code, the script says that the payment may have gone through (after a server error) or that nothing
+/// was charged.
 pub(crate) fn payment_texts() -> String {
     let cards = CARD_REASONS.map(|reason| (format!("card-declined/{reason}"), card_detail(reason)));
     let others = [

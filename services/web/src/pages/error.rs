@@ -66,7 +66,7 @@ mod tests {
     use common::problem::Params;
 
     use super::*;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     #[test]
     fn template_shows_every_kind_of_error() {
@@ -104,8 +104,7 @@ mod tests {
 
     #[test]
     fn page_is_german_for_german_readers() {
-        let german = Reader { locale: Locale::De, ..Reader::default() };
-        let render = |error: &Error| german.clone().scope(|| ErrorPage::new(&error.problem()).render().unwrap());
+        let render = |error: &Error| in_german(|| ErrorPage::new(&error.problem()).render().unwrap());
         let html = render(&Error::Unavailable(None));
         for part in [
             "<h1>Das geht gerade nicht</h1>",
@@ -173,7 +172,6 @@ mod tests {
         }
         let usd = Money { amount: 5_500, currency: "USD".parse().unwrap() };
         let params = Params::from(&usd).with("percent", 10).with("seat", "12").with("retryAfter", 90);
-        let german = Reader { locale: Locale::De, ..Reader::default() };
         for code in codes {
             let kind = format!("urn:ticketing:problem:{code}");
             let unknown = "In other words.".to_owned();
@@ -181,7 +179,7 @@ mod tests {
             let english = problem_text::detail(&problem);
             assert_ne!(english, problem.detail, "{code} has no text");
             assert!(!english.contains('\'') && !english.contains('{'), "{code}: {english}");
-            let german = german.clone().scope(|| problem_text::detail(&problem));
+            let german = in_german(|| problem_text::detail(&problem));
             assert!(german != english && german != problem.detail && !german.contains('{'), "{code}: {german}");
         }
     }
