@@ -70,8 +70,8 @@ where
     }
 }
 
-/// The notice of the dropped parameters, if there are any. Only an edited or an old link has parameters wrong that no
-/// field of a form has, so these are not named.
+/// The notice of the dropped parameters, if there are any. A parameter that no form has a field for is not named: it is
+/// wrong only in a link that was edited or is out of date.
 pub(crate) fn rejected_parameters_message(rejected: &[FieldError]) -> Option<String> {
     let mut sentences: Vec<String> = Vec::new();
     for error in rejected {
