@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::{env, error, fs, iter};
+use std::{env, error, fmt, fs, iter};
 
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Message, Pattern, PatternElement};
 use sha2::{Digest, Sha256};
@@ -66,7 +66,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     embed_messages(&root.join("messages"), &embedded.out)
 }
 
-/// Embeds the messages of each language, and writes one function for each English message.
+/// Embeds the messages of each language, writes one function for each English message, and lists the variables of the
+/// messages for the test that compares the languages.
 fn embed_messages(root: &Path, out: &Path) -> Result<(), Box<dyn error::Error>> {
     for language in ["en", "de"] {
         let folder = root.join(language);
@@ -74,7 +75,7 @@ fn embed_messages(root: &Path, out: &Path) -> Result<(), Box<dyn error::Error>> 
         let mut files: Vec<_> =
             fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
         files.sort();
-        let (mut table, mut functions) = (String::from("&[\n"), String::new());
+        let (mut table, mut variables, mut functions) = (String::from("&[\n"), String::from("&[\n"), String::new());
         for file in files {
             println!("cargo::rerun-if-changed={}", file.display());
             let name = file.file_name().unwrap_or_default().display();
@@ -84,12 +85,16 @@ fn embed_messages(root: &Path, out: &Path) -> Result<(), Box<dyn error::Error>> 
                 .map_err(|(_, errors)| format!("{}: {errors:?}", file.display()))?;
             for entry in resource.body {
                 if let Entry::Message(message) = entry {
-                    write_function(&mut functions, &message)?;
+                    let of_message = variables_of(&message)?;
+                    writeln!(variables, "(\"{}\", &{of_message:?}),", message.id.name)?;
+                    write_function(&mut functions, message.id.name, &of_message)?;
                 }
             }
         }
-        table.push(']');
-        fs::write(out.join(format!("messages_{language}.rs")), table)?;
+        for (name, mut list) in [("messages", table), ("variables", variables)] {
+            list.push(']');
+            fs::write(out.join(format!("{name}_{language}.rs")), list)?;
+        }
         if language == "en" {
             fs::write(out.join("messages.rs"), functions)?;
         }
@@ -97,18 +102,21 @@ fn embed_messages(root: &Path, out: &Path) -> Result<(), Box<dyn error::Error>> 
     Ok(())
 }
 
-/// A function that formats the message; its arguments are the variables in alphabetical order.
-fn write_function(functions: &mut String, message: &Message<&str>) -> Result<(), Box<dyn error::Error>> {
-    let id = message.id.name;
-    let value = message.value.as_ref().ok_or_else(|| format!("the message {id} has no value"))?;
+/// The variables of a message, in alphabetical order.
+fn variables_of<'a>(message: &Message<&'a str>) -> Result<Vec<&'a str>, String> {
+    let value = message.value.as_ref().ok_or_else(|| format!("the message {} has no value", message.id.name))?;
     let mut variables = BTreeSet::new();
     collect_variables(value, &mut variables);
+    Ok(variables.into_iter().collect())
+}
+
+/// Writes a function that formats the message with this id; its arguments are the variables.
+fn write_function(functions: &mut String, id: &str, variables: &[&str]) -> fmt::Result {
     let list = |each: &dyn Fn(&str) -> String| variables.iter().map(|name| each(name)).collect::<Vec<_>>().join(", ");
     let parameters = list(&|name| format!("{name}: impl Argument"));
     let arguments = list(&|name| format!("(\"{name}\", {name}.value())"));
     let name = id.replace('-', "_");
-    writeln!(functions, "pub(crate) fn {name}({parameters}) -> String {{ format(\"{id}\", [{arguments}]) }}")?;
-    Ok(())
+    writeln!(functions, "pub(crate) fn {name}({parameters}) -> String {{ format(\"{id}\", [{arguments}]) }}")
 }
 
 fn collect_variables<'a>(pattern: &Pattern<&'a str>, variables: &mut BTreeSet<&'a str>) {
@@ -157,7 +165,7 @@ struct Embedded {
     out: PathBuf,
     /// The Rust expressions of these assets.
     table: String,
-    /// What the style sheet calls them, and their paths.
+    /// Their paths as the style sheet writes them, and with the hash.
     paths: Vec<(String, String)>,
 }
 
@@ -185,7 +193,7 @@ impl Embedded {
             self.table,
             "Asset {{ name: \"{name}\", hash: \"{hash}\", plain: {plain}, compressed: {compressed} }},"
         )?;
-        // As `Asset::path` has it.
+        // The same path as `Asset::path` returns.
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
         self.paths.push((format!("/assets/{name}"), format!("/assets/{stem}-{hash}.{extension}")));
         Ok(())
@@ -197,7 +205,7 @@ impl Embedded {
     }
 }
 
-/// Whether the format of this file is compressed itself.
+/// Whether the file's format is compressed already.
 fn is_compressed(name: &str) -> bool {
     let extension = Path::new(name).extension();
     extension.is_some_and(|extension| extension == "png" || extension == "woff2")

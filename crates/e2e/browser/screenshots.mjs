@@ -1,5 +1,5 @@
-// Takes a screenshot of every page in desktop, tablet and phone size, light and dark: `cargo xtask screenshots`. Creates its own
-// users, tickets and orders in the shop at BASE_URL, and writes to the folder OUT.
+// Takes a screenshot of every page in desktop, tablet and phone size, light and dark: `cargo xtask screenshots`.
+// Creates its own users, tickets and orders in the shop at BASE_URL, and writes to the folder OUT.
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 

@@ -13,7 +13,7 @@ self.addEventListener('install', (event) => {
     const assets = [...(await page.clone().text()).matchAll(/"(\/assets\/[^"]+)"/g)].map((match) => match[1]);
     await cache.put('/offline', page);
     await cache.addAll(new Set(assets));
-    // Those of former releases would only accumulate.
+    // Assets of former releases would only accumulate.
     const present = ['/offline', ...assets];
     for (const { url } of await cache.keys()) if (!present.includes(new URL(url).pathname)) await cache.delete(url);
     await self.skipWaiting();
@@ -27,7 +27,8 @@ const load = async (request) => {
   return response;
 };
 
-// What is kept of an asset: a kept pass names the assets of its time, and those of another release are better than none.
+// Finds an asset in the cache, if need be that of another release: a kept pass refers to the assets of its own release,
+// and a similar style is better than none.
 const keptAsset = async (pathname) => {
   const name = (path) => path.replace(/-[0-9a-f]+(?=\.\w+$)/, '');
   const cache = await caches.open(CACHE);

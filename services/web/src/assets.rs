@@ -14,7 +14,7 @@ struct Asset {
     name: &'static str,
     hash: &'static str,
     plain: &'static [u8],
-    /// `None` for a format that is compressed itself.
+    /// `None` for a format that is compressed already.
     compressed: Option<Compressed>,
 }
 

@@ -35,7 +35,8 @@ pub struct Config {
     pub smoke_test_seller: Option<common::id::UserId>,
 }
 
-/// The operator's particulars, for the pages about the shop. The name of the setting stands for one that is not set.
+/// What the pages about the shop say about its operator. Where a value is not set, they show the name of its setting in
+/// brackets.
 #[derive(Debug, Clone, Args)]
 pub struct Operator {
     /// Name of the person or company that operates the shop

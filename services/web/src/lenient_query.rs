@@ -70,8 +70,8 @@ where
     }
 }
 
-/// The notice of the dropped parameters, if there are any. Only an edited or an old link has parameters wrong that no
-/// field of a form has, so these are not named.
+/// The notice of the dropped parameters, if there are any. A parameter that no form has a field for is not named: it is
+/// wrong only in a link that was edited or is out of date.
 pub(crate) fn rejected_parameters_message(rejected: &[FieldError]) -> Option<String> {
     let mut sentences: Vec<String> = Vec::new();
     for error in rejected {
@@ -119,7 +119,7 @@ mod tests {
     use common::problem::Params;
 
     use super::*;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     fn read(query: &str) -> (Option<u32>, Option<String>, Option<String>) {
         let LenientQuery { value, rejected } = LenientQuery::<PageQuery>::read(query, &());
@@ -157,10 +157,9 @@ mod tests {
                  minimum price was ignored."
             )
         );
-        let german = Reader { locale: Locale::De, ..Reader::default() };
         for field in ["from", "to", "min", "number", "quantity", "currency", "q", "cursor"] {
             let rejected = [FieldError::new(field, "must be otherwise")];
-            let text = german.clone().scope(|| rejected_parameters_message(&rejected)).unwrap();
+            let text = in_german(|| rejected_parameters_message(&rejected)).unwrap();
             assert!(text.contains("nicht berücksichtigt"), "{text}");
             assert!(!text.contains("must be") && !text.contains("cursor"), "{text}");
         }

@@ -6,8 +6,9 @@
 //!
 //! Timer events are not consumed, because order events include the expiry.
 //!
-//! In reading order: [`config`], [`domain`], [`store`], [`state`], [`client_context`], [`service_client`], [`viewer`],
-//! [`lenient_query`], [`forms`], [`assets`], `i18n`, [`flows`], [`pages`], [`live`], [`events`], [`rebuild`].
+//! In reading order: [`config`], `i18n`, [`domain`], [`store`], [`state`], [`client_context`], [`service_client`],
+//! `page_error`, [`viewer`], [`lenient_query`], [`forms`], [`assets`], [`flows`], [`pages`], [`live`], [`events`],
+//! [`rebuild`], `vocabulary_pruner`.
 //!
 //! # Why
 //! Pages join entities when they are read: a ticket with its seller's name, an order with its payments. So the order of

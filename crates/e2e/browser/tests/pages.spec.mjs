@@ -1,5 +1,5 @@
-// Every page passes the accessibility checks of axe-core in light and dark and in each language, and fits a narrow screen, large text, the
-// browser's own colours and paper.
+// Every page passes the accessibility checks of axe-core in light and dark and in each language, and fits a narrow
+// screen, large text, the browser's own colours and paper.
 import { AxeBuilder } from '@axe-core/playwright';
 
 import { expect, listen, test as base } from '../fixture.mjs';

@@ -30,8 +30,9 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   await row(page, ticket).tap();
   await page.getByRole('button', { name: 'Hold this ticket' }).tap();
   await expect(page).toHaveURL(/\/checkout\//);
-  // What is bought comes before the card, also on a narrow phone.
+  // What is bought comes before the card, also on a narrow phone, and the header has two lines.
   await page.setViewportSize({ width: 390, height: 844 });
+  expect((await page.getByRole('banner').boundingBox()).height).toBeLessThan(120);
   const summary = await page.getByRole('complementary', { name: 'Order summary' }).boundingBox();
   expect(summary.y + summary.height).toBeLessThan((await page.getByLabel('Card number').boundingBox()).y);
   await pay(page, CARDS.good);

@@ -2,9 +2,9 @@
 //!
 //! # Why
 //! One separator before exactly three digits, as in `1.234`, separates thousands in one language and decimals in
-//! another. It is read as the reader's language has it, except that it can't separate decimals in a currency that has
-//! fewer of them. The form says the amount back before it counts if the language and the currency disagree, and if the
-//! currency has three decimals; all other amounts have one meaning.
+//! another. The reader's language decides, except that three digits can't be the decimals of a currency that has fewer.
+//! An amount is uncertain if the language and the currency disagree, or if the currency has three decimals; the seller
+//! is then shown how it was read before the listing is published. Every other amount has one meaning.
 
 use common::money::{Currency, Money};
 
@@ -213,6 +213,7 @@ mod tests {
     use super::*;
     use crate::i18n::price::format_price;
     use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     fn currency(code: &str) -> Currency {
         code.parse().unwrap()
@@ -280,7 +281,6 @@ mod tests {
 
     #[test]
     fn thousands_are_read_in_the_language_of_the_reader() {
-        let german = Reader { locale: Locale::De, ..Reader::default() };
         let table = [
             ("1.234", "EUR", 123_400, false),
             ("1,234", "EUR", 123_400, true),
@@ -291,7 +291,7 @@ mod tests {
             ("12,34", "EUR", 1_234, false),
             ("12.34", "EUR", 1_234, false),
         ];
-        german.scope(|| {
+        in_german(|| {
             for (text, code, minor, is_uncertain) in table {
                 let read = read_amount(text, &currency(code)).unwrap();
                 assert_eq!((read.money.amount, read.is_uncertain), (minor, is_uncertain), "{text} {code}");
@@ -343,8 +343,7 @@ mod tests {
             let error = read_amount(text, &currency(code)).unwrap_err();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
-        let german = Reader { locale: Locale::De, ..Reader::default() };
-        let error = german.scope(|| read_amount("viel", &currency("KWD")).unwrap_err());
+        let error = in_german(|| read_amount("viel", &currency("KWD")).unwrap_err());
         assert_eq!(error, "Gib einen Betrag wie 125,500 ein.");
     }
 

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use crate::domain::order_view::tests::{pair, sample};
     use crate::domain::show_notice::tests::show_of;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     const PAGE: &str = "http://localhost:8080/orders/1";
 
@@ -319,8 +319,7 @@ mod tests {
     #[test]
     fn description_is_in_the_readers_language() {
         let order = pair(OrderStatus::Completed);
-        let lines =
-            Reader { locale: Locale::De, ..Reader::default() }.scope(|| unfolded(&calendar(&order, None, PAGE)));
+        let lines = in_german(|| unfolded(&calendar(&order, None, PAGE)));
         let end = format!(
             "\\nDeine Einlasscodes: {PAGE}\\nBestellung {}. Die Endzeit ist geschätzt\\, weil das Angebot keine nennt.",
             OrderNumber::of(order.id)

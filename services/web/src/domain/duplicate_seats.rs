@@ -65,8 +65,9 @@ impl<'a> DuplicateSeats<'a> {
         own.into_iter().chain(others).collect()
     }
 
-    /// The warning about other sellers. Seats that are held or sold can't be renamed, and those that are held can't be
-    /// withdrawn.
+    /// The warning about other sellers. It advises only what the tickets service allows: a listing can be edited while
+    /// all its seats are free, and free seats can be withdrawn. If there are none, the seller has to wait until a hold
+    /// ends.
     fn of_others(&self) -> String {
         let (count, names) = (self.others.len(), listed_names(&self.others));
         match free_slots(self.ticket).len() {
@@ -104,7 +105,7 @@ mod tests {
 
     use super::*;
     use crate::domain::seats::tests::{sample, six_seats};
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     /// Seats 12 to 17, and seat 14 of another seller.
     fn two_sellers() -> (TicketState, TicketState) {
@@ -145,7 +146,7 @@ mod tests {
     fn warnings_are_german_for_german_sellers() {
         let (six, one) = two_sellers();
         let (own, held) = (TicketState { seller_id: six.seller_id, ..one.clone() }, TicketStatus::Reserved);
-        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+        in_german(|| {
             let found = DuplicateSeats::find(&six, [&one], six.created_at).unwrap();
             assert_eq!(found.summary(), "Platz 14 für Jazz & <b>Blues</b> wird doppelt angeboten.");
             assert!(told(&six, &own)[0].starts_with("Du bietest Platz 14 zweimal an."));

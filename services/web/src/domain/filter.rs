@@ -141,13 +141,18 @@ fn fits_currency_and_sort(params: &SearchParams, rules: &SearchRules) -> Result<
     Ok(())
 }
 
+/// The path with these parameters, if there are any.
+pub(crate) fn with_query(path: &str, parameters: impl Serialize) -> String {
+    match serde_urlencoded::to_string(parameters) {
+        Ok(query) if !query.is_empty() => format!("{path}?{query}"),
+        _ => path.to_owned(),
+    }
+}
+
 impl SearchParams {
     /// The URL path and query of this search.
     pub(crate) fn address(&self) -> String {
-        match serde_urlencoded::to_string(self) {
-            Ok(query) if !query.is_empty() => format!("/browse?{query}"),
-            _ => "/browse".to_owned(),
-        }
+        with_query("/browse", self)
     }
 
     /// The same search from its first page.
@@ -165,10 +170,7 @@ impl SearchParams {
             ("currency", filter.currency.as_ref().map(ToString::to_string)),
         ];
         let given: Vec<_> = wanted.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        match serde_urlencoded::to_string(given) {
-            Ok(query) if !query.is_empty() => format!("?{query}"),
-            _ => String::new(),
-        }
+        with_query("", given)
     }
 
     /// Clears the prices if their currency was rejected, and reports them: they would mean something else in another

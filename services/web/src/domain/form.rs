@@ -120,7 +120,7 @@ mod tests {
     use common::problem::Params;
 
     use super::*;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     #[test]
     fn redirects_stay_on_this_site() {
@@ -156,8 +156,7 @@ mod tests {
         let fault = |id, label: &str, text| Fault { id, label: label.to_owned(), text };
         let expected = [fault("title", "Title", "Must be another."), fault("price", "Price", "Enter at least $0.50.")];
         assert_eq!(errors.of_fields(&[("title", "Title"), ("price", "Price")]), expected);
-        let german = Reader { locale: Locale::De, ..Reader::default() };
-        let errors = german.scope(|| FormErrors::from_problem(&problem, field));
+        let errors = in_german(|| FormErrors::from_problem(&problem, field));
         assert_eq!(errors.get("price"), Some("Gib mindestens 0,50\u{a0}$ ein."));
         assert_eq!(errors.get("title"), Some("Diese Angabe ist nicht gültig."));
         problem.errors = Vec::new();

@@ -170,7 +170,7 @@ mod tests {
     use crate::domain::order_view::tests::{pair, sample};
     use crate::domain::seats::tests::{sample as listing, six_seats};
     use crate::domain::show_notice::tests::show_of;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     #[test]
     fn watcher_is_not_told_of_a_ticket_of_a_cancelled_show() {
@@ -260,7 +260,7 @@ mod tests {
         let watch = ShowWatch { show: ticket.show_id, since, max: None };
         let mut sold = six_seats(&[6]);
         (sold.seats[0].status, sold.seats[0].order_id) = (TicketStatus::Sold, Some(OrderId::new()));
-        let told = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+        let told = in_german(|| {
             let mut told = Notification::from_sales(&sold, &BTreeMap::new());
             told.extend([
                 Notification::from_order(&bought, now).unwrap(),

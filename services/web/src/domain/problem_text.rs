@@ -1,9 +1,9 @@
 //! What problems mean, in the reader's language.
 //!
 //! # Why
-//! Services explain problems in English, because their callers may be any program. A page writes its own sentence by
-//! the problem's code and parameters. A code that this version does not know is explained by the service's own words to
-//! those who read English, and by its status to others.
+//! Services explain problems in English, because any program may call them. Pages have a sentence of their own for each
+//! code, with the problem's parameters. For a code that this version does not know, English readers get the service's
+//! words, and other readers a sentence for the HTTP status.
 
 use common::problem::{FieldError, Problem};
 use common::seats::MAX_SEATS;
@@ -12,7 +12,7 @@ use crate::i18n::msg;
 use crate::i18n::price::format_price;
 use crate::i18n::reader::{self, Language};
 
-/// Code of a field error whose message is a sentence in the reader's language already, because this service wrote it.
+/// Code of a field error that this service found itself: its message is already a sentence in the reader's language.
 pub(crate) const TRANSLATED: &str = "amount";
 
 /// Maximum length of the name of a seat.
@@ -226,9 +226,10 @@ pub(crate) fn sentence(message: &str) -> String {
     if text.ends_with(['.', '!', '?']) { text } else { format!("{text}.") }
 }
 
-/// Why a payment may fail, as a JSON object for the script of the checkout: the sentence by the problem's code,
-/// followed by `/` and the reason or the limit, if the problem has one. The script itself explains other problems:
-/// whether the buyer may have been charged depends on their status.
+/// Renders the reasons why a payment may fail, as a JSON object for `checkout.js`. A key is the problem's code,
+/// followed by `/` and the problem's reason or limit if it has one; the value is the sentence for the buyer. Where the
+/// object lacks a code, the script says that the payment may have gone through (after a server error) or that nothing
+/// was charged.
 pub(crate) fn payment_texts() -> String {
     let cards = CARD_REASONS.map(|reason| (format!("card-declined/{reason}"), card_detail(reason)));
     let others = [

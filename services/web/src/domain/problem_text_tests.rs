@@ -6,13 +6,9 @@ use common::money::Money;
 use common::problem::{FieldError, Params, Problem};
 
 use super::problem_text::{detail, field_message, payment_texts, title};
-use crate::i18n::reader::{Locale, Reader};
+use crate::i18n::testing::in_german;
 
 const UNKNOWN: &str = "In other words.";
-
-fn in_german<R>(render: impl FnOnce() -> R) -> R {
-    Reader { locale: Locale::De, ..Reader::default() }.scope(render)
-}
 
 fn usd(amount: i64) -> Money {
     Money { amount, currency: "USD".parse().unwrap() }

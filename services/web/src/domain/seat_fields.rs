@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::domain::seats::tests::six_seats;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     fn fields(seats: &str, quantity: &str, split: &str, sizes: &str) -> SeatFields {
         let [seats, quantity, split, sizes] = [seats, quantity, split, sizes].map(str::to_owned);
@@ -218,7 +218,7 @@ mod tests {
             let read = || fields(seats, quantity, split, sizes).read().unwrap_err();
             let (named, message) = read();
             assert!(named == field && message.contains(english), "{seats} {quantity}: {named} {message}");
-            let (_, message) = Reader { locale: Locale::De, ..Reader::default() }.scope(read);
+            let (_, message) = in_german(read);
             assert!(message.contains(german), "{seats} {quantity}: {message}");
         }
         assert_eq!(splits().count(), 5);

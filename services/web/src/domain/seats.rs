@@ -155,7 +155,7 @@ pub(crate) mod tests {
     use common::id::{ShowId, TicketId, UserId};
 
     use super::*;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     /// A listing with all details, and with HTML in its texts.
     pub(crate) fn sample() -> TicketState {
@@ -259,7 +259,7 @@ pub(crate) mod tests {
         let mut ticket = six_seats(&[2, 2, 2]);
         ticket.seats[5].status = TicketStatus::Sold;
         ticket.seats[4].status = TicketStatus::Reserved;
-        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+        in_german(|| {
             let names: Vec<_> = ticket.seat_names().collect();
             assert_eq!(place_of_seats(Some("A"), Some("3"), &names), "Block A, Reihe 3, Plätze 12 bis 17");
             assert_eq!(place_of_seats(None, None, &[Some("14")]), "Platz 14");

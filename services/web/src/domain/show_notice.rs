@@ -86,7 +86,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::domain::order_view::tests::{payment, sample};
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     /// The show of an order, as the order says.
     pub(crate) fn show_of(order: &OrderState, status: ShowStatus) -> ShowState {
@@ -125,7 +125,7 @@ pub(crate) mod tests {
         let notice = ShowNotice::of(&order, &elsewhere).unwrap();
         let when = Moment::new(later.starts_at, &later.time_zone).text;
         assert_eq!(notice.sentence("Jazz"), format!("Moved: Jazz is now on {when}, at Old Vic, London."));
-        let german = Reader { locale: Locale::De, ..Reader::default() }.scope(|| notice.sentence("Jazz"));
+        let german = in_german(|| notice.sentence("Jazz"));
         assert!(
             german.starts_with("Verlegt: Jazz. Neuer Termin: ") && german.ends_with("Ort: Old Vic, London."),
             "{german}"

@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
     use crate::domain::seats::tests::{sample, six_seats};
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     fn ticket(section: Option<&str>, amount: i64, currency: &str) -> Versioned<TicketState> {
         let mut state = sample();
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn texts_are_in_the_readers_language() {
-        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+        in_german(|| {
             let german =
                 ["40,00\u{a0}€ Günstigstes Ticket in Block Balcony", "45,00\u{a0}€ Günstigstes Ticket ohne Block"];
             assert_eq!(shown(&RowFilter::default())[..2], german);

@@ -154,7 +154,7 @@ pub(crate) fn to_local_input(time: Timestamp, zone: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     const NEW_YORK: &str = "America/New_York";
     const BERLIN: &str = "Europe/Berlin";
@@ -213,7 +213,7 @@ mod tests {
         assert!(text.starts_with(expected), "{text}");
         let text = message("2027-10-03T02:15", "Australia/Lord_Howe");
         assert!(text.contains("by 30 minutes. Enter another time."), "{text}");
-        let text = Reader { locale: Locale::De, ..Reader::default() }.scope(|| message("2027-03-28T02:30", BERLIN));
+        let text = in_german(|| message("2027-03-28T02:30", BERLIN));
         assert!(text.contains("02:30 gibt es am Veranstaltungsort nicht") && text.contains("um eine Stunde"), "{text}");
     }
 

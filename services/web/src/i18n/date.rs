@@ -8,7 +8,7 @@ use icu_datetime::fieldsets::{E, M, MDE, YMDE};
 use icu_datetime::input::{Date, DateTime, Time};
 use jiff::Zoned;
 
-use super::reader::{self, Locale, Reader};
+use super::reader::{self, Locale};
 
 /// What is shown of a point in time.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +51,7 @@ thread_local! {
 pub(crate) fn format(time: &Zoned, style: Style) -> String {
     let unsigned = |number: i8| u8::try_from(number).ok();
     let formatted = FORMATTERS.with(|formatters| {
-        let formatter = formatters.get(reader::locale() as usize)?.get(style as usize)?.as_ref()?;
+        let formatter = reader::locale().choose(formatters).get(style as usize)?.as_ref()?;
         let date = Date::try_new_iso(time.year().into(), unsigned(time.month())?, unsigned(time.day())?).ok()?;
         let time = Time::try_new(unsigned(time.hour())?, unsigned(time.minute())?, 0, 0).ok()?;
         Some(formatter.format(&DateTime { date, time }).to_string())
@@ -70,16 +70,15 @@ pub(crate) fn format_day(time: &Zoned) -> String {
     format(time, if is_this_year(time) { Style::Day } else { Style::DayOfYear })
 }
 
-/// Whether the time is of the present year, where it happens.
+/// Whether the present year is that of this time, on the calendar of its own time zone.
 fn is_this_year(time: &Zoned) -> bool {
-    let now = Reader::current().now.and_then(|now| jiff::Timestamp::from_millisecond(now.as_millis()).ok());
-    now.is_some_and(|now| now.to_zoned(time.time_zone().clone()).year() == time.year())
+    reader::now().is_some_and(|now| time.time_zone().to_datetime(now).year() == time.year())
 }
 
 /// The abbreviation of a time's zone (`EST`, `UTC+3`), if the reader's clock shows another time or is not known.
 pub(crate) fn zone_if_different(time: &Zoned) -> Option<String> {
     let offset = time.offset();
-    if Reader::current().time_zone.is_some_and(|zone| zone.to_offset(time.timestamp()) == offset) {
+    if reader::offset_at(time.timestamp()) == Some(offset) {
         return None;
     }
     let abbreviation = time.strftime("%Z").to_string();
@@ -101,6 +100,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+    use crate::i18n::reader::Reader;
 
     fn zoned(text: &str) -> Zoned {
         text.parse().unwrap()

@@ -15,12 +15,7 @@ impl<T> Localized<T> {
     }
 
     pub(crate) fn get(&self, locale: Locale) -> &T {
-        let [us, gb, de] = &self.0;
-        match locale {
-            Locale::EnUs => us,
-            Locale::EnGb => gb,
-            Locale::De => de,
-        }
+        locale.choose(&self.0)
     }
 }
 

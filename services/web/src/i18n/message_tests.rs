@@ -4,55 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{fs, io};
 
-use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
-
 use super::message::files;
 use super::reader::Language;
 
-type Variables = BTreeSet<String>;
+/// The messages of each language and their variables in alphabetical order: `(id, variables)`.
+const ENGLISH: &[(&str, &[&str])] = include!(concat!(env!("OUT_DIR"), "/variables_en.rs"));
+const GERMAN: &[(&str, &[&str])] = include!(concat!(env!("OUT_DIR"), "/variables_de.rs"));
 
 /// The variables of each message by its id.
-fn messages(language: Language) -> BTreeMap<String, Variables> {
-    let mut found = BTreeMap::new();
-    for (name, text) in files(language) {
-        let resource = fluent_syntax::parser::parse(*text).unwrap_or_else(|(_, errors)| panic!("{name}: {errors:?}"));
-        for entry in resource.body {
-            let Entry::Message(message) = entry else { continue };
-            let mut variables = Variables::new();
-            collect(message.value.as_ref().unwrap(), &mut variables);
-            let id = message.id.name.to_owned();
-            assert!(found.insert(id.clone(), variables).is_none(), "{name}: {id} is defined twice");
-        }
-    }
+fn messages(language: Language) -> BTreeMap<&'static str, &'static [&'static str]> {
+    let listed = match language {
+        Language::English => ENGLISH,
+        Language::German => GERMAN,
+    };
+    let found: BTreeMap<_, _> = listed.iter().copied().collect();
+    assert_eq!(found.len(), listed.len(), "{language:?}: a message is defined twice");
     assert!(!found.is_empty());
     found
-}
-
-fn collect(pattern: &Pattern<&str>, variables: &mut Variables) {
-    for element in &pattern.elements {
-        if let PatternElement::Placeable { expression } = element {
-            collect_expression(expression, variables);
-        }
-    }
-}
-
-fn collect_expression(expression: &Expression<&str>, variables: &mut Variables) {
-    let inline = match expression {
-        Expression::Inline(inline) => inline,
-        Expression::Select { selector, variants } => {
-            for variant in variants {
-                collect(&variant.value, variables);
-            }
-            selector
-        }
-    };
-    match inline {
-        InlineExpression::VariableReference { id } => {
-            variables.insert(id.name.to_owned());
-        }
-        InlineExpression::Placeable { expression } => collect_expression(expression, variables),
-        _ => {}
-    }
 }
 
 /// The contents of all files below a folder.
@@ -100,7 +68,7 @@ fn every_message_is_used() {
     let sources = contents(&root.join("src")).unwrap() + &contents(&root.join("templates")).unwrap();
     let names: BTreeSet<_> =
         sources.split("msg::").skip(1).map(|rest| rest.split(is_not_of_name).next().unwrap()).collect();
-    let is_used = |id: &String| names.contains(id.replace('-', "_").as_str());
+    let is_used = |id: &str| names.contains(id.replace('-', "_").as_str());
     let unused: Vec<_> = messages(Language::English).into_keys().filter(|id| !is_used(id)).collect();
     assert_eq!(unused, [""; 0]);
 }

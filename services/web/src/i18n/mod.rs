@@ -19,6 +19,8 @@ mod message;
 mod message_tests;
 pub(crate) mod price;
 pub(crate) mod reader;
+#[cfg(test)]
+pub(crate) mod testing;
 
 /// The messages, in the reader's language.
 pub(crate) mod msg {

@@ -13,7 +13,7 @@ use super::reader::{self, Locale};
 
 /// Symbols that English texts in the United States, other English texts, and German texts use. A currency without one
 /// is named by its code.
-const SYMBOLS: [(&str, [&str; 3]); 18] = [
+const SYMBOLS: [(&str, [&str; Locale::ALL.len()]); 18] = [
     ("USD", ["$", "US$", "$"]),
     ("EUR", ["€", "€", "€"]),
     ("GBP", ["£", "£", "£"]),
@@ -42,13 +42,9 @@ thread_local! {
 }
 
 fn format_decimal(locale: Locale, decimal: &Decimal) -> String {
-    FORMATTERS.with(|[us, gb, de]| {
-        let formatter = match locale {
-            Locale::EnUs => us,
-            Locale::EnGb => gb,
-            Locale::De => de,
-        };
-        formatter.as_ref().map_or_else(|| decimal.to_string(), |formatter| formatter.format(decimal).to_string())
+    FORMATTERS.with(|formatters| {
+        let formatter = locale.choose(formatters).as_ref();
+        formatter.map_or_else(|| decimal.to_string(), |formatter| formatter.format(decimal).to_string())
     })
 }
 
@@ -68,11 +64,7 @@ pub(crate) fn format_price(money: &Money) -> String {
     let number = format_decimal(locale, &decimal);
     let sign = if money.amount < 0 { "-" } else { "" };
     let code = money.currency.to_string();
-    let symbol = SYMBOLS.iter().find(|(known, _)| *known == code).map(|(_, [us, gb, de])| match locale {
-        Locale::EnUs => *us,
-        Locale::EnGb => *gb,
-        Locale::De => *de,
-    });
+    let symbol = SYMBOLS.iter().find(|(known, _)| *known == code).map(|(_, symbols)| *locale.choose(symbols));
     match (locale, symbol) {
         (Locale::De, symbol) => format!("{sign}{number}\u{a0}{}", symbol.unwrap_or(&code)),
         (_, Some(symbol)) => format!("{sign}{symbol}{number}"),
@@ -117,7 +109,7 @@ mod tests {
 
     #[test]
     fn currencies_of_the_table_exist_and_differ_in_each_locale() {
-        for column in 0..3 {
+        for column in 0..Locale::ALL.len() {
             let mut symbols: Vec<_> = SYMBOLS.iter().map(|(_, symbols)| symbols[column]).collect();
             symbols.sort_unstable();
             symbols.dedup();

@@ -10,7 +10,7 @@ use common::clock::SharedClock;
 use common::timestamp::Timestamp;
 use cookie::Cookie;
 use http::{HeaderMap, HeaderValue, header};
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 
 tokio::task_local! {
     static READER: Reader;
@@ -70,7 +70,17 @@ impl Locale {
         }
     }
 
-    /// The first supported language of an `Accept-Language` header (RFC 9110, 12.5.4), by descending weight.
+    /// The value for this locale, of values in the order of [`Self::ALL`].
+    pub(super) fn choose<T>(self, [us, gb, de]: &[T; Locale::ALL.len()]) -> &T {
+        match self {
+            Self::EnUs => us,
+            Self::EnGb => gb,
+            Self::De => de,
+        }
+    }
+
+    /// Chooses the locale for an `Accept-Language` header (RFC 9110, 12.5.4): that of the supported language range with
+    /// the highest weight, and of the first one among equals. `None` if no range is supported.
     pub(crate) fn accepted(header: &str) -> Option<Self> {
         let mut ranges: Vec<_> = header.split(',').take(MAX_RANGES).filter_map(weighted_range).collect();
         // Stable: ranges of the same weight keep their order.
@@ -78,6 +88,7 @@ impl Locale {
         ranges.into_iter().filter(|(_, weight)| *weight > 0.0).find_map(|(range, _)| Self::of_range(range))
     }
 
+    /// Chooses the locale for a language range such as `en-GB`; `None` if its language is not supported.
     fn of_range(range: &str) -> Option<Self> {
         let mut parts = range.split('-');
         let language = parts.next()?.to_ascii_lowercase();
@@ -91,7 +102,7 @@ impl Locale {
     }
 }
 
-/// A language range and its weight, which is 1 if none is given.
+/// A language range and its weight, which is 1 if none is given. `None` if either is malformed.
 fn weighted_range(item: &str) -> Option<(&str, f32)> {
     let (range, parameters) = item.split_once(';').unwrap_or((item, ""));
     let weight = match parameters.trim().strip_prefix("q=") {
@@ -127,7 +138,7 @@ impl Reader {
         READER.try_with(Self::clone).unwrap_or_default()
     }
 
-    /// Runs `future` for this reader: what a request starts must outlive its scope.
+    /// Runs `future` for this reader, for work that continues after the request that started it.
     pub(crate) fn scope_future<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
         READER.scope(self, future)
     }
@@ -146,6 +157,18 @@ pub(crate) fn locale() -> Locale {
 /// The language of the current request.
 pub(crate) fn language() -> Language {
     locale().language()
+}
+
+/// When the page is rendered; `None` outside a request.
+pub(super) fn now() -> Option<jiff::Timestamp> {
+    let now = READER.try_with(|reader| reader.now).ok().flatten()?;
+    jiff::Timestamp::from_millisecond(now.as_millis()).ok()
+}
+
+/// The offset of the reader's clock at this time; `None` if the reader's time zone is not known.
+pub(super) fn offset_at(time: jiff::Timestamp) -> Option<Offset> {
+    let offset = |reader: &Reader| reader.time_zone.as_ref().map(|zone| zone.to_offset(time));
+    READER.try_with(offset).ok().flatten()
 }
 
 /// Determines the reader of each request, and marks pages as dependent on the language.

@@ -1,5 +1,6 @@
 //! Forwards ticket, order and show events to the open pages that subscribe to them.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use common::events::order::OrderState;
 use common::events::show::ShowState;
 use common::events::ticket::{TicketChange, TicketState};
 use common::id::{ShowId, UserId};
+use common::seats::MAX_SEATS;
 use futures::StreamExt;
 use platform::context::Context;
 use platform::lifecycle::Backoff;
@@ -182,7 +184,7 @@ async fn publish_offer(state: &AppState, show: ShowId) -> Result<(), Error> {
 
 /// The topics of what this show has for sale that pages have subscribed to, each with its number of seats together.
 fn offer_topics(state: &AppState, show: ShowId) -> Vec<(Option<u8>, String)> {
-    let quantities = std::iter::once(None).chain((1..=8).map(Some));
+    let quantities = iter::once(None).chain((1..=MAX_SEATS).map(|quantity| u8::try_from(quantity).ok()));
     let topics = quantities.map(move |quantity| (quantity, message::show_topic(show, quantity)));
     topics.filter(|(_, topic)| state.hub.has_subscribers(topic)).collect()
 }

@@ -244,7 +244,7 @@ mod tests {
     use askama::Template;
 
     use super::*;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::{assert_texts, in_german};
 
     fn session(device: Option<&str>, current: bool) -> api::users::Session {
         let time = "2026-01-01T10:00:00Z".parse().unwrap();
@@ -293,37 +293,36 @@ mod tests {
 
     #[test]
     fn german_page_has_no_english_texts() {
-        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+        let html = in_german(|| {
             let password_errors = FormErrors::new("current", "stimmt nicht");
             let page = AccountPage { password_errors, ..page_of(vec![session(None, true)]) };
             page.render().unwrap()
         });
-        for part in [
-            "<h1>Konto</h1>",
-            "Angemeldet als a@example.com.",
-            "<a href=\"#current\">Aktuelles Passwort</a>: Stimmt nicht.",
-            "Dein Passwort wurde geändert.",
-            "Unbekanntes Gerät</span> <strong>(dieses Gerät)</strong>",
-            ">Zuletzt benutzt: ",
-            ">Meine Angebote</a>",
-        ] {
-            assert!(html.contains(part), "{part} is not in {html}");
-        }
-        for part in [
-            "Account",
-            "Signed",
-            "Display",
-            "Save<",
-            "Password",
-            "password<",
-            "Your ",
-            "At least",
-            "Last used",
-            "Sign out",
-            "Unknown",
-            "My ",
-        ] {
-            assert!(!html.contains(part), "{part} is in {html}");
-        }
+        assert_texts(
+            &html,
+            &[
+                "<h1>Konto</h1>",
+                "Angemeldet als a@example.com.",
+                "<a href=\"#current\">Aktuelles Passwort</a>: Stimmt nicht.",
+                "Dein Passwort wurde geändert.",
+                "Unbekanntes Gerät</span> <strong>(dieses Gerät)</strong>",
+                ">Zuletzt benutzt: ",
+                ">Meine Angebote</a>",
+            ],
+            [
+                "Account",
+                "Signed",
+                "Display",
+                "Save<",
+                "Password",
+                "password<",
+                "Your ",
+                "At least",
+                "Last used",
+                "Sign out",
+                "Unknown",
+                "My ",
+            ],
+        );
     }
 }

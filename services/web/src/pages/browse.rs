@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::domain::filter::SearchRules;
     use crate::domain::show_view::tests::sample;
-    use crate::i18n::reader::Locale;
+    use crate::i18n::testing::in_german;
 
     struct Context(SearchRules);
 
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn german_page_has_no_english_texts() {
-        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+        let html = in_german(|| {
             let mut found = page("q=jazz&from=2026-06-01&min=5&max=25&currency=EUR&quantity=2&status=all");
             found.next = Some("/browse?after=b".to_owned());
             found.corrected = Some("jazz".to_owned());

@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
     use crate::domain::form::safe_redirect_path;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     #[test]
     fn hold_survives_the_way_through_the_forms() {
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn german_reasons_have_no_english_texts() {
-        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+        in_german(|| {
             for (code, quantities, quantity, expected) in [
                 (
                     "no-seats",

@@ -9,6 +9,7 @@ use common::id::OrderId;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::assets;
+use crate::domain::filter::with_query;
 use crate::domain::open_hold::OpenHold;
 use crate::i18n::msg;
 use crate::viewer::Viewer;
@@ -141,10 +142,7 @@ pub(crate) fn respond(status: StatusCode, layout: &Layout, page: &impl Template)
 /// A path with those of these parameters that are not blank.
 pub(crate) fn with_parameters(path: &str, parameters: &[(&str, &str)]) -> String {
     let given: Vec<_> = parameters.iter().filter(|(_, value)| !value.is_empty()).collect();
-    match serde_urlencoded::to_string(given) {
-        Ok(query) if !query.is_empty() => format!("{path}?{query}"),
-        _ => path.to_owned(),
-    }
+    with_query(path, given)
 }
 
 /// Redirects to a page after a form was submitted.

@@ -94,7 +94,7 @@ mod tests {
     use common::id::OrderId;
 
     use super::*;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::{assert_texts, in_german};
 
     #[test]
     fn templates_show_their_values() {
@@ -145,25 +145,24 @@ mod tests {
             let layout = Layout::new(msg::notification_title(), msg::notification_description(), &Viewer::Guest);
             NotificationsPage { layout, notifications, unread }.render().unwrap()
         };
-        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+        let html = in_german(|| {
             let pages = page(vec![notification], 1) + &page(Vec::new(), 0);
             let bells = [0, 1234].map(|unread| Bell { unread: &unread }.render().unwrap()).concat();
             pages + &bells + &HoldBar { hold: &hold }.render().unwrap()
         });
-        for part in [
-            "<h1>Benachrichtigungen</h1>",
-            "Alle als gelesen markieren",
-            "Noch keine Benachrichtigungen.",
-            "aria-label=\"Benachrichtigungen\"",
-            "aria-label=\"Benachrichtigungen, 1.234 ungelesen\"",
-            "Für dich reserviert <time data-countdown data-left=\"753\">12:33</time>",
-            "aria-label=\"Jazz bezahlen\">Bezahlen</a>",
-            ">2 weitere<",
-        ] {
-            assert!(html.contains(part), "{part} is not in {html}");
-        }
-        for part in ["Notifications", "Mark all", "No notif", "Your ", "Held for", ">Pay", "more<"] {
-            assert!(!html.contains(part), "{part} is in {html}");
-        }
+        assert_texts(
+            &html,
+            &[
+                "<h1>Benachrichtigungen</h1>",
+                "Alle als gelesen markieren",
+                "Noch keine Benachrichtigungen.",
+                "aria-label=\"Benachrichtigungen\"",
+                "aria-label=\"Benachrichtigungen, 1.234 ungelesen\"",
+                "Für dich reserviert <time data-countdown data-left=\"753\">12:33</time>",
+                "aria-label=\"Jazz bezahlen\">Bezahlen</a>",
+                ">2 weitere<",
+            ],
+            ["Notifications", "Mark all", "No notif", "Your ", "Held for", ">Pay", "more<"],
+        );
     }
 }

@@ -189,7 +189,7 @@ pub(super) async fn calendar_file(
 pub(super) mod tests {
     use super::*;
     use crate::domain::order_view::tests::{pair, sample};
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::{assert_texts, in_german};
 
     /// The passes of these seats, from slot 0.
     pub(in crate::pages) fn passes(names: &[Option<&str>]) -> EntryPass {
@@ -223,20 +223,10 @@ pub(super) mod tests {
         page.render().unwrap()
     }
 
-    #[track_caller]
-    fn check(html: &str, shown: &[&str], hidden: &[&str]) {
-        for part in shown {
-            assert!(html.contains(part), "{part} is not in {html}");
-        }
-        for part in hidden {
-            assert!(!html.contains(part), "{part} is in {html}");
-        }
-    }
-
     #[test]
     fn completed_order_shows_the_ticket() {
         let code = Qr::encode("ticket 0").unwrap();
-        check(
+        assert_texts(
             &html(OrderStatus::Completed, passes(&[Some("14")])),
             &[
                 "<h1>Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;</h1>",
@@ -265,7 +255,7 @@ pub(super) mod tests {
     fn each_seat_has_its_own_code() {
         let html = html_of(&pair(OrderStatus::Completed), passes(&[Some("12"), Some("13")]));
         let codes = ["ticket 0", "ticket 1"].map(|pass| Qr::encode(pass).unwrap().path);
-        check(
+        assert_texts(
             &html,
             &[
                 "Your tickets</h2>",
@@ -284,7 +274,7 @@ pub(super) mod tests {
 
     #[test]
     fn page_omits_the_code_when_the_pass_is_unavailable() {
-        check(
+        assert_texts(
             &html(OrderStatus::Completed, EntryPass::Unavailable),
             &["The code can’t be shown right now", "href=\"/orders/the-id\"", "ticket.ics", "Town Hall, New York"],
             &["role=\"img\"", "the-id/pass\""],
@@ -294,17 +284,17 @@ pub(super) mod tests {
     #[test]
     fn unpaid_order_links_to_checkout_and_closed_one_to_the_listing() {
         let ticket = ["role=\"img\"", "ticket.ics", "/receipt"];
-        check(
+        assert_texts(
             &html(OrderStatus::AwaitingPayment, EntryPass::NotIssued),
             &["href=\"/checkout/the-id\"", "Your hold ends", "Payment due", "aria-current=\"step\""],
             &ticket,
         );
-        check(
+        assert_texts(
             &html(OrderStatus::Authorized, EntryPass::NotIssued),
             &["Payment in progress"],
             &["/checkout/", ticket[0], ticket[1]],
         );
-        check(
+        assert_texts(
             &html(OrderStatus::Cancelled, EntryPass::NotIssued),
             &["Cancelled. You were not charged.", "href=\"/tickets/the-ticket\""],
             &["/checkout/", ticket[0], ticket[1], ticket[2]],
@@ -313,15 +303,14 @@ pub(super) mod tests {
 
     #[test]
     fn german_page_has_no_english_texts() {
-        let german = Reader { locale: Locale::De, ..Reader::default() };
-        let (paid, unpaid) = german.scope(|| {
+        let (paid, unpaid) = in_german(|| {
             let passes = passes(&[Some("12"), None]);
             let paid = html_of(&pair(OrderStatus::Completed), passes);
             (paid, html_of(&pair(OrderStatus::AwaitingPayment), EntryPass::NotIssued))
         });
         let english =
             ["Order ", "Your ", "Paid.", "When<", "Where<", "Price<", "Receipt", "View ", "Seat ", " of ", "QR code"];
-        check(
+        assert_texts(
             &paid,
             &[
                 "Deine Tickets</h2>",
@@ -335,8 +324,8 @@ pub(super) mod tests {
                 "Jeder Einlasscode gilt für einen Platz",
                 "Zum Kalender hinzufügen",
             ],
-            &english,
+            english,
         );
-        check(&unpaid, &["Zahlung offen", "Deine Reservierung läuft bis ", "Zur Kasse"], &english);
+        assert_texts(&unpaid, &["Zahlung offen", "Deine Reservierung läuft bis ", "Zur Kasse"], english);
     }
 }

@@ -265,7 +265,7 @@ mod tests {
     use super::*;
     use crate::domain::listing_form::ListingForm;
     use crate::domain::seats::tests::{sample, six_seats};
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::{assert_texts, in_german};
 
     #[test]
     fn template_says_back_what_would_be_listed() {
@@ -332,32 +332,31 @@ mod tests {
             };
             page.render().unwrap()
         };
-        let html = Reader { locale: Locale::De, ..Reader::default() }
-            .scope(|| [render(&sample(), None), render(&six_seats(&[2, 2, 2]), Some("a".to_owned()))].concat());
-        for part in [
-            "<h1>Prüfe dein Angebot</h1>",
-            ">Vorschau</h2>",
-            "6 Plätze, nur paarweise. Wählbare Anzahl: 2, 4 oder 6.",
-            "125,50\u{a0}$</span> pro Platz, Endpreis",
-            "Originalpreis 99,00\u{a0}$",
-            "<strong>Wer dein Ticket kauft, zahlt 125,50\u{a0}$.</strong> Keine Gebühren",
-            "Alle Plätze zusammen kosten 6 × 125,50\u{a0}$ = 753,00\u{a0}$.",
-            "Du hast als Preis 1,234 eingegeben. Wir verstehen das als 1.234,00\u{a0}$.",
-            "Dein Angebot ist noch nicht online.",
-            ">Dieses Ticket anbieten</button>",
-            "Deine Änderungen sind noch nicht online.",
-            ">Änderungen speichern</button>",
-            ">Bearbeiten</a>",
-        ] {
-            assert!(html.contains(part), "{part} is not in {html}");
-        }
+        let html =
+            in_german(|| [render(&sample(), None), render(&six_seats(&[2, 2, 2]), Some("a".to_owned()))].concat());
         let english =
             "Check|See what|Preview|seats,|ace value|all-in|pays|No fees|entered|not live|List |Save|Edit|$125";
-        for part in english.split('|') {
-            assert!(!html.contains(part), "{part} is in {html}");
-        }
-        Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
-            for text in [
+        assert_texts(
+            &html,
+            &[
+                "<h1>Prüfe dein Angebot</h1>",
+                ">Vorschau</h2>",
+                "6 Plätze, nur paarweise. Wählbare Anzahl: 2, 4 oder 6.",
+                "125,50\u{a0}$</span> pro Platz, Endpreis",
+                "Originalpreis 99,00\u{a0}$",
+                "<strong>Wer dein Ticket kauft, zahlt 125,50\u{a0}$.</strong> Keine Gebühren",
+                "Alle Plätze zusammen kosten 6 × 125,50\u{a0}$ = 753,00\u{a0}$.",
+                "Du hast als Preis 1,234 eingegeben. Wir verstehen das als 1.234,00\u{a0}$.",
+                "Dein Angebot ist noch nicht online.",
+                ">Dieses Ticket anbieten</button>",
+                "Deine Änderungen sind noch nicht online.",
+                ">Änderungen speichern</button>",
+                ">Bearbeiten</a>",
+            ],
+            english.split('|'),
+        );
+        let texts = || {
+            [
                 msg::sell_check_other_tab(),
                 msg::sell_check_other_language(),
                 msg::sell_check_try_again("Das geht gerade nicht."),
@@ -365,9 +364,11 @@ mod tests {
                 msg::sell_error_changed(),
                 msg::sell_error_expired(),
                 msg::sell_error_submitted(),
-            ] {
-                assert!(!text.contains("You") && !text.contains("This") && text.ends_with('.'), "{text}");
-            }
-        });
+            ]
+        };
+        for (german, english) in in_german(texts).into_iter().zip(texts()) {
+            assert!(!german.contains("You") && !german.contains("This") && german.ends_with('.'), "{german}");
+            assert_ne!(german, english);
+        }
     }
 }

@@ -234,7 +234,7 @@ mod tests {
 
     use super::*;
     use crate::domain::show_view::tests::sample;
-    use crate::i18n::reader::{Locale, Reader};
+    use crate::i18n::testing::in_german;
 
     fn sample_page() -> ShowPage {
         let found = sample();
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn german_page_has_no_english_texts() {
-        let html = Reader { locale: Locale::De, ..Reader::default() }.scope(|| {
+        let html = in_german(|| {
             let mut page = sample_page();
             page.rows = vec![Row { seat: String::new(), difference: None, mark: None, ..page.rows.remove(0) }];
             page.rows[0].left = "noch 4".to_owned();

@@ -112,8 +112,10 @@ fn with_latest_change(model: &Replicas) -> Document {
     with_listings(&model.ticket_documents, "latest", latest)
 }
 
-/// The stages that add to each show what it has for sale, in listings that sell this many seats together. The latest
-/// change comes first: a listing that changes in between is then a reason for another look, not one that is missed.
+/// The stages that add to each show what it has for sale, in listings that sell this many seats together.
+///
+/// The latest change is read before the offers. If a listing changes between the two stages, the offer has an old
+/// revision, so the change is noticed at the next look; in the other order it would be missed.
 pub(super) fn with_offers(model: &Replicas, quantity: Option<u8>) -> [Document; 2] {
     let by_currency = doc! {
         "_id": "$state.price.currency", "free": { "$sum": "$free" }, "from": { "$min": "$state.price.amount" },

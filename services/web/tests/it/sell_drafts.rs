@@ -87,8 +87,9 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     post_form(&app, &draft, Some(&ana), &[("revision", "1")]).await.expect(303);
     // An amount that might have been meant otherwise is shown as it was read.
     let said = "You entered 1.234 as the price. We read it as €1,234.00.";
-    assert_contains(&type_form(&app, &draft, &ana, &typed_at("1.234")).await, &[said]);
+    assert_contains(&type_form(&app, &draft, &ana, &typed_at("1.234")).await, &[said, "alert-warning"]);
     let german = app.request("GET", &draft).as_user(&ana).header("accept-language", "de").send().await.expect(200);
+    assert_contains(&german.text(), &["1.234,00\u{a0}€"]);
     assert!(!german.text().contains("alert-warning"), "1.234 has one meaning in German");
     let html = type_form(&app, &draft, &ana, &TYPED).await;
     let start = "Sun, Mar 1, 2099, 8:00\u{a0}PM\u{a0}CET";
