@@ -17,7 +17,10 @@ fn members_are_looked_up_and_verified() {
     };
     // The driver asks the name servers in /etc/resolv.conf. The test replaces that file in its own namespaces.
     if !isolated().arg("true").output().is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("GITHUB_ACTIONS").is_none(), "namespaces are not allowed, although the workflows allow them");
+        assert!(
+            std::env::var_os("GITHUB_ACTIONS").is_none(),
+            "namespaces are not allowed, although the workflows allow them"
+        );
         eprintln!("not tested: namespaces are not allowed here");
         return;
     }

@@ -247,7 +247,7 @@ pub(super) mod tests {
                 "The ticket was held for you.",
                 "name=\"robots\" content=\"noindex\"",
             ],
-            &["/checkout/", "can’t be shown", "style="],
+            ["/checkout/", "can’t be shown", "style="],
         );
     }
 
@@ -267,7 +267,7 @@ pub(super) mod tests {
                 &codes[0],
                 &codes[1],
             ],
-            &["The ticket is yours"],
+            ["The ticket is yours"],
         );
         assert_eq!(html.matches("role=\"img\"").count(), 2);
     }
@@ -277,7 +277,7 @@ pub(super) mod tests {
         assert_texts(
             &html(OrderStatus::Completed, EntryPass::Unavailable),
             &["The code can’t be shown right now", "href=\"/orders/the-id\"", "ticket.ics", "Town Hall, New York"],
-            &["role=\"img\"", "the-id/pass\""],
+            ["role=\"img\"", "the-id/pass\""],
         );
     }
 
@@ -287,17 +287,17 @@ pub(super) mod tests {
         assert_texts(
             &html(OrderStatus::AwaitingPayment, EntryPass::NotIssued),
             &["href=\"/checkout/the-id\"", "Your hold ends", "Payment due", "aria-current=\"step\""],
-            &ticket,
+            ticket,
         );
         assert_texts(
             &html(OrderStatus::Authorized, EntryPass::NotIssued),
             &["Payment in progress"],
-            &["/checkout/", ticket[0], ticket[1]],
+            ["/checkout/", ticket[0], ticket[1]],
         );
         assert_texts(
             &html(OrderStatus::Cancelled, EntryPass::NotIssued),
             &["Cancelled. You were not charged.", "href=\"/tickets/the-ticket\""],
-            &["/checkout/", ticket[0], ticket[1], ticket[2]],
+            ["/checkout/", ticket[0], ticket[1], ticket[2]],
         );
     }
 
