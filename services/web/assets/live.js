@@ -38,6 +38,14 @@ const reloadAll = () => {
   if (at) location.replace(at); else location.reload();
 };
 
+// A selector that finds the focused element again in the page's new version: by its id, or by what it leads to or sends.
+const selectorOf = (element) => {
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  const name = ['href', 'name'].find((attribute) => element.hasAttribute(attribute));
+  const own = element.localName + (name ? `[${name}="${CSS.escape(element.getAttribute(name))}"]` : '');
+  return element.form ? `form[action="${CSS.escape(element.form.getAttribute('action'))}"] ${own}` : own;
+};
+
 // Reloads the live part of this page.
 export const reload = async () => {
   if (busy) { again = true; return; }
@@ -53,11 +61,11 @@ export const reload = async () => {
     const page = new DOMParser().parseFromString(await response.text(), 'text/html');
     const [fresh, old] = [page.getElementById('live'), document.getElementById('live')];
     if (!fresh || !old) { location.replace(at); return; }
-    const focused = old.contains(document.activeElement) && document.activeElement.id;
+    const focused = old.contains(document.activeElement) && selectorOf(document.activeElement);
     const announcement = fresh.dataset.say !== old.dataset.say && fresh.dataset.say;
     old.replaceWith(fresh);
     window.htmx?.process(fresh);
-    if (focused) document.getElementById(focused)?.focus();
+    if (focused) fresh.querySelector(focused)?.focus();
     if (announcement) say(announcement);
     document.dispatchEvent(new CustomEvent('shop:reloaded'));
   } catch {

@@ -1,6 +1,6 @@
 // A purchase by keyboard only.
 import { expect, test } from '../fixture.mjs';
-import { createListing, signUp, unique } from '../users.mjs';
+import { cancelOrder, createListing, createPayableOrder, signUp, unique } from '../users.mjs';
 import { bank, CARDS, nav, payButton, row } from '../steps.mjs';
 
 // More than the number of tab stops of any page.
@@ -80,6 +80,18 @@ test('from the search to the ticket, with a 3-D Secure challenge', async ({ page
   await expect(nav(page, /^Notifications/)).toHaveAccessibleName('Notifications');
   await press(page, page.getByRole('button', { name: 'Sign out' }));
   await expect(nav(page, 'Sign in')).toBeVisible();
+});
+
+test('an update of the page keeps the focus', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const order = await createPayableOrder(buyer, await createListing(seller));
+  await buyer.page.goto(`/orders/${order.id}`);
+  // Has no id.
+  const link = buyer.page.getByRole('link', { name: 'View the listing' });
+  await link.focus();
+  await cancelOrder(buyer, order);
+  await expect(buyer.page.getByText('Cancelled. You were not charged.').first()).toBeVisible();
+  await expect(link).toBeFocused();
 });
 
 test('live changes are announced to screen readers', async ({ page, newUser }) => {
