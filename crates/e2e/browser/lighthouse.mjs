@@ -2,6 +2,7 @@
 // a page.
 import { pathToFileURL } from 'node:url';
 
+import { chromium } from '@playwright/test';
 import { launch } from 'chrome-launcher';
 import lighthouse from 'lighthouse';
 
@@ -12,15 +13,22 @@ export const GATED = ['accessibility', 'best-practices', 'seo'];
 /** Printed only: it measures the machine as much as the page. */
 const SHOWN = 'performance';
 
-/** The scores of each page by category, out of 100, and the failed audits of the tested categories. */
-export const audit = async (paths) => {
+/**
+ * The scores of each page by category, out of 100, and the failed audits of the tested categories. `cookies` are those
+ * of a signed-in user.
+ */
+export const audit = async (paths, { categories = [...GATED, SHOWN], cookies = [] } = {}) => {
   const chrome = await launch({ chromePath: CHROMIUM, chromeFlags: ['--headless=new', ...FLAGS], logLevel: 'error' });
   try {
+    const browser = await chromium.connectOverCDP(`http://127.0.0.1:${chrome.port}`);
+    await browser.contexts()[0].addCookies(cookies);
+    await browser.close();
     const reports = {};
     for (const path of paths) {
-      const options = { port: chrome.port, onlyCategories: [...GATED, SHOWN], output: 'json', logLevel: 'error' };
+      const options = { port: chrome.port, onlyCategories: categories, output: 'json', logLevel: 'error' };
       const { lhr } = await lighthouse(new URL(path, BASE_URL).href, options);
       if (lhr.runtimeError) throw new Error(`${path}: ${lhr.runtimeError.message}`);
+      if (new URL(lhr.finalDisplayedUrl).pathname !== new URL(path, BASE_URL).pathname) throw new Error(`${path} led to ${lhr.finalDisplayedUrl}`);
       reports[path] = { scores: scores(lhr), faults: faults(lhr) };
     }
     return reports;
@@ -34,7 +42,7 @@ const scores = ({ categories }) => Object.fromEntries(
 );
 
 const faults = ({ categories, audits }) => GATED
-  .flatMap((id) => categories[id].auditRefs.filter(({ weight }) => weight > 0).map((ref) => audits[ref.id]))
+  .flatMap((id) => (categories[id]?.auditRefs ?? []).filter(({ weight }) => weight > 0).map((ref) => audits[ref.id]))
   .filter(({ score }) => score !== null && score < 1)
   .map(({ id, title, details }) => `${id}: ${title} ${JSON.stringify(details?.items?.slice(0, 3) ?? [])}`);
 
