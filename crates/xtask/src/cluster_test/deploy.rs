@@ -1,13 +1,15 @@
-//! Deploys the overlay: the first time, again without changes, and with one service changed. Under load, restarts all
-//! services, and rolls out the next release and back.
+//! Deploys the overlay: the first time, again without changes, with one service changed, and with the purchase that ends a
+//! deployment to production. Under load, restarts all services, and rolls out the next release and back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use serde_json::Value;
 use testkit::tools::progress;
+use tokio::process::Command;
 
 use super::Cluster;
 use super::gateway::GatewayForward;
@@ -21,12 +23,19 @@ const READY_TIMEOUT: Duration = Duration::from_secs(300);
 /// The service that is changed.
 const CHANGED: &str = "web";
 
+/// The password of the accounts that the purchase uses.
+const SMOKE_TEST_PASSWORD: &str = "a password of this test alone";
+
 /// Deploys an overlay as a release is deployed: with infra/ci/deploy.sh.
 async fn deploy(cluster: &Cluster, gateway: &GatewayForward, overlay: &Path) -> Result<()> {
+    output(deploy_command(cluster, gateway, overlay), "infra/ci/deploy.sh").await.map(drop)
+}
+
+fn deploy_command(cluster: &Cluster, gateway: &GatewayForward, overlay: &Path) -> Command {
     let mut command = cluster.kube.command("infra/ci/deploy.sh");
     command.arg(&cluster.overlay.images).arg(&cluster.overlay.shop).env("OVERLAY", overlay).env("TIMEOUT", "5m");
-    command.env("CURL_HOME", &gateway.curl_home);
-    output(command, "infra/ci/deploy.sh").await.map(drop)
+    gateway.redirect(&mut command);
+    command
 }
 
 /// Applies the overlay, waits until everything is ready, checks that replicas are spread over nodes, and sells a
@@ -91,7 +100,7 @@ pub(super) async fn redeploy(cluster: &Cluster) -> Result<()> {
     ensure!(cluster.kube.pods().await?.is_superset(&before), "pods were replaced without changes");
     progress("Deployed", &format!("again without changes: none of {} pods was replaced", before.len()));
 
-    deploy(cluster, &gateway, &cluster.overlay.with_changed_service(CHANGED)?).await?;
+    deploy(cluster, &gateway, &cluster.overlay.with_setting(CHANGED, "LOG", "info,stripe=warn")?).await?;
     cluster.kube.ready(READY_TIMEOUT).await?;
     let after = cluster.kube.pods().await?;
     let replaced: Vec<_> = before.difference(&after).map(|(name, _)| name.as_str()).collect();
@@ -99,6 +108,32 @@ pub(super) async fn redeploy(cluster: &Cluster) -> Result<()> {
     let expected: Vec<_> = before.iter().map(|(name, _)| name.as_str()).filter(of_service).collect();
     ensure!(replaced == expected, "{CHANGED} was changed, and these pods were replaced: {replaced:?}");
     progress("Deployed", &format!("with {CHANGED} changed: only its {} pods were replaced", replaced.len()));
+    deploy(cluster, &gateway, &cluster.overlay.folder).await?;
+    cluster.kube.ready(READY_TIMEOUT).await.map(drop)
+}
+
+/// Deploys with the purchase that ends a deployment to production: `infra/ci/deploy.sh` buys a ticket of the seller that is
+/// configured, and fails if anybody could see that listing.
+pub(super) async fn deploy_with_purchase(cluster: &Cluster) -> Result<()> {
+    let gateway = GatewayForward::open(cluster).await?;
+    // Each run has accounts of its own.
+    let email = format!("smoke-test-{}@example.com", Timestamp::now().as_millisecond());
+    let with_account = |command: &mut Command| {
+        command.env("SMOKE_TEST_PASSWORD", SMOKE_TEST_PASSWORD).env("SMOKE_TEST_EMAIL", &email);
+    };
+    let mut sign_up = cluster.kube.command("infra/ci/purchase.py");
+    sign_up.args([&cluster.overlay.shop, "sign-up"]);
+    gateway.redirect(&mut sign_up);
+    with_account(&mut sign_up);
+    let setting = output(sign_up, "infra/ci/purchase.py").await?;
+    let seller = setting.trim().strip_prefix("SMOKE_TEST_SELLER=").context("purchase.py printed no seller")?;
+    let overlay = cluster.overlay.with_setting("tickets|web", "SMOKE_TEST_SELLER", seller)?;
+    let mut command = deploy_command(cluster, &gateway, &overlay);
+    with_account(&mut command);
+    let said = output(command, "infra/ci/deploy.sh").await?;
+    let bought = said.lines().last().unwrap_or_default().trim().trim_start_matches("ok ");
+    ensure!(bought.starts_with("bought"), "deploy.sh ended with: {bought}");
+    progress("Deployed", &format!("with a purchase: {bought}"));
     deploy(cluster, &gateway, &cluster.overlay.folder).await?;
     cluster.kube.ready(READY_TIMEOUT).await.map(drop)
 }
@@ -123,7 +158,7 @@ async fn stop_load(load: Load, when: &'static str) -> Result<String> {
 }
 
 /// Waits until a rollout that has just begun is over, and returns how long it took.
-async fn rolled_out(cluster: &Cluster) -> Result<Duration> {
+pub(super) async fn rolled_out(cluster: &Cluster) -> Result<Duration> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let duration = cluster.kube.ready(READY_TIMEOUT).await?;
     // Terminating pods still serve for a moment.

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Certificate, ClientBuilder};
+use testkit::tools::workspace_root;
+use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use super::Cluster;
@@ -16,6 +18,9 @@ use super::kube::text;
 
 /// How long the Gateway may take to become reachable.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The file of the certificate that clients trust.
+const CERTIFICATE: &str = "ca.crt";
 
 /// The label of the Gateway's pods and of its Service.
 pub(super) const GATEWAY_SELECTOR: &str = "gateway.networking.k8s.io/gateway-name=ticketing";
@@ -53,12 +58,20 @@ impl Connector {
 /// A `kubectl port-forward` to the Gateway, which ends on drop.
 pub(super) struct GatewayForward {
     pub(super) connector: Connector,
-    /// Folder of a `.curlrc` that makes curl use the forwarded ports.
+    /// Folder of the shop's certificate, and of a `.curlrc` that makes curl use the forwarded ports.
     pub(super) curl_home: PathBuf,
     _forward: Forward,
 }
 
 impl GatewayForward {
+    /// Makes curl and Python, in this command, use the forwarded ports.
+    pub(super) fn redirect(&self, command: &mut Command) {
+        command.env("CURL_HOME", &self.curl_home);
+        command.env("PYTHONPATH", workspace_root().join("infra/cluster-test"));
+        command.env("GATEWAY_ADDRESS", self.connector.address.to_string());
+        command.env("SSL_CERT_FILE", self.curl_home.join(CERTIFICATE)).env("no_proxy", "*");
+    }
+
     /// Waits until the Gateway routes to all services. Each attempt starts a new port-forward, since the
     /// previous one may have led to a pod that was being replaced.
     pub(super) async fn open(cluster: &Cluster) -> Result<Self> {
@@ -86,7 +99,7 @@ impl GatewayForward {
             bail!("kubectl forwards other ports than 443 and 80")
         };
         let overlay = &cluster.overlay;
-        let ca = overlay.home.join("ca.crt");
+        let ca = overlay.home.join(CERTIFICATE);
         std::fs::write(&ca, &certificate)?;
         std::fs::write(
             overlay.home.join(".curlrc"),

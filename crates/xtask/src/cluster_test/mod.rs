@@ -3,7 +3,7 @@
 //! In reading order: [`kube`] (kubectl), [`shell`] (the caller's commands), [`images`], [`overlay`] (the deployed
 //! objects), [`forward`] and [`gateway`] (the connection to the shop), [`load`] (users that buy and read while the
 //! cluster changes), [`operator`], [`probe`] (scripts inside pods), and the steps: [`deploy`], [`sale`], [`kills`],
-//! [`network`], [`confinement`], [`usage`], [`nodes`], [`restart`], [`restore`].
+//! [`network`], [`confinement`], [`rotate`], [`usage`], [`nodes`], [`restart`], [`restore`].
 //!
 //! # Why
 //! The test supports any kind of cluster. The differences are passed as commands: how images get to the nodes
@@ -26,6 +26,7 @@ mod overlay;
 mod probe;
 mod restart;
 mod restore;
+mod rotate;
 mod sale;
 mod shell;
 mod usage;
@@ -103,6 +104,8 @@ enum Stage {
     /// Deploy again: without changes, which must replace no pod, and with a change of one service, which must replace
     /// only its pods.
     Again,
+    /// Deploy with the purchase that ends a deployment to production.
+    Purchase,
     /// Roll out all services under load.
     Rollout,
     /// Roll out the next release under load, and roll it back. Its events have fields that the present release does not
@@ -110,6 +113,8 @@ enum Stage {
     Releases,
     /// Kill every pod under load.
     Kill,
+    /// Replace keys and passwords under load.
+    Rotate,
     /// Have an autoscaler add a pod under load, and remove it.
     Scale,
     /// Drain each node under load, and lose one without warning.
@@ -156,9 +161,11 @@ async fn run_steps(args: &ClusterTestArgs) -> Result<()> {
             Stage::Network => network::check(&cluster, args.bridge.as_deref()).await,
             Stage::Confinement => confinement::check(&cluster).await,
             Stage::Again => deploy::redeploy(&cluster).await,
+            Stage::Purchase => deploy::deploy_with_purchase(&cluster).await,
             Stage::Rollout => deploy::roll_out(&cluster).await,
             Stage::Releases => deploy::mix_releases(&cluster, args.next_release).await,
             Stage::Kill => kills::kill_each(&cluster, args.on_node.as_deref()).await,
+            Stage::Rotate => rotate::rotate(&cluster).await,
             Stage::Scale => usage::autoscale(&cluster).await,
             Stage::Nodes => nodes::change_nodes(&cluster, args.lose.as_deref(), args.revive.as_deref()).await,
             Stage::Disks => restore::lose_disks(&cluster).await,

@@ -32,6 +32,7 @@ pub(super) struct Overlay {
     pub(super) shop: String,
     /// Folder of the generated secrets.
     secrets: PathBuf,
+    kind: OverlayKind,
     objects: Vec<Value>,
     unsupported: Vec<Value>,
 }
@@ -48,8 +49,8 @@ impl Overlay {
         let (mut objects, mut unsupported, mut kept) = (Vec::new(), Vec::new(), String::new());
         for document in rendered.split("\n---\n") {
             let object: Value = serde_yaml_ng::from_str(document)?;
-            let kind = (text(&object, "/apiVersion")?.to_owned(), text(&object, "/kind")?.to_owned());
-            if supported.contains(&kind) {
+            let api = (text(&object, "/apiVersion")?.to_owned(), text(&object, "/kind")?.to_owned());
+            if supported.contains(&api) {
                 write!(kept, "---\n{document}\n")?;
                 objects.push(object);
             } else {
@@ -74,7 +75,7 @@ impl Overlay {
         let fleet =
             objects.iter().find(|object| object["kind"] == "ConfigMap" && object.pointer("/data/PUBLIC_URL").is_some());
         let shop = text(fleet.context("no ConfigMap has PUBLIC_URL")?, "/data/PUBLIC_URL")?.to_owned();
-        Ok(Self { folder, images, home: home.to_owned(), shop, secrets, objects, unsupported })
+        Ok(Self { folder, images, home: home.to_owned(), shop, secrets, kind, objects, unsupported })
     }
 
     /// Host name of the shop.
@@ -94,11 +95,40 @@ impl Overlay {
 
     /// The value of a generated secret.
     pub(super) fn secret(&self, name: &str, key: &str) -> Result<String> {
+        let values = self.values(name)?;
+        let value = values.into_iter().find_map(|(found, value)| (found == key).then_some(value));
+        value.with_context(|| format!("the secret {name} has no {key}"))
+    }
+
+    /// The keys and values of a generated Secret, without private keys.
+    pub(super) fn values(&self, name: &str) -> Result<Vec<(String, String)>> {
         let file = self.secrets.join(format!("{name}.env"));
         let lines = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-        let mut values = lines.lines().filter_map(|line| line.split_once('='));
-        let value = values.find(|(found, _)| *found == key).map(|(_, value)| value.to_owned());
-        value.with_context(|| format!("{} has no {key}", file.display()))
+        let values = lines.lines().filter_map(|line| line.split_once('='));
+        Ok(values.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+
+    /// A generated private key: PKCS#8, PEM.
+    pub(super) fn key(&self, file: &str) -> Result<String> {
+        let file = self.secrets.join("keys").join(file);
+        fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))
+    }
+
+    /// Generates a key or password anew, and with it all values that contain it.
+    pub(super) fn renew(&self, file: &str) -> Result<()> {
+        let file = self.secrets.join("keys").join(file);
+        fs::remove_file(&file).with_context(|| format!("deleting {}", file.display()))?;
+        self.generate().map(drop)
+    }
+
+    /// Generates what is missing, and returns the folder.
+    fn generate(&self) -> Result<PathBuf> {
+        match self.kind {
+            OverlayKind::Dev => secrets::ensure_development(),
+            OverlayKind::Prod => {
+                secrets::generate(&secrets::SecretsArgs { out: Some(self.secrets.clone()), mongodb_members: 3 })
+            }
+        }
     }
 
     /// The generated passwords.
@@ -197,23 +227,18 @@ impl Overlay {
 
     /// Generates the Secrets of production's secret store.
     fn secrets(&self) -> Result<Vec<Value>> {
-        let folder = secrets::generate(&secrets::SecretsArgs { out: Some(self.secrets.clone()), mongodb_members: 3 })?;
+        self.generate()?;
         let external = self.unsupported.iter().filter(|object| object["kind"] == "ExternalSecret");
         let names = external.filter_map(|object| object.pointer("/metadata/name")?.as_str());
         names
             .map(|name| {
-                let file = folder.join(format!("{name}.env"));
-                let lines = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-                let mut data: Map<String, Value> = lines
-                    .lines()
-                    .filter_map(|line| line.split_once('='))
-                    .map(|(key, value)| (key.to_owned(), value.into()))
-                    .collect();
+                let mut data: Map<String, Value> =
+                    self.values(name)?.into_iter().map(|(key, value)| (key, value.into())).collect();
                 for (service, key, file) in
-                    [("auth", "JWT_PRIVATE_KEYS", "keys/jwt.pem"), ("orders", "PASS_PRIVATE_KEYS", "keys/pass.pem")]
+                    [("auth", "JWT_PRIVATE_KEYS", "jwt.pem"), ("orders", "PASS_PRIVATE_KEYS", "pass.pem")]
                 {
                     if service == name {
-                        data.insert(key.to_owned(), fs::read_to_string(folder.join(file))?.into());
+                        data.insert(key.to_owned(), self.key(file)?.into());
                     }
                 }
                 Ok(secret(name, "Opaque", &Value::Object(data)))
@@ -221,14 +246,15 @@ impl Overlay {
             .collect()
     }
 
-    /// Writes an overlay in which one service has an additional environment variable, and returns its folder.
-    pub(super) fn with_changed_service(&self, service: &str) -> Result<PathBuf> {
+    /// Writes an overlay in which services have an additional environment variable, and returns its folder. `services` is
+    /// a regular expression of their names.
+    pub(super) fn with_setting(&self, services: &str, name: &str, value: &str) -> Result<PathBuf> {
         let folder = self.home.join("changed");
         fs::create_dir_all(&folder)?;
         let resource = format!(
             "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../overlay]\npatches:\n  \
-             - target: {{kind: Deployment, name: {service}}}\n    patch: '[{{\"op\": \"add\", \"path\": \
-             \"/spec/template/spec/containers/0/env\", \"value\": [{{\"name\": \"LOG\", \"value\": \"info,stripe=warn\"}}]}}]'\n"
+             - target: {{kind: Deployment, name: {services}}}\n    patch: '[{{\"op\": \"add\", \"path\": \
+             \"/spec/template/spec/containers/0/env\", \"value\": [{{\"name\": \"{name}\", \"value\": \"{value}\"}}]}}]'\n"
         );
         fs::write(folder.join("kustomization.yaml"), resource)?;
         Ok(folder)

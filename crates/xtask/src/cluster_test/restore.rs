@@ -44,8 +44,8 @@ pub(super) async fn restore(cluster: &Cluster) -> Result<()> {
     }
     progress("Settled", "two orders that were open when the backup was made: both were paid");
     let audited = audit(cluster).await?;
-    check_operator(cluster).await?;
     let (kept, lost) = (kept.to_string(), lost.to_string());
+    check_operator(cluster, &kept).await?;
     let found = existing_orders(cluster, &[&kept, &lost]).await?;
     ensure!(found == kept, "of the orders {kept} and {lost}, {found:?} exist; only the first should");
     progress("Restored", &audited);
@@ -87,10 +87,11 @@ async fn claim_uid(cluster: &Cluster, claim: &str) -> Result<String> {
     cluster.kube.run(&["get", "persistentvolumeclaim", claim, "--output", "jsonpath={.metadata.uid}"]).await
 }
 
-/// Runs the commands that need NATS and the services' admin ports.
-async fn check_operator(cluster: &Cluster) -> Result<()> {
+/// Runs the commands that need NATS and the services' admin ports. `order` is a completed order.
+async fn check_operator(cluster: &Cluster, order: &str) -> Result<()> {
     for (arguments, expected) in [
-        (&["dead-letters", "list"][..], " dead letters"),
+        (&["follow", order][..], "completed"),
+        (&["dead-letters", "list"], " dead letters"),
         (&["resync", "tickets"], " tickets announced"),
         (&["rebuild", "web"], "pages read generation "),
     ] {
