@@ -131,9 +131,9 @@ pub(super) async fn deploy_with_purchase(cluster: &Cluster) -> Result<()> {
     let mut command = deploy_command(cluster, &gateway, &overlay);
     with_account(&mut command);
     let said = output(command, "infra/ci/deploy.sh").await?;
-    let bought = said.lines().last().unwrap_or_default().trim().trim_start_matches("ok ");
-    ensure!(bought.starts_with("bought"), "deploy.sh ended with: {bought}");
-    progress("Deployed", &format!("with a purchase: {bought}"));
+    let bought = said.lines().find_map(|line| line.trim_start().strip_prefix("ok bought "));
+    let bought = bought.with_context(|| format!("deploy.sh bought nothing:\n{said}"))?;
+    progress("Deployed", &format!("with a purchase of {bought}"));
     deploy(cluster, &gateway, &cluster.overlay.folder).await?;
     cluster.kube.ready(READY_TIMEOUT).await.map(drop)
 }
