@@ -25,7 +25,7 @@ pub(super) async fn restore(cluster: &Cluster) -> Result<()> {
     let open = traders.hold(traders.list().await?).await?;
     let paid_meanwhile = traders.hold(traders.list().await?).await?;
     let printed = operate(cluster, "ticketctl.sh", &["backup"]).await?;
-    let summary = printed.lines().last().and_then(|line| line.split_once(": ")).map_or("", |(_, summary)| summary);
+    let summary = printed.lines().find_map(|line| line.split_once(": ")).context("the backup printed no summary")?.1;
     progress("Backed up", summary);
     traders.pay(paid_meanwhile).await?;
     let lost = sell_one(&gateway.connector).await?.0;
