@@ -12,23 +12,32 @@ document.cookie = `timezone=${encodeURIComponent(timeZone)}; path=/; max-age=315
 // Caches the offline page.
 navigator.serviceWorker?.register('/sw.js').catch(() => {});
 
-// Keeps the passes that this page leads to. A form ends it: after a sign-out nothing may be kept. Without an active service
-// worker nothing is kept, since only that removes the passes at a sign-out.
+// Keeps the passes that this page leads to, and those of the list of orders when a sign-in has removed all. Without an active
+// service worker nothing is kept, since only that removes the passes at a sign-out.
 const leaving = new AbortController();
-document.addEventListener('submit', () => leaving.abort());
+const { signal } = leaving;
 const keep = async () => {
-  const links = [...document.querySelectorAll('a[data-keep]')].slice(0, 40);
-  if (!links.length || !navigator.serviceWorker) return;
-  await navigator.serviceWorker.ready;
-  const { keepPasses } = await import('shop/passes');
-  await keepPasses(links, leaving.signal);
+  if (!document.getElementById('bell')) return;
+  try {
+    await navigator.serviceWorker.ready;
+    const list = !await caches.has('passes') && await fetch('/orders', { signal });
+    const hasLink = document.querySelector('a[data-keep]');
+    if (!list.ok && !hasLink) return;
+    const { keepPasses, parse } = await import('shop/passes');
+    if (list.ok) await keepPasses(await parse(list), signal);
+    if (hasLink) await keepPasses(document, signal);
+  } catch {}
 };
-keep().catch(() => {});
+keep();
+// Once an order is paid, its checkout leads to its pass.
+document.addEventListener('shop:reloaded', keep);
 
-// A double click submits a form once.
 document.addEventListener('submit', (event) => {
   const form = event.target;
   if (form.method !== 'post' || form.id === 'pay') return;
+  // After a sign-out nothing may be kept.
+  leaving.abort();
+  // A double click submits a form once.
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = '1';
   // Allow another attempt if there is no response.
@@ -59,10 +68,9 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   event.preventDefault();
   location.assign(pathInfo.finalRequestPath);
 });
-// Without a network the offline page is shown, as for any other link.
-document.addEventListener('htmx:sendError', ({ detail }) => {
-  if (!navigator.onLine && detail.elt.matches('form')) location.assign(detail.pathInfo.finalRequestPath);
-});
-document.addEventListener('htmx:responseError', ({ detail }) => {
+// A form's page is opened as a whole when it can't be loaded into this one: it is the offline page without a network.
+const openWhole = ({ detail }) => {
   if (detail.elt.matches('form')) location.assign(detail.pathInfo.finalRequestPath);
-});
+};
+document.addEventListener('htmx:sendError', (event) => { if (!navigator.onLine) openWhole(event); });
+document.addEventListener('htmx:responseError', openWhole);
