@@ -28,7 +28,7 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   await page.getByRole('main').getByRole('searchbox').press('Enter');
   await card(page, ticket.title).getByRole('link', { name: ticket.title }).tap();
   await row(page, ticket).tap();
-  await page.getByRole('button', { name: 'Hold this ticket' }).tap();
+  await page.getByRole('button', { name: 'Buy this ticket' }).tap();
   await expect(page).toHaveURL(/\/checkout\//);
   // What is bought comes before the card, also on a narrow phone, and the header has two lines.
   await page.setViewportSize({ width: 390, height: 844 });
@@ -95,7 +95,7 @@ test('two people buy two seats together each from one listing of six', async ({ 
   await Promise.all(buyers.map(async ({ page }) => {
     const pair = page.getByRole('radio', { name: /^2 seats together: 2 × €89\.00 = €178\.00$/ });
     await pair.check();
-    await page.getByRole('button', { name: 'Hold these seats' }).tap();
+    await page.getByRole('button', { name: 'Buy these seats' }).tap();
     await expect(page).toHaveURL(/\/checkout\//);
     await expect(payButton(page)).toHaveText('Pay €178.00');
   }));
