@@ -103,7 +103,7 @@ test('passes are kept without a visit to the orders: that of a payment, and thos
   await expect.poll(() => isKept(earlier)).toBe(true);
   await pay(page, CARDS.good);
   await expect(page.getByRole('heading', { level: 1, name: 'The ticket is yours' })).toBeVisible();
-  await expect(page.getByRole('link', { name: 'Show passes' })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Show pass' })).toBeVisible();
   await expect.poll(() => isKept(order)).toBe(true);
 
   await page.context().setOffline(true);

@@ -240,7 +240,7 @@ pub(super) mod tests {
                 &code.path,
                 "href=\"/orders/the-id/ticket.ics\"",
                 "href=\"/orders/the-id/receipt\"",
-                "href=\"/orders/the-id/pass\" data-keep",
+                "href=\"/orders/the-id/pass\" data-keep>Show pass</a>",
                 "proves that the seat was bought here",
                 "Section A, row 3, seat 14",
                 "Order TK-7F3K-29",
@@ -309,7 +309,7 @@ pub(super) mod tests {
             (paid, html_of(&pair(OrderStatus::AwaitingPayment), EntryPass::NotIssued))
         });
         let english =
-            ["Order ", "Your ", "Paid.", "When<", "Where<", "Price<", "Receipt", "View ", "Seat ", " of ", "QR code"];
+            ["Order ", "Your ", "Paid.", "When<", "Where<", "Price<", "Receipt", "View ", "Seat ", " of ", "QR code", "Show "];
         assert_texts(
             &paid,
             &[
@@ -323,6 +323,7 @@ pub(super) mod tests {
                 "<strong>Ticket</strong> <span class=\"quiet\">2 von 2",
                 "Jeder Einlasscode gilt für einen Platz",
                 "Zum Kalender hinzufügen",
+                ">Einlasscodes zeigen</a>",
             ],
             english,
         );
