@@ -40,10 +40,9 @@ pub(crate) fn device_name(user_agent: &str) -> String {
     if let (Some(browser), Some(system)) = (find(&BROWSERS), find(&SYSTEMS)) {
         return msg::account_device(browser, system);
     }
-    match user_agent.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &user_agent[..end]),
-        None => user_agent.to_owned(),
-    }
+    let mut rest = user_agent.chars();
+    let beginning: String = rest.by_ref().take(MAX_CHARS).collect();
+    if rest.next().is_some() { format!("{beginning}…") } else { beginning }
 }
 
 #[cfg(test)]
@@ -79,8 +78,8 @@ mod tests {
     #[test]
     fn other_text_is_shortened() {
         assert_eq!(device_name("curl/8.5.0"), "curl/8.5.0");
-        let long = "ü".repeat(41);
-        assert_eq!(device_name(&long), format!("{}…", "ü".repeat(40)));
-        assert_eq!(device_name(&long[2..]), "ü".repeat(40));
+        let longest = "ü".repeat(MAX_CHARS);
+        assert_eq!(device_name(&longest), longest);
+        assert_eq!(device_name(&format!("{longest}ü")), format!("{longest}…"));
     }
 }
