@@ -13,8 +13,8 @@ const BROWSERS: [(&str, &str); 11] = [
     ("Firefox/", "Firefox"),
     ("FxiOS/", "Firefox"),
     ("CriOS/", "Chrome"),
-    ("Chrome/", "Chrome"),
     ("Chromium/", "Chromium"),
+    ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
 ];
 
