@@ -25,7 +25,7 @@ test('browse, sign in, hold and cancel', async ({ page }) => {
 
   await card(page, ticket.title).getByRole('link', { name: ticket.title }).click();
   await row(page, ticket).click();
-  await page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await page.getByRole('button', { name: 'Buy this ticket' }).click();
   await fillSignIn(page, buyer);
   await expect(page).toHaveURL(/\/checkout\//);
   await expect(page.locator('[data-countdown]')).toHaveText(/^1[45]:\d\d$/);

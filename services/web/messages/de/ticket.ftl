@@ -43,11 +43,11 @@ ticket-holding = { $count ->
    *[other] Du hast Plätze aus diesem Angebot reserviert.
 }
 ticket-quantity = Wie viele Plätze?
-ticket-hold = { $count ->
-    [one] Ticket reservieren
-   *[other] Plätze reservieren
+ticket-buy = { $count ->
+    [one] Ticket kaufen
+   *[other] Plätze kaufen
 }
-ticket-hold-hint = Danach hast du ein paar Minuten Zeit zum Bezahlen. Das Reservieren kostet nichts.
+ticket-buy-hint = Danach hast du ein paar Minuten Zeit zum Bezahlen. Abgebucht wird erst, wenn du die Zahlung bestätigst.
 ticket-watch = Beobachten
 ticket-watch-hint = Lass dich benachrichtigen, wenn der Preis sinkt oder das Angebot wieder verfügbar ist.
 ticket-unwatch = Nicht mehr beobachten

@@ -43,11 +43,11 @@ ticket-holding = { $count ->
    *[other] You are holding seats from this listing.
 }
 ticket-quantity = How many seats?
-ticket-hold = { $count ->
-    [one] Hold this ticket
-   *[other] Hold these seats
+ticket-buy = { $count ->
+    [one] Buy this ticket
+   *[other] Buy these seats
 }
-ticket-hold-hint = You’ll have a few minutes to pay. Holding is free.
+ticket-buy-hint = Next: a few minutes to pay. You are charged only when you confirm.
 ticket-watch = Watch
 ticket-watch-hint = Get notified if the price drops or it becomes available again.
 ticket-unwatch = Stop watching

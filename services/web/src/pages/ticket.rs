@@ -282,11 +282,15 @@ mod tests {
             "name=\"quantity\" value=\"2\" required checked",
             "for=\"seats-4\">4 seats together: <strong>4 × $125.50 = $502.00</strong>",
             "6 of 6 seats left",
-            "Hold these seats",
+            "Buy these seats",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert_eq!(html.matches(" checked").count(), 1);
+        // A single choice is no question.
+        let html = page(&six_seats(&[6]), Role::Buyer { watches: false }, None);
+        assert!(html.contains("= $753.00</strong></p><input type=\"hidden\" name=\"quantity\" value=\"6\">"));
+        assert!(!html.contains("How many seats?"), "{html}");
         let listing = ListingView::new(&ticket, None, ticket.created_at).with_choice(Some(4));
         let chosen: Vec<_> = listing.choices.iter().map(|choice| choice.is_chosen).collect();
         assert_eq!(chosen, [false, true, false]);
@@ -312,7 +316,8 @@ mod tests {
             "Concert",
             "Two lines,\n&#34;quoted&#34;.",
             "For sale",
-            "Hold this ticket",
+            "Buy this ticket",
+            "You get a QR pass from us, not the seller’s original ticket.",
             "name=\"price\" value=\"125.50 USD\"",
             "value=\"the-key\"",
             "data-version=\"7\"",
@@ -324,7 +329,7 @@ mod tests {
         }
         assert!(page(&ticket, Role::Buyer { watches: true }, None).contains("Stop watching"));
         let html = page(&ticket, Role::Seller, None);
-        assert!(html.contains("This is your listing") && !html.contains("Hold this ticket"), "{html}");
+        assert!(html.contains("This is your listing") && !html.contains("Buy this ticket"), "{html}");
         let another = format!("/sell/new?show={}&#38;like={}", ticket.show_id, ticket.terms.id);
         assert!(html.contains(&another), "{another} is not in {html}");
         ticket.status = TicketStatus::Reserved;
@@ -366,7 +371,8 @@ mod tests {
                     "data-live-price>125,50\u{a0}$</span>",
                     "Originalpreis 99,00\u{a0}$, wie auf",
                     "value=\"125.50 USD\"",
-                    ">Ticket reservieren</button>",
+                    ">Ticket kaufen</button>",
+                    "Einlasscode von uns, nicht das Originalticket",
                     ">Beobachten</button>",
                 ][..],
             ),
@@ -385,7 +391,7 @@ mod tests {
         ] {
             let english = "When<|Where<|Seat|Category|Seller<|sold|All tickets|From the|Price |all-in|\
                            Face value|For sale|Held|hold ends|This is|Edit|Withdraw|List another|You |\
-                           How many|Hold |few minutes|Watch|Stop|notif|All shows|Concert|$125";
+                           How many|Buy |few minutes|QR pass|Watch|Stop|notif|All shows|Concert|$125";
             assert_texts(html, parts, english.split('|'));
         }
     }
