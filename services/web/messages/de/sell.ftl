@@ -64,6 +64,9 @@ sell-check-title = Prüfe dein Angebot
 sell-check-changes-title = Prüfe deine Änderungen
 sell-check-description = So sehen andere dein Angebot. Prüfe es, bevor es online geht.
 sell-check-split = { $quantity } Plätze, { $split }. Wählbare Anzahl: { $quantities }.
+sell-check-one-seat = 1 Platz
+sell-check-together = { $quantity } Plätze, nur alle zusammen.
+sell-check-gap = Liegen die Plätze { $others } und { $last } wirklich nebeneinander?
 sell-check-all-in = { $count ->
     [one] Endpreis
    *[other] pro Platz, Endpreis

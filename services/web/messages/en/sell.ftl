@@ -64,6 +64,9 @@ sell-check-title = Check your listing
 sell-check-changes-title = Check your changes
 sell-check-description = See what buyers will see before you list it.
 sell-check-split = { $quantity } seats, { $split }: buyers can choose { $quantities }.
+sell-check-one-seat = 1 seat
+sell-check-together = { $quantity } seats, sold together only.
+sell-check-gap = Are seats { $others } and { $last } really side by side?
 sell-check-all-in = { $count ->
     [one] all-in
    *[other] per seat, all-in
