@@ -56,7 +56,7 @@ test('list, edit and withdraw', async ({ newUser }) => {
   const title = `Rigoletto ${unique()}`;
   await page.goto('/sell');
   await page.getByRole('main').getByRole('searchbox').fill(title);
-  await page.getByRole('button', { name: 'Find the show' }).click();
+  await page.getByRole('main').getByRole('button', { name: 'Search' }).click();
   await page.getByRole('link', { name: 'Enter the show’s details' }).click();
   await expect(page.getByLabel('Title')).toHaveValue(title);
   await page.getByLabel('Venue').fill('Opera House');
@@ -88,7 +88,7 @@ test('sell a second ticket for a known show, and filter its page', async ({ newU
   const { page } = other;
   await page.goto('/sell');
   await page.getByRole('main').getByRole('searchbox').fill(ticket.title);
-  await page.getByRole('button', { name: 'Find the show' }).click();
+  await page.getByRole('main').getByRole('button', { name: 'Search' }).click();
   await page.getByRole('main').getByRole('link', { name: ticket.title }).click();
   await expect(page.getByRole('main')).toContainText('Tickets in section Stalls are listed at €87.00 to €89.00.');
   await page.getByLabel('Section').fill('Stalls');

@@ -10,7 +10,7 @@ sell-no-payouts = Keine Gebühren, weder für dich noch beim Kauf. Auszahlungen 
 sell-find-description = Finde die Veranstaltung, für die dein Ticket gilt, und bestimme deinen Preis.
 sell-find-saved = Deine Angaben zum Ticket sind gespeichert.
 sell-find-words = Für welche Veranstaltung ist es? Suche nach Act, Team, Veranstaltungsort oder Stadt
-sell-find-submit = Veranstaltung suchen
+sell-find-submit = Suchen
 sell-find-summary = { $count ->
     [0] Keine passenden Veranstaltungen
     [one] { $count } Veranstaltung
@@ -45,7 +45,7 @@ sell-field-split = Wie deine Plätze aufgeteilt werden dürfen
 sell-field-sizes = Gruppengrößen
 sell-field-description = Beschreibung
 sell-category-choose = Kategorie wählen
-sell-time-zone-hint = Die Zeitzonen größerer Städte kennen wir. Wähle eine, wenn deine Stadt kleiner ist.
+sell-time-zone-hint = Bei größeren Städten nehmen wir die Zeitzone der Stadt. Prüfe sie bei anderen Orten.
 sell-time-twice = In dieser Nacht werden die Uhren zurückgestellt, deshalb gibt es diese Uhrzeit zweimal. Welche meinst du?
 sell-time-first = Die erste: { $time }
 sell-time-second = Die zweite: { $time }

@@ -10,7 +10,7 @@ sell-no-payouts = No fees for you or the buyer. Payouts to sellers are not avail
 sell-find-description = Find the show your ticket is for and set your price.
 sell-find-saved = Your ticket details are saved.
 sell-find-words = Which show is it for? Search by artist, team, venue or city
-sell-find-submit = Find the show
+sell-find-submit = Search
 sell-find-summary = { $count ->
     [0] No matching shows
     [one] { $count } show
@@ -45,7 +45,7 @@ sell-field-split = How buyers can split your seats
 sell-field-sizes = Group sizes
 sell-field-description = Description
 sell-category-choose = Choose a category
-sell-time-zone-hint = We know the time zones of larger cities. Choose one if yours is smaller.
+sell-time-zone-hint = For larger cities we use the city’s own time zone. For other places, check this one.
 sell-time-twice = The clocks go back that night, so this time occurs twice. Which one do you mean?
 sell-time-first = The first: { $time }
 sell-time-second = The second: { $time }

@@ -280,7 +280,7 @@ mod tests {
         });
         let labels = fields().into_iter().map(|(_, label)| format!(">{label}</label>"));
         let others =
-            ["Sell a", "For <", "No other", "Change", "Choose", "We know", "The ", "Only if", "Keep", "Preview"];
+            ["Sell a", "For <", "No other", "Change", "Choose", "larger cities", "The ", "Only if", "Keep", "Preview"];
         assert_texts(
             &html,
             &[
