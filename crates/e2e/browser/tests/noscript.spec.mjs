@@ -77,9 +77,11 @@ test('list, edit and withdraw', async ({ newUser }) => {
   await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByRole('button', { name: /save/i }).click();
   await expect(page.getByRole('main')).toContainText('€41.00');
-  await page.getByRole('button', { name: 'Withdraw' }).click();
-  await page.goto('/selling');
-  await expect(card(page, title)).toContainText(/withdrawn/i);
+  await expect(page.getByRole('status')).toContainText('Your changes are live.');
+  await page.getByText('Withdraw…').click();
+  await page.getByRole('button', { name: 'Withdraw now' }).click();
+  await expect(page.getByRole('status')).toContainText('Withdrawn.');
+  await expect(card(page, title)).toContainText('You withdrew it.');
 });
 
 test('sell a second ticket for a known show, and filter its page', async ({ newUser }) => {

@@ -9,7 +9,7 @@ use common::money::{Currency, Money};
 
 use super::listing_view::unknown_user_name;
 use super::search::tokenize;
-use super::seats::{free_slots, left, place_of_seats, quantities};
+use super::seats::{free_slots, left, place_of_seats, quantities, shown_names};
 use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
@@ -172,11 +172,10 @@ fn admits(filter: &RowFilter, ticket: &TicketState, section: &Section) -> bool {
         && filter.max.is_none_or(|max| ticket.price.amount <= max)
 }
 
-/// `Section A, row 3, seat 14`, or what is known of it.
+/// `Section A, row 3, seat 14`, or what is known of it: of several seats those that can be ordered.
 fn seat_text(ticket: &TicketState) -> String {
     let terms = &ticket.terms;
-    let names: Vec<_> = ticket.seat_names().collect();
-    let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names);
+    let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &shown_names(ticket));
     if known.is_empty() { msg::show_seat_unspecified() } else { known }
 }
 
@@ -341,6 +340,9 @@ mod tests {
         for slot in [2, 3] {
             tickets[1].state.seats[slot].status = TicketStatus::Reserved;
         }
+        let seats: Vec<_> =
+            rows(&tickets, &BTreeMap::new(), &RowFilter::default()).into_iter().map(|row| row.seat).collect();
+        assert_eq!(seats[1], "Section A, row 3, seats 12, 13, 16, 17", "of the free ones");
         assert!(shown(&tickets, Some(4)).is_empty(), "the four that are left are not together");
         assert!(quantity_choices(&tickets[..1], None).is_empty() && quantity_choices(&[], Some(2)).is_empty());
         assert!(quantity_choices(&tickets, Some(8)).contains(&8), "a link may ask for what no listing has any more");

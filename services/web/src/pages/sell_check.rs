@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use validator::Validate;
 
+use super::done::Done;
 use super::layout::{self, Layout, see_other, with_retry_after};
 use super::sell_draft::{
     check_path, correctable_errors, find_own, form_path, listing_of, parse_id, preview_of, sign_in_first,
@@ -151,7 +152,8 @@ pub(super) async fn list(
             let ticket = listing.terms.id;
             state.drafts.note_listed(&id, ticket).await?;
             if await_version::<TicketState>(&state, &ticket.to_string(), version).await? {
-                return Ok(see_other(&format!("/tickets/{ticket}")));
+                let done = if draft.editing.is_some() { Done::Changed } else { Done::Listed };
+                return Ok(see_other(&done.path(ticket)));
             }
             let listing = Versioned { version, state: listing };
             let page = ticket::page(&state, &viewer, &listing, Some(msg::ticket_still_updating())).await?;
@@ -163,7 +165,7 @@ pub(super) async fn list(
                 && is_already_applied(&state, &client, ticket, &listing).await =>
         {
             state.drafts.note_listed(&id, ticket).await?;
-            Ok(see_other(&format!("/tickets/{ticket}")))
+            Ok(see_other(&Done::Changed.path(ticket)))
         }
         Err(error) => not_listed(&state, &viewer, user, &draft, listing, error).await,
     }

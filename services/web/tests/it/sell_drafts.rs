@@ -136,7 +136,10 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     publish_listing(&app, &ticket).await;
     app.wait_until_idle().await;
     let listed = list(&app, &draft, &ana).await.expect(303);
-    assert_eq!(listed.header("location"), path(&ticket));
+    assert_eq!(listed.header("location"), format!("{}?done=listed", path(&ticket)));
+    assert_contains(&get(listed.header("location")).await.expect(200).text(), &["Your listing is live."]);
+    let elsewhere = app.request("GET", listed.header("location")).send().await.expect(200).text();
+    assert!(!elsewhere.contains("is live"), "{elsewhere}");
     let [unavailable, created] = <[_; 2]>::try_from(services.take_requests()).unwrap();
     assert_eq!(unavailable.headers["idempotency-key"], created.headers["idempotency-key"]);
     for again in [
@@ -328,7 +331,8 @@ async fn seller_edits_a_listing_at_the_version_shown() {
     let get = format!("GET /api{}", path(&ticket));
     services.respond_with(&get, 200, listing_json(&ticket, 1), &[]);
     type_form(&app, &draft('c'), &ana, &unchanged).await;
-    assert_eq!(list(&app, &draft('c'), &ana).await.expect(303).header("location"), path(&ticket));
+    let changed = format!("{}?done=changed", path(&ticket));
+    assert_eq!(list(&app, &draft('c'), &ana).await.expect(303).header("location"), changed);
     // It is withdrawn as it is.
     let withdraw = format!("{}/withdraw", path(&ticket));
     services.respond_with_problem(&format!("DELETE /api{}", path(&ticket)), 409, "It is held by a buyer.", &[]);
@@ -336,7 +340,9 @@ async fn seller_edits_a_listing_at_the_version_shown() {
     let withdrawn = TicketState { status: TicketStatus::Withdrawn, ..ticket.clone() };
     services.respond_with(&get, 200, listing_json(&withdrawn, 1), &[]);
     let response = post_form(&app, &withdraw, Some(&ana), &[]).await;
-    assert_eq!(response.expect(303).header("location"), "/selling");
+    assert_eq!(response.expect(303).header("location"), "/selling?done=withdrawn");
+    let notice = app.request("GET", response.header("location")).as_user(&ana).send().await.expect(200).text();
+    assert_contains(&notice, &["Withdrawn. Nobody can buy it any more."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
