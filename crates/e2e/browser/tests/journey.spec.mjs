@@ -120,7 +120,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await page.getByLabel('City').fill('Amsterdam');
   await page.getByLabel('Date and time').fill('2099-04-02T20:15');
   await page.getByLabel('Time zone').selectOption('Europe/Amsterdam');
-  await page.getByLabel('Price', { exact: true }).fill('much');
+  await page.getByLabel('Price per seat').fill('much');
   await page.getByLabel('Currency').selectOption('EUR');
   await page.getByLabel('Face value').fill('45');
   await page.getByLabel('Category').selectOption('Concert');
@@ -131,7 +131,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await page.getByRole('button', { name: 'Preview' }).click();
 
   // The error is shown at its field, and the form keeps the input.
-  const price = page.getByLabel('Price', { exact: true });
+  const price = page.getByLabel('Price per seat');
   await expect(price).toHaveAttribute('aria-invalid', 'true');
   await expect(await fault(price)).toBeVisible();
   await expect(price).toHaveValue('much');
@@ -160,7 +160,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
 
   await page.getByRole('link', { name: 'Edit' }).click();
   await expect(page.getByLabel('Date and time')).toHaveValue('2099-04-02T20:15');
-  await page.getByLabel('Price', { exact: true }).fill('40');
+  await page.getByLabel('Price per seat').fill('40');
   await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByRole('button', { name: /save/i }).click();
   await expect(page).toHaveURL(/\/tickets\/[0-9a-f-]+\?done=changed$/);

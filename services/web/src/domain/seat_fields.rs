@@ -94,9 +94,7 @@ impl SeatFields {
 
     fn split(&self, count: usize) -> Result<Split, (&'static str, String)> {
         let (chosen, sizes) = (self.split.trim(), self.sizes.trim());
-        if chosen != OWN_SIZES && !sizes.is_empty() {
-            return Err(("split", msg::sell_error_split_without_sizes(msg::sell_split_sizes())));
-        }
+        // Without this choice the field of the sizes is hidden.
         if chosen == OWN_SIZES {
             let wrong = || ("sizes", msg::sell_error_sizes(count, format!("{}+1", count - 1)));
             let numbers: Result<Vec<u8>, _> =
@@ -284,6 +282,7 @@ mod tests {
         let one = read("14", "", "noSingle", "").unwrap();
         assert_eq!((one.seat, one.seats, one.split), (Some(Text::new("14")), None, None));
         assert_eq!(read("1-6", "", OWN_SIZES, "3 + 3").unwrap().split, Some(Split::Sizes(vec![3, 3])));
+        assert_eq!(read("1-6", "", "any", "3+3").unwrap().split, Some(Split::Rule(SplitRule::Any)));
         let none = RequestedSeats { seat: None, seats: None, quantity: None, split: None };
         assert_eq!(read("", "", "", ""), Ok(none));
     }
@@ -297,7 +296,6 @@ mod tests {
             (("12, 13", "3", "", ""), "quantity", "empty or enter 2,", "leer oder gib 2 ein,"),
             (("1-5", "", "pairs", ""), "split", "an odd number of seats", "ungerade Zahl von Plätzen"),
             (("1-5", "", "thirds", ""), "split", "one of the options", "eine der Möglichkeiten"),
-            (("1-5", "", "any", "2+3"), "split", "“My own group sizes”", "„Eigene Gruppengrößen“"),
             (("1-5", "", OWN_SIZES, "2+2"), "sizes", "add up to 5 seats, such as 4+1.", "zusammen 5 Plätze"),
             (("1-5", "", OWN_SIZES, "two"), "sizes", "add up to 5 seats", "zusammen 5 Plätze"),
         ] {

@@ -352,17 +352,12 @@ mod tests {
     fn asks_name_similar_seats_first() {
         let tickets = tickets();
         let all = asks(&tickets, "", UserId::new());
-        let expected = [
-            "Tickets without a section are listed at €45.00.",
-            "Tickets in section Balcony are listed at €40.00.",
-            "Tickets in section Stalls are listed at €50.00 to €62.00.",
-            "Tickets in section Stalls are listed at $40.00.",
-        ];
+        let expected = ["Without a section: €45.00", "Balcony: €40.00", "Stalls: €50.00 to €62.00", "Stalls: $40.00"];
         assert_eq!(all, expected);
         let similar = asks(&tickets, "stalls", tickets[4].seller_id);
-        assert_eq!(similar[0], "Similar seats are listed at €50.00 to €62.00.");
+        assert_eq!(similar[0], "Similar seats: €50.00 to €62.00");
         assert_eq!(similar.len(), 3, "without the seller's own listing: {similar:?}");
-        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["Tickets for this show are listed at €45.00."]);
+        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["This show: €45.00"]);
         assert!(asks(&[], "pit", UserId::new()).is_empty());
     }
 
@@ -373,7 +368,7 @@ mod tests {
                 ["40,00\u{a0}€ Günstigstes Ticket in Block Balcony", "45,00\u{a0}€ Günstigstes Ticket ohne Block"];
             assert_eq!(shown(&RowFilter::default())[..2], german);
             let asked = asks(&tickets(), "stalls", UserId::new());
-            assert_eq!(asked[0], "Vergleichbare Plätze werden für 50,00\u{a0}€ bis 62,00\u{a0}€ angeboten.");
+            assert_eq!(asked[0], "Vergleichbare Plätze: 50,00\u{a0}€ bis 62,00\u{a0}€");
             let price = |amount| Money { amount, currency: "EUR".parse().unwrap() };
             assert_eq!(difference(&price(5_000), &price(4_000)), "10,00\u{a0}€ über dem Originalpreis");
         });
