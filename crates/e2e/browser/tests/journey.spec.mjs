@@ -127,7 +127,14 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await page.getByLabel('Section').fill('Balcony');
   await page.getByLabel('Row').fill('B');
   await page.getByLabel('Seat numbers').fill('18');
+  const kept = page.waitForResponse((response) => response.status() === 204
+    && response.request().postData()?.includes('premiere'));
   await page.getByLabel('Description').fill('Ravel, Shaw and a premiere.');
+  // What is typed is kept while the seller looks at another page.
+  await kept;
+  await nav(page, 'My listings').click();
+  await page.goBack();
+  await expect(page.getByLabel('Description')).toHaveValue('Ravel, Shaw and a premiere.');
   await page.getByRole('button', { name: 'Preview' }).click();
 
   // The error is shown at its field, and the form keeps the input.
