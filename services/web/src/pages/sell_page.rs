@@ -42,6 +42,11 @@ fn fields() -> [(&'static str, String); 15] {
     ]
 }
 
+/// Whether a field may be empty, whatever is chosen in others.
+fn is_optional(name: &str) -> bool {
+    !["title", "venue", "starts_at", "price", "sizes"].contains(&name)
+}
+
 #[derive(Template)]
 #[template(path = "sell.html")]
 pub(super) struct SellPage {
@@ -104,12 +109,6 @@ impl SellPage {
         (self.known.is_some() || self.editing.is_some())
             && self.ambiguous_start.is_none()
             && filled.iter().all(|field| self.errors.get(field).is_none())
-    }
-
-    /// Whether a field may be empty whatever is chosen in the others.
-    #[expect(clippy::unused_self, reason = "a macro of the template calls it by the page")]
-    fn is_optional(&self, name: &str) -> bool {
-        !["title", "venue", "starts_at", "price", "sizes"].contains(&name)
     }
 
     /// Whether the listing has a currency that new listings can't have. The form must keep it.
