@@ -153,7 +153,7 @@ test('a user sells four seats of a known show with few inputs', async ({ newUser
   await page.getByRole('main').getByRole('searchbox').fill(ticket.title);
   await page.getByRole('main').getByRole('link', { name: ticket.title }).tap();
   await page.getByLabel('Seat numbers').fill('12-15');
-  await page.getByLabel('Price', { exact: true }).fill('42');
+  await page.getByLabel('Price per seat').fill('42');
   await page.getByRole('button', { name: 'Preview' }).tap();
   await page.getByRole('button', { name: 'List these 4 seats' }).tap();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(ticket.title);
@@ -178,14 +178,14 @@ test('a user sells a ticket on a phone', async ({ newUser }) => {
   await page.getByLabel('Title').fill(title);
   await page.getByLabel('Venue').fill('Opera House');
   await page.getByLabel('Date and time').fill('2099-04-02T20:15');
-  await page.getByLabel('Price', { exact: true }).fill('42,50');
+  await page.getByLabel('Price per seat').fill('42,50');
   await page.getByLabel('Currency').selectOption('EUR');
   await page.getByRole('button', { name: 'Preview' }).tap();
   // Going back keeps what was typed.
   await expect(page.getByRole('heading', { name: 'Preview' })).toBeVisible();
   await page.goBack();
   await expect(page.getByLabel('Title')).toHaveValue(title);
-  await expect(page.getByLabel('Price', { exact: true })).toHaveValue('42,50');
+  await expect(page.getByLabel('Price per seat')).toHaveValue('42,50');
   await page.getByRole('button', { name: 'Preview' }).tap();
   await page.getByRole('button', { name: 'List this ticket' }).tap();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);

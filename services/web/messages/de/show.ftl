@@ -53,10 +53,10 @@ show-price-drop = Preis gesenkt: jetzt { $price }
 show-price-before = vorher
 
 # Was andere verlangen.
-show-asks-similar = Vergleichbare Plätze werden für { $prices } angeboten.
-show-asks-section = Tickets in Block { $section } werden für { $prices } angeboten.
-show-asks-unnamed = Tickets ohne Block werden für { $prices } angeboten.
-show-asks-show = Tickets für diese Veranstaltung werden für { $prices } angeboten.
+show-asks-similar = Vergleichbare Plätze: { $prices }
+show-asks-section = { $section }: { $prices }
+show-asks-unnamed = Ohne Block: { $prices }
+show-asks-show = Diese Veranstaltung: { $prices }
 show-price-range = { $low } bis { $high }
 
 # Die Beobachtung einer Veranstaltung.

@@ -53,10 +53,10 @@ show-price-drop = Price drop: now { $price }
 show-price-before = was
 
 # What other sellers ask.
-show-asks-similar = Similar seats are listed at { $prices }.
-show-asks-section = Tickets in section { $section } are listed at { $prices }.
-show-asks-unnamed = Tickets without a section are listed at { $prices }.
-show-asks-show = Tickets for this show are listed at { $prices }.
+show-asks-similar = Similar seats: { $prices }
+show-asks-section = { $section }: { $prices }
+show-asks-unnamed = Without a section: { $prices }
+show-asks-show = This show: { $prices }
 show-price-range = { $low } to { $high }
 
 # The watch of a show.

@@ -120,7 +120,7 @@ mod tests {
 
     fn parse(query: &str) -> (SearchParams, Filter) {
         let params: SearchParams = serde_urlencoded::from_str(query).unwrap();
-        let rules = SearchRules { default_currency: usd() };
+        let rules = SearchRules { first_currency: usd(), currencies: vec![usd()] };
         assert_eq!(params.validate_with_args(&rules), Ok(()), "{query}");
         let filter = Filter::new(&params, &rules);
         (params, filter)

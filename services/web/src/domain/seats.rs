@@ -63,6 +63,28 @@ pub(crate) fn free_slots(ticket: &TicketState) -> Vec<Slot> {
     if ticket.status == TicketStatus::Available { ticket.free_slots() } else { Vec::new() }
 }
 
+/// The names of the seats that can be ordered, or of all if there are none.
+pub(crate) fn shown_names(ticket: &TicketState) -> Vec<Option<&str>> {
+    let free = free_slots(ticket);
+    let numbered = (0..).zip(ticket.seat_names());
+    numbered.filter(|(slot, _)| free.is_empty() || free.contains(slot)).map(|(_, name)| name).collect()
+}
+
+/// What its seller has sold of a listing and for how much, as a sentence; `None` if nothing is sold. The price can't
+/// change once a seat is held or sold.
+pub(crate) fn sale(ticket: &TicketState) -> Option<String> {
+    let sold = ticket.seats.iter().filter(|seat| [ticket.status, seat.status].contains(&TicketStatus::Sold));
+    let names: Vec<_> = sold.map(|seat| seat.name.as_deref()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let sum = sum(names.len(), &ticket.price);
+    Some(match seats(&names) {
+        Some(seats) if ticket.seats.len() > 1 => msg::selling_sold_seats(seats, sum),
+        _ => msg::selling_sold(sum),
+    })
+}
+
 /// The number of seats that are sold.
 pub(crate) fn sold_count(ticket: &TicketState) -> usize {
     if ticket.status == TicketStatus::Sold { ticket.seats.len() } else { count(ticket, TicketStatus::Sold) }
@@ -237,6 +259,28 @@ pub(crate) mod tests {
         assert_eq!((left(&ticket).as_str(), choices(&ticket).len()), ("4 held, 2 of 6 sold", 0));
         assert_eq!(left(&six_seats(&[1; 6])), "6 of 6 seats left (buy 1 to 6 together)");
         assert!(choices(&sample()).is_empty() && left(&sample()).is_empty(), "one seat leaves no choice");
+    }
+
+    #[test]
+    fn free_seats_are_named_to_buyers_and_sold_ones_to_the_seller() {
+        let mut ticket = six_seats(&[2, 2, 2]);
+        let shown = |ticket: &TicketState| place_of_seats(None, None, &shown_names(ticket));
+        assert_eq!((shown(&ticket).as_str(), sale(&ticket)), ("Seats 12 to 17", None));
+        for slot in [0, 1] {
+            ticket.seats[slot].status = TicketStatus::Sold;
+        }
+        ticket.seats[2].status = TicketStatus::Reserved;
+        assert_eq!(shown(&ticket), "Seats 15 to 17");
+        assert_eq!(sale(&ticket).as_deref(), Some("You sold seats 12, 13 for 2 × $125.50 = $251.00."));
+        let german = in_german(|| sale(&ticket));
+        assert_eq!(german.as_deref(), Some("Du hast Plätze 12, 13 für 2 × 125,50\u{a0}$ = 251,00\u{a0}$ verkauft."));
+        for slot in 3..6 {
+            ticket.seats[slot].status = TicketStatus::Sold;
+        }
+        ticket.status = TicketStatus::Reserved;
+        assert_eq!(shown(&ticket), "Seats 12 to 17", "nothing is free");
+        let sold = TicketState { status: TicketStatus::Sold, ..sample() };
+        assert_eq!(sale(&sold).as_deref(), Some("You sold it for $125.50."));
     }
 
     #[test]

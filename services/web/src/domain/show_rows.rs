@@ -9,7 +9,7 @@ use common::money::{Currency, Money};
 
 use super::listing_view::unknown_user_name;
 use super::search::tokenize;
-use super::seats::{free_slots, left, place_of_seats, quantities};
+use super::seats::{free_slots, left, place_of_seats, quantities, shown_names};
 use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
@@ -172,11 +172,10 @@ fn admits(filter: &RowFilter, ticket: &TicketState, section: &Section) -> bool {
         && filter.max.is_none_or(|max| ticket.price.amount <= max)
 }
 
-/// `Section A, row 3, seat 14`, or what is known of it.
+/// `Section A, row 3, seat 14`, or what is known of it: of several seats those that can be ordered.
 fn seat_text(ticket: &TicketState) -> String {
     let terms = &ticket.terms;
-    let names: Vec<_> = ticket.seat_names().collect();
-    let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names);
+    let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &shown_names(ticket));
     if known.is_empty() { msg::show_seat_unspecified() } else { known }
 }
 
@@ -341,6 +340,9 @@ mod tests {
         for slot in [2, 3] {
             tickets[1].state.seats[slot].status = TicketStatus::Reserved;
         }
+        let seats: Vec<_> =
+            rows(&tickets, &BTreeMap::new(), &RowFilter::default()).into_iter().map(|row| row.seat).collect();
+        assert_eq!(seats[1], "Section A, row 3, seats 12, 13, 16, 17", "of the free ones");
         assert!(shown(&tickets, Some(4)).is_empty(), "the four that are left are not together");
         assert!(quantity_choices(&tickets[..1], None).is_empty() && quantity_choices(&[], Some(2)).is_empty());
         assert!(quantity_choices(&tickets, Some(8)).contains(&8), "a link may ask for what no listing has any more");
@@ -350,17 +352,12 @@ mod tests {
     fn asks_name_similar_seats_first() {
         let tickets = tickets();
         let all = asks(&tickets, "", UserId::new());
-        let expected = [
-            "Tickets without a section are listed at €45.00.",
-            "Tickets in section Balcony are listed at €40.00.",
-            "Tickets in section Stalls are listed at €50.00 to €62.00.",
-            "Tickets in section Stalls are listed at $40.00.",
-        ];
+        let expected = ["Without a section: €45.00", "Balcony: €40.00", "Stalls: €50.00 to €62.00", "Stalls: $40.00"];
         assert_eq!(all, expected);
         let similar = asks(&tickets, "stalls", tickets[4].seller_id);
-        assert_eq!(similar[0], "Similar seats are listed at €50.00 to €62.00.");
+        assert_eq!(similar[0], "Similar seats: €50.00 to €62.00");
         assert_eq!(similar.len(), 3, "without the seller's own listing: {similar:?}");
-        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["Tickets for this show are listed at €45.00."]);
+        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["This show: €45.00"]);
         assert!(asks(&[], "pit", UserId::new()).is_empty());
     }
 
@@ -371,7 +368,7 @@ mod tests {
                 ["40,00\u{a0}€ Günstigstes Ticket in Block Balcony", "45,00\u{a0}€ Günstigstes Ticket ohne Block"];
             assert_eq!(shown(&RowFilter::default())[..2], german);
             let asked = asks(&tickets(), "stalls", UserId::new());
-            assert_eq!(asked[0], "Vergleichbare Plätze werden für 50,00\u{a0}€ bis 62,00\u{a0}€ angeboten.");
+            assert_eq!(asked[0], "Vergleichbare Plätze: 50,00\u{a0}€ bis 62,00\u{a0}€");
             let price = |amount| Money { amount, currency: "EUR".parse().unwrap() };
             assert_eq!(difference(&price(5_000), &price(4_000)), "10,00\u{a0}€ über dem Originalpreis");
         });

@@ -96,7 +96,7 @@ pub(super) async fn browse(
         let after = filter.sort.encode(filter.sort.key(&last.show));
         SearchParams { q, after, ..params.clone() }.address()
     });
-    let active_filters = chips::active_filter_chips(&params, &filter, &rules.default_currency);
+    let active_filters = chips::active_filter_chips(&params, &filter, rules.default_currency());
     let fallback = if found.shows.is_empty() && !active_filters.is_empty() && filter.after.is_none() {
         let soonest = Filter::sorted_by(Sort::Soonest);
         search(&model, &state.model.vocabulary, &soonest, now, FALLBACK_COUNT).await?.shows
@@ -209,7 +209,7 @@ mod tests {
     }
 
     fn read(query: &str) -> (SearchParams, Filter, Vec<FieldError>) {
-        let state = Context(SearchRules { default_currency: usd() });
+        let state = Context(SearchRules { first_currency: usd(), currencies: vec![usd()] });
         let LenientQuery { value: mut params, mut rejected } = LenientQuery::<SearchParams>::read(query, &state);
         params.clear_prices_of_rejected_currency(&mut rejected);
         let filter = Filter::new(&params, &state.0);
