@@ -307,7 +307,7 @@ mod tests {
                 "Dein Passwort wurde geändert.",
                 "Unbekanntes Gerät</span> <strong>(dieses Gerät)</strong>",
                 ">Zuletzt benutzt: ",
-                ">Meine Angebote</a>",
+                ">Angebote</a>",
             ],
             [
                 "Account",

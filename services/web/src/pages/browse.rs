@@ -39,6 +39,8 @@ struct BrowsePage {
     currencies: Vec<Choice>,
     quantities: Vec<Choice>,
     include_unavailable: bool,
+    /// Number of filters that are set, beside the search words.
+    filter_count: usize,
     /// Links to the same search on single days. In the results, because they keep the other filters.
     days: Vec<Chip>,
     active_filters: Vec<Chip>,
@@ -113,6 +115,7 @@ pub(super) async fn browse(
         currencies: currency_choices(&params, currencies),
         quantities: quantities(&params),
         include_unavailable: filter.include_unavailable,
+        filter_count: filter_count(&active_filters, &filter),
         days: chips::day_chips(&params, now, Reader::current().time_zone.as_ref()),
         active_filters,
         corrected: found.corrected,
@@ -126,6 +129,11 @@ pub(super) async fn browse(
         params,
     };
     layout::respond(StatusCode::OK, &page.layout, &page)
+}
+
+/// The number of these filters without the search words, which are in view anyway.
+fn filter_count(active_filters: &[Chip], filter: &Filter) -> usize {
+    active_filters.len().saturating_sub(usize::from(filter.words.is_some()))
 }
 
 fn views(found: &[ShowOffer], now: Timestamp) -> impl Iterator<Item = ShowView> {
@@ -220,6 +228,7 @@ mod tests {
         let (params, filter, _) = read(query);
         let usd = usd();
         let found = sample();
+        let active_filters = chips::active_filter_chips(&params, &filter, &usd);
         BrowsePage {
             layout: Layout::new(msg::browse_title(), msg::layout_description(), &Viewer::Guest),
             categories: categories(&params),
@@ -228,8 +237,9 @@ mod tests {
             currencies: currency_choices(&params, std::slice::from_ref(&usd)),
             quantities: quantities(&params),
             include_unavailable: filter.include_unavailable,
+            filter_count: filter_count(&active_filters, &filter),
             days: chips::day_chips(&params, found.show.created_at, None),
-            active_filters: chips::active_filter_chips(&params, &filter, &usd),
+            active_filters,
             corrected: None,
             summary: summary(1, false, &filter),
             rejected: None,
@@ -295,6 +305,7 @@ mod tests {
             "No match for “&#34;jazz&#34;”. Showing “ja&#60;zz”.",
             "href=\"/browse?q=%22jazz%22&#38;when=week&#38;from=2026-06-01",
             "<option value=\"2\" selected>2</option>",
+            "<summary><span id=\"filters\">Filters (7)</span></summary>",
             "1 show, newest first · Seats together: 2 · Prices in JPY",
             "max must be &#60;an amount&#62;",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
@@ -375,6 +386,7 @@ mod tests {
             "Keine Treffer für „jazz“.",
             "selected>Nächste 7 Tage</option>",
             ">Demnächst</h2>",
+            ">Filter (6)</span></summary>",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

@@ -102,7 +102,7 @@ async fn price_drops_are_shown_latest_first_while_they_last() {
     app.wait_until_idle().await;
     let html = page(&app, "/").await;
     let drops = selection(&html, "Price drops").unwrap();
-    assert_contains(drops, &["First Drop", "Second Drop", "Price drop: now $125.50", "<s class=\"was\">$150.00</s>"]);
+    assert_contains(drops, &["First Drop", "Second Drop", "A price dropped to $125.50", "<s class=\"was\">$150.00</s>"]);
     assert!(drops.find("Second Drop") < drops.find("First Drop") && !drops.contains("No Drop"), "{drops}");
     assert!(!drops.contains("Gone"), "{drops}");
     // The price of one ticket has risen again, and the other ticket is held.
