@@ -64,10 +64,19 @@ on('shop:countdown-ended', ({ detail }) => {
   document.body.dispatchEvent(new CustomEvent('bell'));
 });
 
-// Announces new results. A rejected filter opens the page with the error.
-on('htmx:afterSettle', ({ target }) => {
+// Announces new results, and shows them to whoever has sent the form. A rejected filter opens the page with the error.
+on('htmx:afterSettle', ({ target, detail }) => {
   const summary = ['results', 'live', 'found'].includes(target.id) && document.getElementById('summary');
-  if (summary) say(summary.textContent.trim());
+  if (!summary) return;
+  say(summary.textContent.trim());
+  if (detail.requestConfig?.triggeringEvent?.type !== 'submit') return;
+  // On a wide screen the filters are shown without being open.
+  const opener = document.querySelector('.filters[open] > summary');
+  if (opener?.checkVisibility()) {
+    if (opener.parentElement.contains(document.activeElement)) opener.focus();
+    opener.parentElement.open = false;
+  }
+  if (target.getBoundingClientRect().top > innerHeight / 2) target.scrollIntoView();
 });
 // After a deployment the page of the server may lack the part that is to be replaced: it is opened as a whole.
 on('htmx:beforeSwap', (event) => {

@@ -103,7 +103,7 @@ test('sell a second ticket for a known show, and filter its page', async ({ newU
   await expect(page.getByRole('heading', { name: '4 tickets, cheapest first' })).toBeVisible();
   const rows = page.getByRole('main').locator('[data-live^="ticket:"]');
   await expect(rows.first()).toContainText('€60.00');
-  await expect(rows.first()).toContainText('Cheapest in section Stalls');
+  await expect(rows.first()).toContainText('Cheapest in Section Stalls');
   await page.getByLabel('Section').selectOption('Balcony');
   await page.getByRole('button', { name: 'Apply filters' }).click();
   await expect(rows).toHaveCount(1);

@@ -3,7 +3,7 @@ import { devices } from '@playwright/test';
 
 import { expect, test } from '../fixture.mjs';
 import { createListing, createPayableOrder, createShow, createSix, showPath, unique } from '../users.mjs';
-import { CARDS, card, live, liveShow, pay, payButton, row } from '../steps.mjs';
+import { CARDS, card, live, liveShow, openFilters, pay, payButton, row } from '../steps.mjs';
 
 test.use(devices['Pixel 7']);
 
@@ -45,6 +45,24 @@ test('a user buys a ticket on a phone', async ({ newUser }) => {
   expect(code.x + code.width).toBeLessThanOrEqual(page.viewportSize().width);
 });
 
+test('shows, tickets and the button that holds one are on the first screen', async ({ page, newUser }) => {
+  const ticket = await createListing(await newUser('Mara'));
+  const { page: german } = await newUser('Ben', { locale: 'de-DE' });
+  for (const one of [page, german]) {
+    await one.setViewportSize({ width: 390, height: 844 });
+    for (const address of ['/', '/browse', showPath(ticket), `/tickets/${ticket.id}`]) {
+      await one.goto(address);
+      expect((await one.getByRole('banner').boundingBox()).height, `the header of ${address} has two lines`).toBeLessThan(120);
+      await expect(one.locator('.offers li, .rows li, form[action$="/hold"] button').first()).toBeInViewport();
+    }
+  }
+  // On a phone the account has the only button that signs out.
+  await expect(german.getByRole('button', { name: 'Abmelden' })).toBeHidden();
+  await german.goto('/account');
+  await german.getByRole('button', { name: 'Dieses Gerät abmelden' }).tap();
+  await expect(german.getByRole('banner').getByRole('link', { name: 'Anmelden' })).toBeVisible();
+});
+
 test('two seats together on a day, under 60 €, are found by their filters', async ({ page, newUser }) => {
   const word = unique();
   const seller = await newUser('Mara');
@@ -60,11 +78,17 @@ test('two seats together on a day, under 60 €, are found by their filters', as
   await list(createSix, 'Later', 4_000, { startsAt: new Date(startsAt.getTime() + 2 * 86_400_000).toISOString() });
   await page.goto('/browse');
   await page.getByRole('main').getByRole('searchbox').fill(word);
+  await openFilters(page);
   await page.getByLabel('Seats together').selectOption('2');
   // As people type it: no currency is chosen.
   await page.getByLabel('Maximum price').fill('60 €');
   await page.getByLabel('Maximum price').press('Enter');
   await expect(page.getByRole('article')).toHaveCount(2);
+  // Whoever sends the form sees what it found, and how many filters are set.
+  await expect(page.getByText('Filters (2)', { exact: true })).toBeInViewport();
+  await expect(page.getByLabel('Maximum price')).toBeHidden();
+  await expect(page.getByRole('article').first()).toBeInViewport();
+  await expect(page.getByRole('navigation', { name: 'Days' }).getByRole('link')).toHaveCount(2);
   await page.getByRole('navigation', { name: 'Days' }).locator(`a[href*="from=${day}"]`).tap();
   await expect(page.getByRole('article')).toHaveCount(1);
   await expect(page.getByRole('article')).toContainText('€55.00, 6 left');
@@ -85,6 +109,7 @@ test('two people buy two seats together each from one listing of six', async ({ 
   for (const { page } of buyers) {
     await page.goto(showPath(ticket));
     await expect(liveShow(page, ticket)).toContainText('7 left');
+    await openFilters(page);
     await page.getByLabel('Seats together').selectOption('2');
     await expect(row(page, single)).toHaveCount(0);
     await live(page, ticket).getByRole('link').tap();

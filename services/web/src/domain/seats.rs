@@ -22,13 +22,23 @@ pub(crate) struct Choice {
     pub is_chosen: bool,
 }
 
+/// First words of the names of sections that say what they are, in lower case.
+const SECTION_WORDS: [&str; 10] =
+    ["area", "bereich", "block", "level", "rang", "section", "sector", "sektor", "stand", "tribüne"];
+
+/// `Section A`; a name such as `Block 231` as it is.
+pub(crate) fn section_text(name: &str) -> String {
+    let first = name.split_whitespace().next().unwrap_or_default().to_lowercase();
+    if SECTION_WORDS.contains(&first.as_str()) { name.to_owned() } else { msg::seats_section(name) }
+}
+
 /// `Section A, row 3, seats 12, 13` without unknown parts; empty if all are unknown and there is one seat.
 pub(crate) fn place_of_seats(section: Option<&str>, row: Option<&str>, names: &[Option<&str>]) -> String {
-    match (section, row, seats(names)) {
+    match (section.map(section_text), row, seats(names)) {
         (Some(section), Some(row), Some(seats)) => msg::seats_section_row_seats(row, seats, section),
         (Some(section), Some(row), None) => msg::seats_section_row(row, section),
         (Some(section), None, Some(seats)) => msg::seats_section_seats(seats, section),
-        (Some(section), None, None) => msg::seats_section(section),
+        (Some(section), None, None) => section,
         (None, Some(row), Some(seats)) => msg::seats_row_seats(row, seats),
         (None, Some(row), None) => msg::seats_row(row),
         (None, None, Some(seats)) => capitalized(&seats),
@@ -222,6 +232,9 @@ pub(crate) mod tests {
     #[test]
     fn place_omits_unknown_parts() {
         assert_eq!(place_of_seats(Some("A"), Some("3"), &[Some("14")]), "Section A, row 3, seat 14");
+        assert_eq!(place_of_seats(Some("Block 231"), Some("3"), &[Some("14")]), "Block 231, row 3, seat 14");
+        assert_eq!(place_of_seats(Some("SECTION A"), None, &[None]), "SECTION A");
+        assert_eq!(place_of_seats(Some("Blockhaus"), None, &[None]), "Section Blockhaus");
         assert_eq!(place_of_seats(None, None, &[Some("14")]), "Seat 14");
         assert_eq!(place_of_seats(None, None, &[None]), "");
         assert_eq!(place_of_seats(Some("A"), None, &[Some("12"), Some("13")]), "Section A, seats 12, 13");
@@ -273,7 +286,7 @@ pub(crate) mod tests {
         assert_eq!(shown(&ticket), "Seats 15 to 17");
         assert_eq!(sale(&ticket).as_deref(), Some("You sold seats 12, 13 for 2 × $125.50 = $251.00."));
         let german = in_german(|| sale(&ticket));
-        assert_eq!(german.as_deref(), Some("Du hast Plätze 12, 13 für 2 × 125,50\u{a0}$ = 251,00\u{a0}$ verkauft."));
+        assert_eq!(german.as_deref(), Some("Du hast Plätze\u{a0}12, 13 für 2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$ verkauft."));
         for slot in 3..6 {
             ticket.seats[slot].status = TicketStatus::Sold;
         }
@@ -305,15 +318,16 @@ pub(crate) mod tests {
         ticket.seats[4].status = TicketStatus::Reserved;
         in_german(|| {
             let names: Vec<_> = ticket.seat_names().collect();
-            assert_eq!(place_of_seats(Some("A"), Some("3"), &names), "Block A, Reihe 3, Plätze 12 bis 17");
-            assert_eq!(place_of_seats(None, None, &[Some("14")]), "Platz 14");
+            assert_eq!(place_of_seats(Some("A"), Some("3"), &names), "Block A, Reihe 3, Plätze\u{a0}12 bis 17");
+            assert_eq!(place_of_seats(None, None, &[Some("14")]), "Platz\u{a0}14");
+            assert_eq!(place_of_seats(Some("Sektor C"), Some("3"), &[None]), "Sektor C, Reihe 3");
             assert_eq!(
                 left(&ticket),
                 "4 von 6 Plätzen frei (2 oder 4 zusammen erhältlich), 1 reserviert, 1 von 6 verkauft"
             );
             let [two, _] = <[Choice; 2]>::try_from(choices(&ticket)).unwrap();
             assert_eq!(two.label, "2 Plätze nebeneinander");
-            assert_eq!(two.sum, "2 × 125,50\u{a0}$ = 251,00\u{a0}$");
+            assert_eq!(two.sum, "2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$");
             assert_eq!(split_words(&ticket.terms.blocks).as_deref(), Some("nur paarweise"));
         });
     }

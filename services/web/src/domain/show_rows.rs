@@ -9,7 +9,7 @@ use common::money::{Currency, Money};
 
 use super::listing_view::unknown_user_name;
 use super::search::tokenize;
-use super::seats::{free_slots, left, place_of_seats, quantities, shown_names};
+use super::seats::{free_slots, left, place_of_seats, quantities, section_text, shown_names};
 use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
@@ -33,7 +33,7 @@ pub(crate) struct Row {
     /// The difference to the face value; `None` if that is unknown.
     pub difference: Option<String>,
     pub seller: String,
-    /// `Cheapest in section A` for the cheapest of its section.
+    /// `Cheapest in Section A` for the cheapest of its section, if there is anything to compare it with.
     pub mark: Option<String>,
     pub version: u64,
 }
@@ -138,7 +138,7 @@ pub(crate) fn rows(
     for ticket in sorted {
         let section = Section::of(ticket);
         // Also of listings that the filter omits.
-        let is_cheapest = seen.insert((&ticket.price.currency, section.key.clone()));
+        let is_cheapest = tickets.len() > 1 && seen.insert((&ticket.price.currency, section.key.clone()));
         if !admits(filter, ticket, &section) {
             continue;
         }
@@ -157,7 +157,7 @@ pub(crate) fn rows(
             mark: is_cheapest.then(|| match (has_sections, section.name.as_str()) {
                 (false, _) => msg::show_cheapest(),
                 (true, "") => msg::show_cheapest_unnamed(),
-                (true, name) => msg::show_cheapest_in(name),
+                (true, name) => msg::show_cheapest_in(section_text(name)),
             }),
             version: ticket.version,
         });
@@ -258,17 +258,18 @@ mod tests {
     #[test]
     fn rows_are_sorted_by_price_and_the_cheapest_of_each_section_is_marked() {
         let expected = [
-            "€40.00 Cheapest in section Balcony",
+            "€40.00 Cheapest in Section Balcony",
             "€45.00 Cheapest without a section",
-            "€50.00 Cheapest in section STALLS",
+            "€50.00 Cheapest in Section STALLS",
             "€62.00 -",
-            "$40.00 Cheapest in section Stalls",
+            "$40.00 Cheapest in Section Stalls",
         ];
         assert_eq!(shown(&RowFilter::default()), expected);
         let unnamed = [ticket(None, 4_500, "EUR"), ticket(None, 4_400, "EUR")];
         let marks: Vec<_> =
             rows(&unnamed, &BTreeMap::new(), &RowFilter::default()).into_iter().map(|row| row.mark).collect();
         assert_eq!(marks, [Some("Cheapest".to_owned()), None]);
+        assert_eq!(rows(&unnamed[..1], &BTreeMap::new(), &RowFilter::default())[0].mark, None, "it is the only one");
     }
 
     #[test]
@@ -280,7 +281,7 @@ mod tests {
         assert_eq!(shown(&cheap).len(), 3);
         assert_eq!(
             shown(&RowFilter { max: Some(5_000), ..stalls }),
-            ["€50.00 Cheapest in section STALLS", "$40.00 Cheapest in section Stalls"]
+            ["€50.00 Cheapest in Section STALLS", "$40.00 Cheapest in Section Stalls"]
         );
         assert_eq!(shown(&RowFilter { section: Some("pit".to_owned()), ..RowFilter::default() }), [""; 0]);
     }

@@ -318,7 +318,7 @@ mod tests {
                 ">Zuletzt benutzt: ",
                 ">Dieses Gerät abmelden</button>",
                 ">Abmelden</button>",
-                ">Meine Angebote</a>",
+                ">Angebote</a>",
             ],
             [
                 "Account",

@@ -271,7 +271,7 @@ mod tests {
             &[
                 "<h1>Kasse</h1>",
                 "<dt>Plätze</dt>",
-                "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+                "2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$",
                 "Tickets freigeben",
                 "disabled>251,00\u{a0}$ bezahlen<",
                 "data-announce=\"Deine Reservierung endet in {time}.\"",

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod after_sign_in;
 pub mod browse;
+mod browse_choices;
 pub mod checkout;
 pub mod command_paths;
 pub mod crawlers;

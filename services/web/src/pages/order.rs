@@ -341,7 +341,7 @@ pub(super) mod tests {
                 ">Bestätigt</span>",
                 "Bestellung TK-7F3K-29",
                 "Die Tickets wurden für dich reserviert.",
-                "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+                "2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$",
                 "<strong>Platz 12</strong> <span class=\"quiet\">1 von 2",
                 "<strong>Ticket</strong> <span class=\"quiet\">2 von 2",
                 "Jeder Einlasscode gilt für einen Platz",

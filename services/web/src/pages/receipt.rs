@@ -138,7 +138,7 @@ mod tests {
                 "<h1>Quittung</h1>",
                 "<dt>Verkauft von</dt>",
                 ">2 Tickets</th>",
-                "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+                "2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$",
                 "<td class=\"text-end\">0,00\u{a0}$</td>",
                 " mit 251,00\u{a0}$ belastet (",
             ],

@@ -368,7 +368,7 @@ mod tests {
                 "125,50\u{a0}$</span> pro Platz, Endpreis",
                 "Originalpreis 99,00\u{a0}$",
                 "<strong>Wer dein Ticket kauft, zahlt 125,50\u{a0}$.</strong> Keine Gebühren",
-                "Alle Plätze zusammen kosten 6 × 125,50\u{a0}$ = 753,00\u{a0}$.",
+                "Alle Plätze zusammen kosten 6 × 125,50\u{a0}$ =\u{a0}753,00\u{a0}$.",
                 "Du hast als Preis 1,234 eingegeben. Wir verstehen das als 1.234,00\u{a0}$.",
                 "<p class=\"mb-1\">1 Platz</p>",
                 "Liegen die Plätze 12 und 15 wirklich nebeneinander?",

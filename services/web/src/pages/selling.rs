@@ -147,7 +147,7 @@ mod tests {
                 "<h1>Meine Angebote</h1>",
                 ">Ticket verkaufen</a>",
                 "data-live-price>125,50\u{a0}$</span> pro Platz",
-                "Block A, Reihe 3, Plätze 12 bis 17",
+                "Block A, Reihe 3, Plätze\u{a0}12 bis 17",
                 ">Im Verkauf</span> <span class=\"quiet\">6 von 6 Plätzen frei (",
                 "Du bietest Platz 14 zweimal an.",
                 ">Zurückziehen …</summary>",

@@ -366,7 +366,7 @@ mod tests {
                 single,
                 &[
                     ">Mo., 01.06.2099, 15:30\u{a0}EDT</time>",
-                    "Block A, Reihe 3, Platz 14",
+                    "Block A, Reihe 3, Platz\u{a0}14",
                     "<dd>Konzert</dd>",
                     "(3 Tickets verkauft)",
                     "data-live-price>125,50\u{a0}$</span>",
@@ -382,7 +382,7 @@ mod tests {
                 &[
                     "(nur paarweise)",
                     "Wie viele Plätze?",
-                    "4 Plätze nebeneinander: <strong>4 × 125,50\u{a0}$ = 502,00\u{a0}$</strong>",
+                    "4 Plätze nebeneinander: <strong>4 × 125,50\u{a0}$ =\u{a0}502,00\u{a0}$</strong>",
                     "pro Platz, Endpreis",
                     ">Nicht mehr beobachten</button>",
                 ],
