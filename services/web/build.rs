@@ -146,9 +146,10 @@ fn collect_of_expression<'a>(expression: &Expression<&'a str>, variables: &mut B
     }
 }
 
-/// A script without the lines that are comments only.
+/// A script without the lines that are comments only, and without indentation.
 fn script_without_comments(script: &str) -> String {
-    script.split_inclusive('\n').filter(|line| !line.trim_start().starts_with("//")).collect()
+    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// A style sheet without its comments and indentation.

@@ -108,7 +108,7 @@ export const PAGES = [
       await page.getByLabel('Venue').fill('Riverside Arts Center');
       await page.getByLabel('City').fill('Austin');
       await page.getByLabel('Date and time').fill('2099-04-02T18:30');
-      await page.getByLabel('Price', { exact: true }).fill('24');
+      await page.getByLabel('Price per seat').fill('24');
       await page.getByLabel('Description').fill('Talks, demos and a race of small machines.');
       await page.getByRole('button', { name: 'Preview' }).click();
       await page.getByRole('heading', { name: 'Preview' }).waitFor();
@@ -119,7 +119,7 @@ export const PAGES = [
     as: 'seller',
     open: async (page) => {
       await page.goto('/sell/new');
-      await page.getByLabel('Price', { exact: true }).fill('much');
+      await page.getByLabel('Price per seat').fill('much');
       await page.getByRole('button', { name: 'Preview' }).click();
       await page.locator('[aria-invalid=true]').first().waitFor();
     },

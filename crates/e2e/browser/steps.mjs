@@ -4,6 +4,9 @@ import { PASSWORD } from './users.mjs';
 /** Stripe's test cards, which fakestripe supports too. */
 export const CARDS = { good: '4242424242424242', declined: '4000000000000002', secured: '4000000000003220' };
 
+/** Opens the filters of a search, which are closed on a phone. */
+export const openFilters = (page) => page.getByText('Filters', { exact: true }).tap();
+
 /** A link of the navigation at the top. */
 export const nav = (page, name) => page.getByRole('banner').getByRole('link', { name });
 

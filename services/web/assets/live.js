@@ -87,7 +87,7 @@ const inList = ({ topic, isForSale, list, revision }) => shown(list).forEach((el
 });
 
 const apply = (message) => {
-  const { topic, version, html, isForSale, text, price, agreedPrice, choices, list, show } = message;
+  const { topic, version, html, isForSale, text, price, agreedPrice, choices, seat, list, show } = message;
   if (topic === 'me') { document.body.dispatchEvent(new CustomEvent('bell')); return; }
   if (list) inList(message);
   shown(topic).forEach((element) => {
@@ -105,6 +105,7 @@ const apply = (message) => {
     const previousPrice = element.querySelector('[data-live-price]')?.textContent;
     element.querySelectorAll('[data-live-status]').forEach((status) => { status.innerHTML = html; });
     element.querySelectorAll('[data-live-price]').forEach((part) => { part.textContent = price; });
+    if (seat) element.querySelectorAll('[data-live-seat]').forEach((part) => { part.textContent = seat; });
     element.querySelectorAll('[data-live-choices]').forEach((part) => {
       // What was chosen and can't be had any more must be chosen anew.
       const { value } = part.querySelector(':checked') ?? {};

@@ -5,4 +5,4 @@ document.addEventListener('visibilitychange', stayOn);
 
 const fill = document.getElementById('fill');
 fill.hidden = !document.fullscreenEnabled;
-fill.addEventListener('click', () => document.querySelector('.pass').requestFullscreen());
+fill.addEventListener('click', () => fill.closest('.pass').requestFullscreen());

@@ -4,13 +4,14 @@ const MAX_PASSES = 100;
 const AFTER_START = 12 * 3_600_000;
 
 const open = () => caches.open('passes');
+export const parse = async (response) => new DOMParser().parseFromString(await response?.text() ?? '', 'text/html');
 
 // The kept passes: those of the next shows first, the soonest first, and then those of past shows, the latest first.
 export const keptPasses = async () => {
   const passes = await open();
   const found = [];
   for (const { url } of await passes.keys()) {
-    const page = new DOMParser().parseFromString(await (await passes.match(url))?.text() ?? '', 'text/html');
+    const page = await parse(await passes.match(url));
     const [title, time] = [page.querySelector('h1'), page.querySelector('time[datetime]')];
     if (!title || !time) continue;
     const startsAt = Date.parse(time.dateTime);
@@ -19,9 +20,10 @@ export const keptPasses = async () => {
   return found.sort((a, b) => a.isPast - b.isPast || (a.isPast ? b.startsAt - a.startsAt : a.startsAt - b.startsAt));
 };
 
-// Keeps the passes at these links. The link of a single order replaces its pass, those of a list add what is missing.
-export const keepPasses = async (links, signal) => {
+// Keeps the passes that a page leads to. The link of a single order replaces its pass, those of a list add what is missing.
+export const keepPasses = async (from, signal) => {
   const passes = await open();
+  const links = [...from.querySelectorAll('a[data-keep]')].slice(0, 40);
   for (const { pathname } of links) {
     if (links.length > 1 && await passes.match(pathname)) continue;
     const page = await fetch(pathname, { signal });

@@ -56,13 +56,13 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
     let state = state::AppState::new(config, context)?;
     let (routes, openapi) = pages::table(&state);
     let model = state.model.clone();
-    let clock = SharedClock::clone(&state.clock);
+    let (clock, verifier) = (SharedClock::clone(&state.clock), state.verifier.clone());
     let app = App::new(routes.with_state(state.clone()), openapi).rate_limits(&state.verifier, pages::RATE_CLASSES);
     let app = store::show_watches::with_collections(store::user_data::with_collections(app));
     let app = store::drafts::with_collections(app);
     Ok(store::model::with_collections(app)
         .error_page(pages::error::page)
-        .around(move |routes| i18n::reader::wrap(routes, &clock))
+        .around(move |routes| i18n::reader::wrap(routes, &clock, &verifier))
         .prepare(move || {
             let model = model.clone();
             async move { model.build_indexes().await }

@@ -87,7 +87,8 @@ impl AppState {
                 currencies: config.currencies.clone().into(),
             },
             search_rules: SearchRules {
-                default_currency: config.currencies.first().cloned().context("no currency is configured")?,
+                first_currency: config.currencies.first().cloned().context("no currency is configured")?,
+                currencies: config.currencies.clone(),
             },
             config: Arc::new(config),
             public_url: context.config.public_url.as_str().into(),

@@ -12,7 +12,7 @@ test('a hold expires while its checkout is open, and the ticket is for sale agai
   await guest.goto(`/tickets/${ticket.id}`);
   await markDocument(guest);
   await buyer.page.goto(`/tickets/${ticket.id}`);
-  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await buyer.page.getByRole('button', { name: 'Buy this ticket' }).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
   await markDocument(buyer.page);
   await expect(buyer.page.locator('[data-countdown]')).toHaveText(/^0:[01]\d$/);
@@ -23,12 +23,12 @@ test('a hold expires while its checkout is open, and the ticket is for sale agai
   await expect(payButton(buyer.page)).toBeHidden();
   expect(await isSameDocument(buyer.page)).toBe(true);
   await expect(live(guest, ticket)).toContainText('For sale');
-  await expect(guest.getByRole('button', { name: 'Hold this ticket' })).toBeVisible();
+  await expect(guest.getByRole('button', { name: 'Buy this ticket' })).toBeVisible();
   expect(await isSameDocument(guest)).toBe(true);
 
   // The buyer may try again.
   await buyer.page.getByRole('main').locator(`a[href="/tickets/${ticket.id}"]`).last().click();
-  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await buyer.page.getByRole('button', { name: 'Buy this ticket' }).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
   await pay(buyer.page, CARDS.good);
   await expect(buyer.page.getByRole('heading', { name: 'The ticket is yours' })).toBeVisible();

@@ -94,6 +94,15 @@ test('Back undoes a filter', async ({ page }) => {
   await expect(page.getByLabel('Seats together')).toHaveValue('');
 });
 
+test('the filters are open on a wide screen, also for the keyboard', async ({ page }) => {
+  await page.goto('/browse');
+  await expect(page.getByText('Filters', { exact: true })).toBeHidden();
+  await page.getByRole('main').getByRole('button', { name: 'Search' }).focus();
+  await page.keyboard.press('Tab');
+  await expect(page.getByLabel('Category')).toBeFocused();
+  await expect(page.getByLabel('Category')).toBeInViewport();
+});
+
 test('a page of another release is opened as a whole', async ({ page }) => {
   await page.goto('/browse');
   // What the script asks for lacks the part that it would replace.

@@ -51,7 +51,7 @@ test('from the search to the ticket, with a 3-D Secure challenge', async ({ page
   await expect(page).toHaveURL(/\/browse\?/);
   await press(page, page.getByRole('link', { name: ticket.title }));
   await press(page, row(page, ticket));
-  await press(page, page.getByRole('button', { name: 'Hold this ticket' }));
+  await press(page, page.getByRole('button', { name: 'Buy this ticket' }));
 
   await type(page, page.getByLabel('Email'), buyer.email);
   await type(page, page.getByLabel('Password'), 'not the right secret');
@@ -101,6 +101,6 @@ test('live changes are announced to screen readers', async ({ page, newUser }) =
   const spoken = page.locator('[aria-live="polite"]');
   await expect(spoken).toHaveText('');
   await buyer.page.goto(`/tickets/${ticket.id}`);
-  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await buyer.page.getByRole('button', { name: 'Buy this ticket' }).click();
   await expect(spoken).toContainText(/held/i);
 });

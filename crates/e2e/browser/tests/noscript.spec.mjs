@@ -25,7 +25,7 @@ test('browse, sign in, hold and cancel', async ({ page }) => {
 
   await card(page, ticket.title).getByRole('link', { name: ticket.title }).click();
   await row(page, ticket).click();
-  await page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await page.getByRole('button', { name: 'Buy this ticket' }).click();
   await fillSignIn(page, buyer);
   await expect(page).toHaveURL(/\/checkout\//);
   await expect(page.locator('[data-countdown]')).toHaveText(/^1[45]:\d\d$/);
@@ -56,13 +56,13 @@ test('list, edit and withdraw', async ({ newUser }) => {
   const title = `Rigoletto ${unique()}`;
   await page.goto('/sell');
   await page.getByRole('main').getByRole('searchbox').fill(title);
-  await page.getByRole('button', { name: 'Find the show' }).click();
+  await page.getByRole('main').getByRole('button', { name: 'Search' }).click();
   await page.getByRole('link', { name: 'Enter the show’s details' }).click();
   await expect(page.getByLabel('Title')).toHaveValue(title);
   await page.getByLabel('Venue').fill('Opera House');
   await page.getByLabel('Date and time').fill('2099-04-02T20:15');
   await page.getByLabel('Time zone').selectOption('Europe/Paris');
-  await page.getByLabel('Price', { exact: true }).fill('42.50');
+  await page.getByLabel('Price per seat').fill('42.50');
   await page.getByLabel('Currency').selectOption('EUR');
   await page.getByRole('button', { name: 'Preview' }).click();
   await expect(page.getByRole('main')).toContainText('€42.50');
@@ -73,13 +73,15 @@ test('list, edit and withdraw', async ({ newUser }) => {
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
 
   await page.getByRole('link', { name: 'Edit' }).click();
-  await page.getByLabel('Price', { exact: true }).fill('41');
+  await page.getByLabel('Price per seat').fill('41');
   await page.getByRole('button', { name: 'Preview' }).click();
   await page.getByRole('button', { name: /save/i }).click();
   await expect(page.getByRole('main')).toContainText('€41.00');
-  await page.getByRole('button', { name: 'Withdraw' }).click();
-  await page.goto('/selling');
-  await expect(card(page, title)).toContainText(/withdrawn/i);
+  await expect(page.getByRole('main').getByRole('status')).toContainText('Your changes are live.');
+  await page.getByText('Withdraw…').click();
+  await page.getByRole('button', { name: 'Withdraw now' }).click();
+  await expect(page.getByRole('main').getByRole('status')).toContainText('Withdrawn.');
+  await expect(card(page, title)).toContainText('You withdrew it.');
 });
 
 test('sell a second ticket for a known show, and filter its page', async ({ newUser }) => {
@@ -88,20 +90,20 @@ test('sell a second ticket for a known show, and filter its page', async ({ newU
   const { page } = other;
   await page.goto('/sell');
   await page.getByRole('main').getByRole('searchbox').fill(ticket.title);
-  await page.getByRole('button', { name: 'Find the show' }).click();
+  await page.getByRole('main').getByRole('button', { name: 'Search' }).click();
   await page.getByRole('main').getByRole('link', { name: ticket.title }).click();
-  await expect(page.getByRole('main')).toContainText('Tickets in section Stalls are listed at €87.00 to €89.00.');
+  await expect(page.getByRole('main')).toContainText('Stalls: €87.00 to €89.00');
   await page.getByLabel('Section').fill('Stalls');
-  await page.getByLabel('Price', { exact: true }).fill('60');
+  await page.getByLabel('Price per seat').fill('60');
   await page.getByLabel('Currency').selectOption('EUR');
   await page.getByRole('button', { name: 'Preview' }).click();
-  await expect(page.getByRole('main')).toContainText('Similar seats are listed at €87.00 to €89.00.');
+  await expect(page.getByRole('main')).toContainText('Similar seats: €87.00 to €89.00');
   await page.getByRole('button', { name: 'List this ticket' }).click();
   await page.getByRole('link', { name: 'All tickets for this show' }).click();
   await expect(page.getByRole('heading', { name: '4 tickets, cheapest first' })).toBeVisible();
   const rows = page.getByRole('main').locator('[data-live^="ticket:"]');
   await expect(rows.first()).toContainText('€60.00');
-  await expect(rows.first()).toContainText('Cheapest in section Stalls');
+  await expect(rows.first()).toContainText('Cheapest in Section Stalls');
   await page.getByLabel('Section').selectOption('Balcony');
   await page.getByRole('button', { name: 'Apply filters' }).click();
   await expect(rows).toHaveCount(1);

@@ -3,7 +3,7 @@ import vm from 'node:vm';
 
 import { expect, test } from '../fixture.mjs';
 import { buyTicket, createPayableOrder, cancelOrder, createListing } from '../users.mjs';
-import { fillSignIn, live, markDocument, nav, isSameDocument } from '../steps.mjs';
+import { CARDS, fillSignIn, isSameDocument, live, markDocument, nav, pay } from '../steps.mjs';
 
 test('offline page is shown without a network, and leads back', async ({ page, context }) => {
   await page.goto('/');
@@ -89,6 +89,30 @@ test('a pass that was bought is shown without a network, until the session ends'
   await context.clearCookies();
   await page.goto('/orders');
   await expect.poll(kept).toBe(0);
+});
+
+test('passes are kept without a visit to the orders: that of a payment, and those of before the sign-in', async ({ page, newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const earlier = await buyTicket(buyer, await createListing(seller));
+  const order = await createPayableOrder(buyer, await createListing(seller));
+  // A browser in which this user has never been.
+  await page.goto(`/signin?next=/checkout/${order.id}`);
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+  await fillSignIn(page, buyer);
+  const isKept = ({ id }) => page.evaluate(async (path) => Boolean(await caches.match(path)), `/orders/${id}/pass`);
+  await expect.poll(() => isKept(earlier)).toBe(true);
+  await pay(page, CARDS.good);
+  await expect(page.getByRole('heading', { level: 1, name: 'The ticket is yours' })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Show pass' })).toBeVisible();
+  await expect.poll(() => isKept(order)).toBe(true);
+
+  await page.context().setOffline(true);
+  await page.goto('/');
+  const passes = page.getByRole('region', { name: 'Passes saved on this device' }).getByRole('link');
+  await expect(passes).toHaveCount(2);
+  await passes.filter({ hasText: order.ticket.title }).click();
+  await expect(page.getByRole('img', { name: /^QR code/ })).toBeVisible();
+  await page.context().setOffline(false);
 });
 
 test('a kept pass is shown while the session cannot be renewed, and goes once the session has ended', async ({ request }) => {

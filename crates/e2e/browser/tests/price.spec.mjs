@@ -3,7 +3,7 @@ import { expect, test } from '../fixture.mjs';
 import { orderAtOutdatedPrice, cancelOrder, createListing, createPayableOrder, changePriceAndWait } from '../users.mjs';
 import { isSameDocument, live, liveShow, markDocument, nav, payButton } from '../steps.mjs';
 
-const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
+const hold = (page) => page.getByRole('button', { name: 'Buy this ticket' });
 
 test('an open page shows a new price immediately', async ({ page, newUser }) => {
   const seller = await newUser('Mara');

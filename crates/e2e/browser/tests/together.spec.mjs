@@ -21,7 +21,7 @@ test('a hold, its cancellation and a sale appear immediately to other users', as
   await expect(liveShow(browsePage, ticket)).toContainText('1 left');
   await markDocument(browsePage);
 
-  const hold = (page) => page.getByRole('button', { name: 'Hold this ticket' });
+  const hold = (page) => page.getByRole('button', { name: 'Buy this ticket' });
   await hold(buyer.page).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
   for (const page of others) {
@@ -64,7 +64,7 @@ test('the page of a show follows its tickets', async ({ page: guest, newUser }) 
   await expect(liveShow(guest, tickets[0])).toContainText('3 left');
   await markDocument(guest);
   await buyer.page.goto(`/tickets/${tickets[1].id}`);
-  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await buyer.page.getByRole('button', { name: 'Buy this ticket' }).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
   await expect(live(guest, tickets[1])).toContainText('Held', AT_ONCE);
   await expect(liveShow(guest, tickets[0])).toContainText('2 left', AT_ONCE);
@@ -83,10 +83,10 @@ test('a second buyer is told that the ticket is held, and is not charged', async
   await second.page.routeWebSocket('**/live', () => {});
   await second.page.goto(`/tickets/${ticket.id}`);
   await first.page.goto(`/tickets/${ticket.id}`);
-  await first.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await first.page.getByRole('button', { name: 'Buy this ticket' }).click();
   await expect(first.page).toHaveURL(/\/checkout\//);
 
-  await second.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await second.page.getByRole('button', { name: 'Buy this ticket' }).click();
   await expect(second.page).not.toHaveURL(/\/checkout\//);
   await expect(second.page.getByRole('main').getByRole('status')).toBeVisible();
   await second.page.goto('/orders');
@@ -97,7 +97,7 @@ test('two windows share one hold, and paying in one closes the other', async ({ 
   const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
   const ticket = await createListing(seller);
   await buyer.page.goto(`/tickets/${ticket.id}`);
-  await buyer.page.getByRole('button', { name: 'Hold this ticket' }).click();
+  await buyer.page.getByRole('button', { name: 'Buy this ticket' }).click();
   await expect(buyer.page).toHaveURL(/\/checkout\//);
   const twin = await buyer.page.context().newPage();
   await twin.goto(`/tickets/${ticket.id}`);

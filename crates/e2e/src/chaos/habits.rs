@@ -318,7 +318,7 @@ impl Journey {
             None => checked.path,
         };
         // A redirect to the listing means that it was changed.
-        if shown == ticket_page(ticket) {
+        if shown.split('?').next() == Some(ticket_page(ticket).as_str()) {
             bail!(Violation(format!("an outdated form has changed {ticket}")));
         }
         match submit_hold(&self.buyer, ticket, &page).await? {

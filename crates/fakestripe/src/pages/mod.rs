@@ -40,7 +40,7 @@ async fn challenge(State(app): State<App>, Path(id): Path<String>, Query(query):
     if intent.status != Status::RequiresAction {
         return finish_response(&intent, query.embedded.is_some());
     }
-    let amount = money::display(intent.amount, intent.currency);
+    let amount = money::display_to_people(intent.amount, intent.currency);
     let embedded = if query.embedded.is_some() { r#"<input type="hidden" name="embedded" value="1">"# } else { "" };
     Html(page(&format!(
         "<h1>3-D Secure</h1><p>Your bank asks whether you pay {amount}. \

@@ -77,6 +77,13 @@ pub(crate) fn display(amount: i64, currency: &str) -> String {
     }
 }
 
+/// An amount as people write it: `$12.50`, or `500 jpy` in a currency whose sign is not known here.
+pub(crate) fn display_to_people(amount: i64, currency: &str) -> String {
+    let text = display(amount, currency);
+    let has_sign = text.starts_with(['$', '€', '£']);
+    if has_sign { text.trim_end_matches(currency).trim_end().to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +104,8 @@ mod tests {
             assert_eq!(check(amount, currency).is_ok(), accepted, "{amount} {currency}");
         }
         assert_eq!(display(12_340, "kwd"), "12.340 kwd");
+        assert_eq!(display(10_692, "eur"), "€106.92 eur");
+        let shown = ["eur", "jpy", "kwd"].map(|currency| display_to_people(10_692, currency));
+        assert_eq!(shown, ["€106.92", "10692 jpy", "10.692 kwd"]);
     }
 }

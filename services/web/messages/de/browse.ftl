@@ -5,6 +5,10 @@ browse-words-label = Act, Team, Veranstaltungsort, Stadt oder Verkäufername
 browse-search = Suchen
 browse-category = Kategorie
 browse-any-category = Alle
+browse-filters-set = { $count ->
+    [0] Filter
+   *[other] Filter ({ $count })
+}
 browse-sort = Sortierung
 browse-when = Wann
 browse-any-time = Alle Termine

@@ -9,6 +9,10 @@ order-your-tickets = { $count ->
    *[other] Deine Tickets
 }
 order-full-screen = Vollbild
+order-show-passes = { $count ->
+    [one] Einlasscode zeigen
+   *[other] Einlasscodes zeigen
+}
 order-calendar = Zum Kalender hinzufügen
 order-receipt = Quittung
 order-reload = Seite neu laden

@@ -12,6 +12,7 @@ pass-meaning = { $count ->
     [one] Das ist dein Einlasscode. Er belegt, dass der Platz hier gekauft wurde.
    *[other] Jeder Einlasscode gilt für einen Platz und belegt, dass der Platz hier gekauft wurde.
 }
+pass-not-original = Du bekommst einen Einlasscode von uns, nicht das Originalticket. Frag den Veranstaltungsort, ob er unsere Codes annimmt.
 pass-venues = Manche Veranstaltungsorte scannen unsere Codes am Einlass. Frag vorher dort nach. Das Originalticket schicken wir dir noch nicht zu.
 pass-unavailable = { $count ->
     [one] Der Code kann gerade nicht angezeigt werden. Dein Ticket ist sicher.

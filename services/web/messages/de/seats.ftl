@@ -1,16 +1,17 @@
 # Plätze in Worten: wo sie sind, wie viele zusammen zu haben sind, und was von einem Angebot übrig ist.
 
-seats-section-row-seats = Block { $section }, Reihe { $row }, { $seats }
-seats-section-row = Block { $section }, Reihe { $row }
-seats-section-seats = Block { $section }, { $seats }
+seats-section-row-seats = { $section }, Reihe { $row }, { $seats }
+seats-section-row = { $section }, Reihe { $row }
+seats-section-seats = { $section }, { $seats }
+# Der Block in den Angaben oben, wenn nicht schon sein Name sagt, was er ist: „Sektor C“.
 seats-section = Block { $section }
 seats-row-seats = Reihe { $row }, { $seats }
 seats-row = Reihe { $row }
 
 # Plätze als Teil der Angaben oben.
 seats-named = { $count ->
-    [one] Platz { $names }
-   *[other] Plätze { $names }
+    [one] Platz { $names }
+   *[other] Plätze { $names }
 }
 seats-unnamed = { $count ->
     [one] { $count } Platz
@@ -26,7 +27,7 @@ seats-together = { $count ->
     [one] { $count } Platz
    *[other] { $count } Plätze nebeneinander
 }
-seats-sum = { $count } × { $price } = { $total }
+seats-sum = { $count } × { $price } = { $total }
 
 # Was von einem Angebot übrig ist: einzelne dieser Angaben, aufgezählt.
 seats-left = { $free } von { $all } Plätzen frei

@@ -10,7 +10,7 @@ sell-no-payouts = Keine Gebühren, weder für dich noch beim Kauf. Auszahlungen 
 sell-find-description = Finde die Veranstaltung, für die dein Ticket gilt, und bestimme deinen Preis.
 sell-find-saved = Deine Angaben zum Ticket sind gespeichert.
 sell-find-words = Für welche Veranstaltung ist es? Suche nach Act, Team, Veranstaltungsort oder Stadt
-sell-find-submit = Veranstaltung suchen
+sell-find-submit = Suchen
 sell-find-summary = { $count ->
     [0] Keine passenden Veranstaltungen
     [one] { $count } Veranstaltung
@@ -23,6 +23,7 @@ sell-find-enter = Veranstaltung selbst eingeben
 
 # Die Veranstaltung, für die das Ticket gilt.
 sell-show = Für { $title }
+sell-show-asks = So viel kosten andere Plätze:
 sell-show-no-others = Gerade werden keine anderen Tickets für diese Veranstaltung angeboten.
 sell-show-change = Angaben zur Veranstaltung ändern
 sell-show-another = Andere Veranstaltung wählen
@@ -34,9 +35,9 @@ sell-field-venue = Veranstaltungsort
 sell-field-city = Stadt
 sell-field-starts-at = Datum und Uhrzeit
 sell-field-time-zone = Zeitzone
-sell-field-price = Preis
+sell-field-price = Preis pro Platz
 sell-field-currency = Währung
-sell-field-face-value = Originalpreis
+sell-field-face-value = Originalpreis pro Platz
 sell-field-section = Block
 sell-field-row = Reihe
 sell-field-seats = Platznummern
@@ -44,26 +45,29 @@ sell-field-quantity = Anzahl der Plätze
 sell-field-split = Wie deine Plätze aufgeteilt werden dürfen
 sell-field-sizes = Gruppengrößen
 sell-field-description = Beschreibung
+sell-optional = (optional)
 sell-category-choose = Kategorie wählen
-sell-time-zone-hint = Die Zeitzonen größerer Städte kennen wir. Wähle eine, wenn deine Stadt kleiner ist.
+sell-time-zone-hint = Bei größeren Städten nehmen wir die Zeitzone der Stadt. Prüfe sie bei anderen Orten.
 sell-time-twice = In dieser Nacht werden die Uhren zurückgestellt, deshalb gibt es diese Uhrzeit zweimal. Welche meinst du?
 sell-time-first = Die erste: { $time }
 sell-time-second = Die zweite: { $time }
 sell-seats-hint = Zum Beispiel 12, 13, 14 oder 12-15. Die Plätze müssen nebeneinanderliegen. Lass das Feld leer, wenn sie keine Nummern haben.
 sell-quantity-hint = Nur ohne Platznummern: 1 bis { $max }.
-sell-sizes-hint = Nur für eigene Gruppengrößen, zum Beispiel 3+3.
+sell-sizes-hint = Zum Beispiel 3+3.
 sell-split-together = Nur alle zusammen
 sell-split-pairs = Paarweise
 sell-split-any = In beliebiger Anzahl
 sell-split-no-single = Keinen einzelnen Platz übrig lassen
 sell-split-sizes = Eigene Gruppengrößen
-sell-per-seat = Preis und Originalpreis gelten pro Platz.
 
 # Die Prüfung.
 sell-check-title = Prüfe dein Angebot
 sell-check-changes-title = Prüfe deine Änderungen
 sell-check-description = So sehen andere dein Angebot. Prüfe es, bevor es online geht.
 sell-check-split = { $quantity } Plätze, { $split }. Wählbare Anzahl: { $quantities }.
+sell-check-one-seat = 1 Platz
+sell-check-together = { $quantity } Plätze, nur alle zusammen.
+sell-check-gap = Liegen die Plätze { $others } und { $last } wirklich nebeneinander?
 sell-check-all-in = { $count ->
     [one] Endpreis
    *[other] pro Platz, Endpreis
@@ -93,5 +97,4 @@ sell-error-expired = Diese Seite ist abgelaufen. Öffne sie noch einmal und änd
 sell-error-submitted = Dieses Formular wurde schon mit anderen Angaben abgeschickt. Sieh unter „Meine Angebote“ nach, ob das Ticket dort ist. Wenn nicht, beginne noch einmal unter „Verkaufen“.
 sell-error-too-many-seats = Gib höchstens { $max } Plätze ein. Biete die übrigen getrennt an.
 sell-error-quantity = Lass das Feld leer oder gib { $count } ein, die Anzahl der genannten Plätze.
-sell-error-split-without-sizes = Wähle „{ $choice }“, wenn du Gruppengrößen eingibst. Lass sie sonst leer.
 sell-error-sizes = Gib Zahlen ein, die zusammen { $count } Plätze ergeben, zum Beispiel { $example }.

@@ -5,6 +5,14 @@ selling-description = Die Tickets, die du verkaufst.
 selling-none = Du hast noch keine Tickets angeboten. Das dauert nur eine Minute, und es gibt keine Gebühren.
 selling-per-seat = pro Platz
 selling-list-another = Noch ein Ticket anbieten
+selling-done-listed = Dein Angebot ist online.
+selling-done-changed = Deine Änderungen sind online.
+selling-done-withdrawn = Zurückgezogen. Es ist nicht mehr zu haben.
+
+# Was verkauft ist.
+selling-sold = Du hast es für { $sum } verkauft.
+selling-sold-seats = Du hast { $seats } für { $sum } verkauft.
+selling-after-sale = Du musst nichts weiter tun. Auszahlungen sind noch nicht möglich.
 
 # Plätze, die doppelt angeboten werden.
 selling-twice = { $count ->

@@ -2,7 +2,7 @@
 
 show-when = Wann
 show-where = Wo
-show-tickets = Tickets
+show-tickets = Alle Tickets
 show-is-cancelled = Diese Veranstaltung wurde abgesagt.
 show-has-moved = Diese Veranstaltung wurde verlegt.
 show-has-moved-to = Unten stehen das neue Datum und der neue Ort.
@@ -30,7 +30,7 @@ show-over-face-value = { $amount } über dem Originalpreis
 show-under-face-value = { $amount } unter dem Originalpreis
 show-cheapest = Günstigstes Ticket
 show-cheapest-unnamed = Günstigstes Ticket ohne Block
-show-cheapest-in = Günstigstes Ticket in Block { $section }
+show-cheapest-in = Günstigstes Ticket in { $section }
 show-no-tickets = Keine Tickets
 show-closed = Die Tickets werden nicht mehr verkauft.
 show-started = Diese Veranstaltung hat begonnen, deshalb werden die Tickets nicht mehr verkauft.
@@ -49,14 +49,14 @@ show-offer-none = Gerade keine Tickets
 show-offer-from = ab
 show-offer-left = noch { $count }
 show-price-or = { $one } oder { $other }
-show-price-drop = Preis gesenkt: jetzt { $price }
+show-price-drop = Ein Preis ist auf { $price } gesunken
 show-price-before = vorher
 
 # Was andere verlangen.
-show-asks-similar = Vergleichbare Plätze werden für { $prices } angeboten.
-show-asks-section = Tickets in Block { $section } werden für { $prices } angeboten.
-show-asks-unnamed = Tickets ohne Block werden für { $prices } angeboten.
-show-asks-show = Tickets für diese Veranstaltung werden für { $prices } angeboten.
+show-asks-similar = Vergleichbare Plätze: { $prices }
+show-asks-section = { $section }: { $prices }
+show-asks-unnamed = Ohne Block: { $prices }
+show-asks-show = Diese Veranstaltung: { $prices }
 show-price-range = { $low } bis { $high }
 
 # Die Beobachtung einer Veranstaltung.

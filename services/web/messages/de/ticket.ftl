@@ -31,10 +31,15 @@ ticket-still-updating = Erledigt. Diese Seite ist noch nicht auf dem neuesten St
 # Was du mit deinem Angebot tun kannst.
 ticket-yours = Das ist dein Angebot.
 ticket-edit = Bearbeiten
-ticket-withdraw = { $count ->
-    [one] Zurückziehen
-   *[other] Übrige Plätze zurückziehen
+ticket-withdraw = { $taken ->
+    [0] Zurückziehen …
+   *[other] Übrige Plätze zurückziehen …
 }
+ticket-withdraw-hint = { $taken ->
+    [0] Dann ist es nicht mehr zu haben. Du kannst es wieder anbieten.
+   *[other] Dann sind die übrigen Plätze nicht mehr zu haben. Verkaufte Plätze bleiben verkauft, und wer gerade Plätze reserviert hat, kann sie noch bezahlen.
+}
+ticket-withdraw-now = Jetzt zurückziehen
 ticket-list-another = Noch ein Ticket für diese Veranstaltung anbieten
 
 # Was du mit einem fremden Angebot tun kannst.
@@ -43,11 +48,11 @@ ticket-holding = { $count ->
    *[other] Du hast Plätze aus diesem Angebot reserviert.
 }
 ticket-quantity = Wie viele Plätze?
-ticket-hold = { $count ->
-    [one] Ticket reservieren
-   *[other] Plätze reservieren
+ticket-buy = { $count ->
+    [one] Ticket kaufen
+   *[other] Plätze kaufen
 }
-ticket-hold-hint = Danach hast du ein paar Minuten Zeit zum Bezahlen. Das Reservieren kostet nichts.
+ticket-buy-hint = Danach hast du ein paar Minuten Zeit zum Bezahlen. Abgebucht wird erst, wenn du die Zahlung bestätigst.
 ticket-watch = Beobachten
 ticket-watch-hint = Lass dich benachrichtigen, wenn der Preis sinkt oder das Angebot wieder verfügbar ist.
 ticket-unwatch = Nicht mehr beobachten
@@ -61,6 +66,7 @@ ticket-has-begun = Nicht mehr im Verkauf: Die Veranstaltung hat begonnen.
 ticket-is-held = Gerade reserviert. Wird nicht rechtzeitig bezahlt, steht es wieder zum Verkauf.
 ticket-is-sold = Verkauft.
 ticket-is-withdrawn = Nicht mehr im Verkauf: Das Angebot wurde zurückgezogen.
+ticket-withdrawn-by-you = Du hast es zurückgezogen.
 ticket-is-cancelled = Nicht im Verkauf: Die Veranstaltung wurde abgesagt.
 
 # Kategorien.

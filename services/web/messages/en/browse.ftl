@@ -5,6 +5,10 @@ browse-words-label = Artist, team, venue, city or seller
 browse-search = Search
 browse-category = Category
 browse-any-category = All
+browse-filters-set = { $count ->
+    [0] Filters
+   *[other] Filters ({ $count })
+}
 browse-sort = Sort by
 browse-when = When
 browse-any-time = Any time

@@ -9,6 +9,10 @@ order-your-tickets = { $count ->
    *[other] Your tickets
 }
 order-full-screen = Full screen
+order-show-passes = { $count ->
+    [one] Show pass
+   *[other] Show passes
+}
 order-calendar = Add to calendar
 order-receipt = Receipt
 order-reload = Reload the page

@@ -12,6 +12,7 @@ pass-meaning = { $count ->
     [one] This code is your pass and proves that the seat was bought here.
    *[other] Each code is the pass for one seat and proves that the seat was bought here.
 }
+pass-not-original = You get a QR pass from us, not the seller’s original ticket. Ask the venue whether it accepts our passes.
 pass-venues = Some venues scan our passes at the entrance. Ask the venue before you go. We don’t send you the seller’s original ticket yet.
 pass-unavailable = { $count ->
     [one] The code can’t be shown right now. Your ticket is safe.

@@ -1,8 +1,9 @@
 # Seats in words: where they are, how many can be bought together, and what is left of a listing.
 
-seats-section-row-seats = Section { $section }, row { $row }, { $seats }
-seats-section-row = Section { $section }, row { $row }
-seats-section-seats = Section { $section }, { $seats }
+seats-section-row-seats = { $section }, row { $row }, { $seats }
+seats-section-row = { $section }, row { $row }
+seats-section-seats = { $section }, { $seats }
+# The section in the messages above, unless its name says what it is: “Block 231”.
 seats-section = Section { $section }
 seats-row-seats = Row { $row }, { $seats }
 seats-row = Row { $row }

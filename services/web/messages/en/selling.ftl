@@ -5,6 +5,14 @@ selling-description = The tickets you have listed for sale.
 selling-none = You haven’t listed any tickets yet. It takes a minute, and there are no fees.
 selling-per-seat = per seat
 selling-list-another = List another ticket
+selling-done-listed = Your listing is live.
+selling-done-changed = Your changes are live.
+selling-done-withdrawn = Withdrawn. Nobody can buy it any more.
+
+# What is sold.
+selling-sold = You sold it for { $sum }.
+selling-sold-seats = You sold { $seats } for { $sum }.
+selling-after-sale = There is nothing else for you to do. Payouts to sellers are not available yet.
 
 # Seats that are listed twice.
 selling-twice = { $count ->

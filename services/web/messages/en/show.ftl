@@ -2,7 +2,7 @@
 
 show-when = When
 show-where = Where
-show-tickets = Tickets
+show-tickets = All tickets
 show-is-cancelled = This show has been cancelled.
 show-has-moved = This show has moved.
 show-has-moved-to = The date and venue below are the new ones.
@@ -30,7 +30,7 @@ show-over-face-value = { $amount } over face value
 show-under-face-value = { $amount } under face value
 show-cheapest = Cheapest
 show-cheapest-unnamed = Cheapest without a section
-show-cheapest-in = Cheapest in section { $section }
+show-cheapest-in = Cheapest in { $section }
 show-no-tickets = No tickets
 show-closed = Its tickets are no longer for sale.
 show-started = This show has started, so its tickets are no longer for sale.
@@ -49,14 +49,14 @@ show-offer-none = No tickets right now
 show-offer-from = from
 show-offer-left = { $count } left
 show-price-or = { $one } or { $other }
-show-price-drop = Price drop: now { $price }
+show-price-drop = A price dropped to { $price }
 show-price-before = was
 
 # What other sellers ask.
-show-asks-similar = Similar seats are listed at { $prices }.
-show-asks-section = Tickets in section { $section } are listed at { $prices }.
-show-asks-unnamed = Tickets without a section are listed at { $prices }.
-show-asks-show = Tickets for this show are listed at { $prices }.
+show-asks-similar = Similar seats: { $prices }
+show-asks-section = { $section }: { $prices }
+show-asks-unnamed = Without a section: { $prices }
+show-asks-show = This show: { $prices }
 show-price-range = { $low } to { $high }
 
 # The watch of a show.

@@ -31,10 +31,15 @@ ticket-still-updating = Done. This page is not up to date yet. Reload it in a mo
 # What the seller can do.
 ticket-yours = This is your listing.
 ticket-edit = Edit
-ticket-withdraw = { $count ->
-    [one] Withdraw
-   *[other] Withdraw remaining seats
+ticket-withdraw = { $taken ->
+    [0] Withdraw…
+   *[other] Withdraw remaining seats…
 }
+ticket-withdraw-hint = { $taken ->
+    [0] Nobody can buy it any more. You can list it again.
+   *[other] Nobody can buy the remaining seats any more. Seats that are sold stay sold, and a buyer who holds seats can still pay for them.
+}
+ticket-withdraw-now = Withdraw now
 ticket-list-another = List another ticket for this show
 
 # What a buyer can do.
@@ -43,11 +48,11 @@ ticket-holding = { $count ->
    *[other] You are holding seats from this listing.
 }
 ticket-quantity = How many seats?
-ticket-hold = { $count ->
-    [one] Hold this ticket
-   *[other] Hold these seats
+ticket-buy = { $count ->
+    [one] Buy this ticket
+   *[other] Buy these seats
 }
-ticket-hold-hint = You’ll have a few minutes to pay. Holding is free.
+ticket-buy-hint = Next: a few minutes to pay. You are charged only when you confirm.
 ticket-watch = Watch
 ticket-watch-hint = Get notified if the price drops or it becomes available again.
 ticket-unwatch = Stop watching
@@ -61,6 +66,7 @@ ticket-has-begun = No longer for sale: the show has started.
 ticket-is-held = Held by a buyer. If they don’t pay in time, it goes back on sale.
 ticket-is-sold = Sold.
 ticket-is-withdrawn = No longer for sale: the seller has withdrawn it.
+ticket-withdrawn-by-you = You withdrew it.
 ticket-is-cancelled = Not for sale: the show has been cancelled.
 
 # Categories.

@@ -8,7 +8,7 @@ use strum::VariantArray;
 
 use super::filter::{Availability, Filter, SearchParams};
 use super::listing_view::category_label;
-use super::period::{Period, day_label, days_after_tomorrow};
+use super::period::{Period, ShowDays, day_label, days_after_tomorrow};
 use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
@@ -35,28 +35,34 @@ pub(crate) fn category_chips() -> Vec<Chip> {
     Category::VARIANTS.iter().map(chip).collect()
 }
 
-/// Searches by date: today, this weekend and so on.
-pub(crate) fn date_chips() -> Vec<Chip> {
+/// Searches by date: today, this weekend and so on, if these may have a show.
+pub(crate) fn date_chips(known: &ShowDays) -> Vec<Chip> {
     let chip = |period: &Period| {
         let params = SearchParams { when: Some(*period), ..SearchParams::default() };
         Chip::new(period.label(), &params)
     };
-    Period::VARIANTS.iter().map(chip).collect()
+    Period::VARIANTS.iter().filter(|period| known.may_have(**period)).map(chip).collect()
 }
 
 /// The same search on a single day: today, tomorrow, and each of the days after them for a reader in this time zone.
+/// Only days that may have a show, and the one that is shown.
 ///
 /// # Why
 /// A date means the same in a page that stays open over midnight, or in a link that is sent to somebody. Only today and
 /// tomorrow are relative: which day they are depends on the venue.
-pub(crate) fn day_chips(params: &SearchParams, now: Timestamp, zone: Option<&TimeZone>) -> Vec<Chip> {
+pub(crate) fn day_chips(params: &SearchParams, known: &ShowDays, now: Timestamp, zone: Option<&TimeZone>) -> Vec<Chip> {
     let shown = params.first_page();
     let on_day = |when, day| SearchParams { when, from: day, to: day, ..shown.clone() };
-    let relative = [Period::Today, Period::Tomorrow].map(|period| (period.label(), on_day(Some(period), None)));
-    let dated = days_after_tomorrow(now, zone).into_iter().map(|day| (day_label(day), on_day(None, Some(day))));
-    let chip =
-        |(label, search): (String, SearchParams)| Chip { is_chosen: search == shown, ..Chip::new(label, &search) };
-    relative.into_iter().chain(dated).map(chip).collect()
+    let chip = |label: String, search: SearchParams, may_have_show: bool| {
+        let chip = Chip { is_chosen: search == shown, ..Chip::new(label, &search) };
+        (may_have_show || chip.is_chosen).then_some(chip)
+    };
+    let relative = [Period::Today, Period::Tomorrow]
+        .map(|period| chip(period.label(), on_day(Some(period), None), known.may_have(period)));
+    let dated = days_after_tomorrow(now, zone)
+        .into_iter()
+        .map(|day| chip(day_label(day), on_day(None, Some(day)), known.may_have_day(day)));
+    relative.into_iter().chain(dated).flatten().collect()
 }
 
 /// One link for each active filter, which leads to the search without it.
@@ -120,15 +126,20 @@ mod tests {
 
     fn parse(query: &str) -> (SearchParams, Filter) {
         let params: SearchParams = serde_urlencoded::from_str(query).unwrap();
-        let rules = SearchRules { default_currency: usd() };
+        let rules = SearchRules { first_currency: usd(), currencies: vec![usd()] };
         assert_eq!(params.validate_with_args(&rules), Ok(()), "{query}");
         let filter = Filter::new(&params, &rules);
         (params, filter)
     }
 
+    /// Nothing is known about the days of shows.
+    fn anything() -> ShowDays {
+        ShowDays::new(std::iter::empty(), true, Timestamp::from_millis(0))
+    }
+
     #[test]
     fn filter_parses_every_link() {
-        for chip in category_chips().into_iter().chain(date_chips()) {
+        for chip in category_chips().into_iter().chain(date_chips(&anything())) {
             let query = chip.address.strip_prefix("/browse?").unwrap();
             let (_, filter) = parse(query);
             assert_ne!(filter, Filter::default(), "{}", chip.label);
@@ -170,7 +181,7 @@ mod tests {
     fn day_links_keep_the_other_filters() {
         let now = "2026-11-26T12:00:00Z".parse().unwrap();
         let (params, _) = parse("q=jazz&when=week&quantity=2&max=60&currency=EUR");
-        let chips = day_chips(&params, now, None);
+        let chips = day_chips(&params, &anything(), now, None);
         let addresses: Vec<_> = chips.iter().map(|chip| (chip.label.as_str(), chip.address.as_str())).collect();
         assert_eq!(addresses.len(), 7);
         assert_eq!(
@@ -184,8 +195,10 @@ mod tests {
         assert!(chips.iter().all(|chip| !chip.is_chosen));
         for query in ["when=tomorrow&max=60", "from=2026-11-30&to=2026-11-30"] {
             let (params, _) = parse(query);
-            let chosen: Vec<_> = day_chips(&params, now, None).into_iter().filter(|chip| chip.is_chosen).collect();
+            let chosen: Vec<_> =
+                day_chips(&params, &anything(), now, None).into_iter().filter(|chip| chip.is_chosen).collect();
             assert!(chosen.len() == 1 && chosen[0].address == format!("/browse?{query}"), "{chosen:?}");
+            assert_eq!(day_chips(&params, &ShowDays::default(), now, None), chosen, "no day has a show");
         }
     }
 }

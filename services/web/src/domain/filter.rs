@@ -20,12 +20,22 @@ use super::period::Period;
 use super::search;
 use super::sort::{Sort, SortKey};
 use crate::i18n::msg;
+use crate::i18n::price::usual_currency;
 
 /// Validation context of [`SearchParams`].
 #[derive(Debug, Clone)]
 pub(crate) struct SearchRules {
-    /// The currency of prices without one.
-    pub default_currency: Currency,
+    /// The currency of prices without one, for readers who most likely mean no other.
+    pub first_currency: Currency,
+    /// The currencies of listings.
+    pub currencies: Vec<Currency>,
+}
+
+impl SearchRules {
+    /// The currency of prices without one, for the reader.
+    pub(crate) fn default_currency(&self) -> &Currency {
+        usual_currency(&self.currencies).unwrap_or(&self.first_currency)
+    }
 }
 
 /// Which shows a search returns.
@@ -83,8 +93,8 @@ pub(crate) struct SearchParams {
     #[param(max_length = 40)]
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     pub max: String,
-    /// Currency of a ticket. Default: any; when prices are compared, the one that they are typed with, or the first
-    /// configured one.
+    /// Currency of a ticket. Default: any; when prices are compared, the one that they are typed with, that of the
+    /// reader's region, or the first configured one.
     #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     pub currency: Option<Currency>,
@@ -196,7 +206,7 @@ impl SearchParams {
     /// The currency in which prices are compared.
     fn price_currency(&self, rules: &SearchRules) -> Currency {
         let typed = || [&self.max, &self.min].into_iter().find_map(|text| named_currency(text));
-        self.currency.clone().or_else(typed).unwrap_or_else(|| rules.default_currency.clone())
+        self.currency.clone().or_else(typed).unwrap_or_else(|| rules.default_currency().clone())
     }
 
     /// The key in `after`; `None` if it is blank.
@@ -277,13 +287,16 @@ mod tests {
     use validator::ValidateArgs;
 
     use super::*;
+    use crate::i18n::testing::in_german;
 
     fn params(query: &str) -> SearchParams {
         serde_urlencoded::from_str(query).unwrap()
     }
 
     fn parse(query: &str) -> Filter {
-        let (params, rules) = (params(query), SearchRules { default_currency: "USD".parse().unwrap() });
+        let currencies = ["USD", "EUR"].map(|code| code.parse::<Currency>().unwrap());
+        let [first_currency, _] = currencies.clone();
+        let (params, rules) = (params(query), SearchRules { first_currency, currencies: currencies.to_vec() });
         assert_eq!(params.validate_with_args(&rules), Ok(()), "{query}");
         Filter::new(&params, &rules)
     }
@@ -340,6 +353,11 @@ mod tests {
         ] {
             assert_eq!(currency(query).as_deref(), expected, "{query}");
         }
+        in_german(|| {
+            for (query, expected) in [("", None), ("max=60", Some("EUR")), ("max=60&currency=USD", Some("USD"))] {
+                assert_eq!(currency(query).as_deref(), expected, "{query}");
+            }
+        });
     }
 
     #[test]

@@ -6,6 +6,7 @@ use common::events::show::ShowState;
 use common::events::ticket::{Category, TicketState};
 use common::money::Currency;
 use common::text::Text;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
 use validator::ValidateArgs as _;
@@ -16,7 +17,8 @@ use super::listing_view::category_label;
 use super::seat_fields::SeatFields;
 use super::wall_time::{AmbiguousTime, WallTime, to_local_input};
 use crate::i18n::msg;
-use crate::i18n::price::format_price;
+use crate::i18n::price::{format_price, usual_currency};
+use crate::i18n::reader::Reader;
 
 /// The fields as they were typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,10 +63,13 @@ pub(crate) fn categories() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 impl ListingForm {
+    /// The form for a new listing, with what the reader's browser tells.
     pub(crate) fn empty(currencies: &[Currency]) -> Self {
+        let currency = usual_currency(currencies).or(currencies.first());
+        let zone = Reader::current().time_zone;
         Self {
-            currency: currencies.first().map(ToString::to_string).unwrap_or_default(),
-            time_zone: "UTC".to_owned(),
+            currency: currency.map(ToString::to_string).unwrap_or_default(),
+            time_zone: zone.as_ref().and_then(TimeZone::iana_name).unwrap_or("UTC").to_owned(),
             ..Self::default()
         }
     }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use common::api::tickets::ListingRules;
 use common::clock::ShiftedClock;
+use common::money::Currency;
+use jiff::tz::TimeZone;
 
 use super::listing_form::ListingForm;
 use super::seats::tests::{sample, six_seats};
+use crate::i18n::reader::{Locale, Reader};
 
 fn rules() -> ListingRules {
     let currencies = ["USD", "JPY"].map(|code| code.parse().unwrap());
@@ -28,6 +31,18 @@ fn form_round_trips_a_listing() {
     let ticket = six_seats(&[2, 2, 2]);
     let listing = ListingForm::from_ticket(&ticket, 3).to_request(&rules()).unwrap();
     assert_eq!((listing.seat_names().len(), listing.blocks()), (6, Ok(ticket.terms.blocks)));
+}
+
+#[test]
+fn new_form_has_the_readers_currency_and_time_zone() {
+    let currencies = ["USD", "EUR"].map(|code| code.parse::<Currency>().unwrap());
+    let filled = |reader: Reader| {
+        let form = reader.scope(|| ListingForm::empty(&currencies));
+        [form.currency, form.time_zone]
+    };
+    let time_zone = Some(TimeZone::get("Europe/Berlin").unwrap());
+    assert_eq!(filled(Reader { locale: Locale::De, time_zone, ..Reader::default() }), ["EUR", "Europe/Berlin"]);
+    assert_eq!(filled(Reader { locale: Locale::EnGb, ..Reader::default() }), ["USD", "UTC"]);
 }
 
 #[test]

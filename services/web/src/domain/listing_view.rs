@@ -19,10 +19,12 @@ pub(crate) struct ListingView {
     /// Venue and city.
     pub place: String,
     pub starts_at: Moment,
-    /// `Section A, row 3, seat 14`; empty if unknown.
+    /// `Section A, row 3, seat 14`; empty if unknown. Of several seats those that can be ordered, if there are any.
     pub seat: String,
     /// Number of seats, whether they are free or not.
     pub quantity: usize,
+    /// Number of seats that can't be ordered.
+    pub taken: usize,
     /// What is left of several seats; empty for one.
     pub left: String,
     /// The numbers of seats that can be ordered; empty for one seat.
@@ -41,6 +43,10 @@ pub(crate) struct ListingView {
     pub description: Option<String>,
     pub seller: String,
     pub availability: Availability,
+    /// Whether it is the viewer's.
+    pub is_own: bool,
+    /// What is sold and for how much, for its seller only.
+    pub sale: Option<String>,
     /// The warnings for its seller about seats that are listed twice; empty for all other viewers.
     pub duplicates: Vec<String>,
 }
@@ -90,7 +96,6 @@ impl ListingView {
     /// The view at this time, with the seller's name if it is known.
     pub(crate) fn new(ticket: &TicketState, seller: Option<&String>, now: Timestamp) -> Self {
         let terms = &ticket.terms;
-        let names: Vec<_> = ticket.seat_names().collect();
         let availability = match ticket.status {
             TicketStatus::Available if ticket.show_cancelled => Availability::Cancelled,
             TicketStatus::Available if now >= terms.starts_at => Availability::Begun,
@@ -105,28 +110,46 @@ impl ListingView {
             title: terms.title.clone(),
             place: place(&terms.venue, terms.city.as_deref()),
             starts_at: Moment::new(terms.starts_at, &terms.time_zone),
-            seat: seats::place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names),
-            quantity: names.len(),
+            seat: seats::place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &seats::shown_names(ticket)),
+            quantity: ticket.seats.len(),
+            taken: ticket.seats.len() - seats::free_slots(ticket).len(),
             left: seats::left(ticket),
             choices: if availability.is_for_sale() { seats::choices(ticket) } else { Vec::new() },
             split: seats::split_words(&terms.blocks),
             price: format_price(&ticket.price),
             agreed_price: ticket.price.to_string(),
-            sum: seats::sum(names.len(), &ticket.price),
+            sum: seats::sum(ticket.seats.len(), &ticket.price),
             previous_price: ticket.price_drop.as_ref().map(|drop| format_price(&drop.from)),
             face_value: ticket.face_value.as_ref().map(format_price),
             category: ticket.category.map(category_label),
             description: ticket.description.clone(),
             seller: seller.cloned().unwrap_or_else(unknown_user_name),
             availability,
+            is_own: false,
+            sale: None,
             duplicates: Vec::new(),
         }
     }
 
-    /// The view for the seller, with warnings about these seats.
+    /// The view for the seller: with all seats, what is sold of them, and warnings about them.
     #[must_use]
-    pub(crate) fn with_duplicates(self, duplicates: Option<DuplicateSeats<'_>>) -> Self {
-        Self { duplicates: duplicates.map(|found| found.sentences()).unwrap_or_default(), ..self }
+    pub(crate) fn for_seller(self, ticket: &TicketState, duplicates: Option<DuplicateSeats<'_>>) -> Self {
+        let (terms, names) = (&ticket.terms, ticket.seat_names().collect::<Vec<_>>());
+        Self {
+            seat: seats::place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names),
+            is_own: true,
+            sale: seats::sale(ticket).filter(|_| !ticket.show_cancelled),
+            duplicates: duplicates.map(|found| found.sentences()).unwrap_or_default(),
+            ..self
+        }
+    }
+
+    /// The availability, as a sentence for the viewer.
+    pub(crate) fn status(&self) -> String {
+        match self.availability {
+            Availability::Withdrawn if self.is_own => msg::ticket_withdrawn_by_you(),
+            other => other.sentence(),
+        }
     }
 
     /// The view with this number of seats chosen, if it can be ordered.
@@ -176,7 +199,7 @@ mod tests {
     use common::money::Money;
 
     use super::*;
-    use crate::domain::seats::tests::sample;
+    use crate::domain::seats::tests::{sample, six_seats};
 
     #[test]
     fn availability_depends_on_status_and_start() {
@@ -198,6 +221,24 @@ mod tests {
         for at in [before, begun] {
             assert_eq!(ListingView::new(&ticket, None, at).availability, Availability::Cancelled);
         }
+    }
+
+    #[test]
+    fn seller_sees_all_seats_and_what_is_sold() {
+        let mut ticket = six_seats(&[2, 2, 2]);
+        for slot in [0, 1] {
+            ticket.seats[slot].status = TicketStatus::Sold;
+        }
+        let view = ListingView::new(&ticket, None, ticket.created_at);
+        assert_eq!((view.seat.as_str(), view.taken), ("Section A, row 3, seats 14 to 17", 2));
+        assert_eq!(view.sale, None);
+        let own = view.for_seller(&ticket, None);
+        assert_eq!((own.seat.as_str(), own.quantity), ("Section A, row 3, seats 12 to 17", 6));
+        assert_eq!(own.sale.as_deref(), Some("You sold seats 12, 13 for 2 × $125.50 = $251.00."));
+        ticket.status = TicketStatus::Withdrawn;
+        let view = ListingView::new(&ticket, None, ticket.created_at);
+        assert_eq!(view.status(), "No longer for sale: the seller has withdrawn it.");
+        assert_eq!(view.for_seller(&ticket, None).status(), "You withdrew it.");
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod amount;
 pub mod calendar;
 pub mod checkout;
 pub mod chips;
+pub mod device;
 pub mod duplicate_seats;
 pub mod filter;
 pub mod form;

@@ -37,6 +37,14 @@ impl Moment {
         Self::on_clock(time, Reader::current().time_zone.unwrap_or(TimeZone::UTC))
     }
 
+    /// A moment on the reader's clock; in this IANA time zone, such as the venue's, if the reader's is not known.
+    pub(crate) fn for_reader_or_in(time: Timestamp, zone: &str) -> Self {
+        match Reader::current().time_zone {
+            Some(own) => Self::on_clock(time, own),
+            None => Self::new(time, zone),
+        }
+    }
+
     fn on_clock(time: Timestamp, zone: TimeZone) -> Self {
         let local = jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default().to_zoned(zone);
         let text = date::format_date_time(&local);
@@ -100,6 +108,17 @@ mod tests {
         };
         assert_eq!(text(Some("Europe/Berlin")), "Fri, Jan 1, 2027, 12:30\u{a0}AM");
         assert_eq!(text(None), "Thu, Dec 31, 2026, 11:30\u{a0}PM\u{a0}UTC");
+    }
+
+    #[test]
+    fn venues_zone_is_named_only_while_the_readers_is_unknown() {
+        let text = |zone: Option<&str>| {
+            let time_zone = zone.map(|zone| TimeZone::get(zone).unwrap());
+            let time = "2026-11-28T00:06:00Z".parse().unwrap();
+            Reader { time_zone, ..Reader::default() }.scope(|| Moment::for_reader_or_in(time, "America/New_York").text)
+        };
+        assert_eq!(text(Some("Europe/Berlin")), "Sat, Nov 28, 2026, 1:06\u{a0}AM");
+        assert_eq!(text(None), "Fri, Nov 27, 2026, 7:06\u{a0}PM\u{a0}EST");
     }
 
     #[test]

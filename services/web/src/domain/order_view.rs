@@ -54,8 +54,6 @@ pub(crate) struct TimelineEntry {
 impl OrderView {
     pub(crate) fn new(order: &OrderState, payments: &[PaymentState]) -> Self {
         let terms = &order.ticket;
-        // All times on the page are in the venue's time zone.
-        let moment = |at: Timestamp| Moment::new(at, &terms.time_zone);
         let names: Vec<_> = order.seats.iter().map(Option::as_deref).collect();
         Self {
             id: order.id.to_string(),
@@ -63,7 +61,7 @@ impl OrderView {
             ticket: terms.id.to_string(),
             title: terms.title.clone(),
             place: place(&terms.venue, terms.city.as_deref()),
-            starts_at: moment(terms.starts_at),
+            starts_at: Moment::new(terms.starts_at, &terms.time_zone),
             seat: place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names),
             quantity: order.slots.len(),
             price: format_price(&order.price),
@@ -71,7 +69,7 @@ impl OrderView {
             badge: badge(order),
             status_text: status_text(order, payments),
             has_pass: order.status == OrderStatus::Completed,
-            expires_at: is_unpaid(order).then(|| moment(order.expires_at)),
+            expires_at: is_unpaid(order).then(|| buyers_moment(order, order.expires_at)),
         }
     }
 }
@@ -96,13 +94,17 @@ pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<Tim
         happened.push((order.updated_at, status_text(order, payments)));
     }
     happened.extend(refunds);
-    let moment = |at| Moment::new(at, &order.ticket.time_zone);
-    let mut entries: Vec<_> =
-        happened.into_iter().map(|(at, what)| TimelineEntry { at: Some(moment(at)), what }).collect();
+    let entry = |(at, what)| TimelineEntry { at: Some(buyers_moment(order, at)), what };
+    let mut entries: Vec<_> = happened.into_iter().map(entry).collect();
     if !is_final {
         entries.push(TimelineEntry { at: None, what: status_text(order, payments) });
     }
     entries
+}
+
+/// When something happens to the order, on the buyer's clock: only the show itself takes place in the venue's time zone.
+fn buyers_moment(order: &OrderState, at: Timestamp) -> Moment {
+    Moment::for_reader_or_in(at, &order.ticket.time_zone)
 }
 
 /// Whether the order is unpaid and still holds the ticket.

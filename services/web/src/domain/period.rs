@@ -99,6 +99,43 @@ impl Period {
     }
 }
 
+/// The days of the first shows, from which follows for most days whether they have a show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ShowDays {
+    /// The day of each show, and the present day of its venue.
+    days: Vec<(Date, Date)>,
+    /// Whether there may be more shows, later than these.
+    has_more: bool,
+}
+
+impl ShowDays {
+    /// The days of shows, the soonest first, by their start and time zone.
+    pub(crate) fn new<'a>(shows: impl Iterator<Item = (Timestamp, &'a str)>, has_more: bool, now: Timestamp) -> Self {
+        let days = |(start, zone): (Timestamp, &'a str)| (Day::at(start, zone).date(), Day::at(now, zone).date());
+        Self { days: shows.map(days).collect(), has_more }
+    }
+
+    /// Whether there may be a show in this period.
+    pub(crate) fn may_have(&self, period: Period) -> bool {
+        self.may_be_within(|today| period.days(today))
+    }
+
+    /// Whether there may be a show on this day.
+    pub(crate) fn may_have_day(&self, day: Day) -> bool {
+        self.may_be_within(|_| (day.date(), day.date()))
+    }
+
+    fn may_be_within(&self, range: impl Fn(Date) -> (Date, Date)) -> bool {
+        let is_within = |&(day, today): &(Date, Date)| {
+            let (first, last) = range(today);
+            (first..=last).contains(&day)
+        };
+        // A later show may be a day earlier by the calendar of its venue.
+        let is_open = |&(day, today): &(Date, Date)| day.saturating_sub(1.day()) <= range(today).1;
+        self.days.iter().any(is_within) || (self.has_more && self.days.last().is_none_or(is_open))
+    }
+}
+
 /// The days after tomorrow up to the seventh from today, for a reader in this time zone. If it is not known, the first
 /// of these may be the reader's tomorrow, but none is missing.
 pub(crate) fn days_after_tomorrow(now: Timestamp, zone: Option<&TimeZone>) -> Vec<Day> {
@@ -163,6 +200,27 @@ mod tests {
         for extreme in [i64::MIN, i64::MAX] {
             assert!(days_after_tomorrow(Timestamp::from_millis(extreme), None).len() < 8);
         }
+    }
+
+    #[test]
+    fn days_with_shows_follow_from_the_first_shows() {
+        // A Friday. In Auckland it is already Saturday.
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        let shows = [("2026-11-27T19:00:00Z", "Europe/Berlin"), ("2026-11-30T08:00:00Z", "Pacific/Auckland")];
+        let shows = shows.map(|(start, zone)| (start.parse::<Timestamp>().unwrap(), zone));
+        let offered = |count: usize, has_more| {
+            let days = ShowDays::new(shows[..count].iter().copied(), has_more, now);
+            let periods: Vec<_> = Period::VARIANTS.iter().filter(|one| days.may_have(**one)).collect();
+            let dates = (28..=30).filter(|day| days.may_have_day(format!("2026-11-{day}").parse().unwrap()));
+            (format!("{periods:?}"), dates.collect::<Vec<_>>())
+        };
+        assert_eq!(offered(0, false), ("[]".to_owned(), vec![]));
+        assert_eq!(offered(1, false), ("[Today, Weekend, Week, Month]".to_owned(), vec![]));
+        assert_eq!(offered(2, false), ("[Today, Weekend, Week, Month]".to_owned(), vec![30]));
+        // What is later than the last known show is not known.
+        assert_eq!(offered(1, true), ("[Today, Tomorrow, Weekend, Week, Month]".to_owned(), vec![28, 29, 30]));
+        assert_eq!(offered(2, true), ("[Today, Tomorrow, Weekend, Week, Month]".to_owned(), vec![29, 30]));
+        assert_eq!(offered(0, true).1, [28, 29, 30]);
     }
 
     #[test]

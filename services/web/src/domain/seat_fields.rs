@@ -9,6 +9,10 @@ use crate::i18n::msg;
 
 /// Value of the choice to name the sizes of the blocks.
 const OWN_SIZES: &str = "sizes";
+/// What people write between two seats, besides a comma, in any of our languages.
+const CONJUNCTIONS: [&str; 5] = [" and ", " und ", "&", "+", "/"];
+/// What people write between the first and the last seat of a range.
+const DASHES: [&str; 5] = ["-", "–", "—", " to ", " bis "];
 
 /// The fields as they were typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,9 +94,7 @@ impl SeatFields {
 
     fn split(&self, count: usize) -> Result<Split, (&'static str, String)> {
         let (chosen, sizes) = (self.split.trim(), self.sizes.trim());
-        if chosen != OWN_SIZES && !sizes.is_empty() {
-            return Err(("split", msg::sell_error_split_without_sizes(msg::sell_split_sizes())));
-        }
+        // Without this choice the field of the sizes is hidden.
         if chosen == OWN_SIZES {
             let wrong = || ("sizes", msg::sell_error_sizes(count, format!("{}+1", count - 1)));
             let numbers: Result<Vec<u8>, _> =
@@ -132,13 +134,22 @@ fn names(text: &str, quantity: Option<usize>) -> Vec<String> {
 fn listed(text: &str) -> Vec<String> {
     let is_numbers = text.chars().all(|letter| letter.is_ascii_digit() || letter.is_whitespace());
     let separators: &[char] = if is_numbers { &[' ', '\t'] } else { &[',', ';'] };
-    separated(text, separators).flat_map(|part| range(part).unwrap_or_else(|| vec![part.to_owned()])).collect()
+    separated(text, separators).flat_map(seats_of).collect()
+}
+
+/// The seats of a part of a list: of `12 and 13` or `12/13` each one, if all are numbers or ranges.
+fn seats_of(part: &str) -> Vec<String> {
+    // A part may begin with a conjunction: `12, 13, and 14`.
+    let split = CONJUNCTIONS.iter().fold(format!(" {part}"), |text, conjunction| text.replace(conjunction, ","));
+    let seats = |seat: &str| range(seat).or_else(|| numbered(seat).map(|_| vec![seat.to_owned()]));
+    let seats: Option<Vec<_>> = separated(&split, &[',']).map(seats).collect();
+    seats.map(|seats| seats.concat()).filter(|seats| !seats.is_empty()).unwrap_or_else(|| vec![part.to_owned()])
 }
 
 /// The seats of `12-15`, `A12-A15` or `12 to 15`; `None` if it is no range. Of a long one only so many that it is seen
 /// to be too long.
 fn range(text: &str) -> Option<Vec<String>> {
-    let (first, last) = ["-", "–", "—", " to "].iter().find_map(|dash| text.split_once(dash))?;
+    let (first, last) = DASHES.iter().find_map(|dash| text.split_once(dash))?;
     let ((prefix, first), (last_prefix, last)) = (numbered(first.trim())?, numbered(last.trim())?);
     let is_range = first < last && (last_prefix.is_empty() || last_prefix == prefix);
     is_range.then(|| (first..=last).take(MAX_SEATS + 1).map(|number| format!("{prefix}{number}")).collect())
@@ -149,6 +160,23 @@ fn numbered(text: &str) -> Option<(&str, u32)> {
     let prefix = text.trim_end_matches(|letter: char| letter.is_ascii_digit());
     let number: u32 = text.strip_prefix(prefix)?.parse().ok()?;
     (format!("{prefix}{number}") == text).then_some((prefix, number))
+}
+
+/// A question to the seller of seats that are hardly neighbours by their numbers, which step by 1 or, on one side of an
+/// aisle, by 2; `None` if they may be, or if they are not numbers of one kind.
+pub(crate) fn neighbour_question(names: &[Option<String>]) -> Option<String> {
+    let numbers: Option<Vec<_>> = names.iter().map(|name| numbered(name.as_deref()?)).collect();
+    let mut numbers = numbers?;
+    numbers.sort_unstable_by_key(|(_, number)| *number);
+    let is_same_kind = numbers.iter().zip(numbers.iter().skip(1)).all(|((one, _), (next, _))| one == next);
+    let steps_by =
+        |step: u32| numbers.iter().zip(numbers.iter().skip(1)).all(|((_, one), (_, next))| next - one == step);
+    if !is_same_kind || steps_by(1) || steps_by(2) {
+        return None;
+    }
+    let names: Vec<_> = numbers.iter().map(|(prefix, number)| format!("{prefix}{number}")).collect();
+    let (last, others) = names.split_last()?;
+    Some(msg::sell_check_gap(last, others.join(", ")))
 }
 
 #[cfg(test)]
@@ -173,6 +201,20 @@ mod tests {
             ("A9 to A11", None, &["A9", "A10", "A11"]),
             ("A9-11", None, &["A9", "A10", "A11"]),
             ("12 13", None, &["12", "13"]),
+            ("12 and 13", None, &["12", "13"]),
+            ("7 und 8", None, &["7", "8"]),
+            ("12 & 13", None, &["12", "13"]),
+            ("12/13", None, &["12", "13"]),
+            ("12+13+14", None, &["12", "13", "14"]),
+            ("12, 13, and 14", None, &["12", "13", "14"]),
+            ("A9 and A10", Some(2), &["A9", "A10"]),
+            ("12-14 und 16", None, &["12", "13", "14", "16"]),
+            ("7 bis 9", None, &["7", "8", "9"]),
+            ("12 and 13", Some(1), &["12 and 13"]),
+            ("Left and right", None, &["Left and right"]),
+            ("A/B", None, &["A/B"]),
+            ("012/013", None, &["012/013"]),
+            ("&", None, &["&"]),
             ("Box 3", None, &["Box 3"]),
             ("B-stalls", None, &["B-stalls"]),
             ("12-1", None, &["12-1"]),
@@ -188,6 +230,48 @@ mod tests {
     }
 
     #[test]
+    fn every_way_to_list_numbers_names_the_same_seats() {
+        let separators = [", ", "; ", " "].into_iter().chain(CONJUNCTIONS);
+        for separator in separators {
+            for prefix in ["", "A"] {
+                let seats: Vec<_> = (9..=9 + MAX_SEATS).map(|number| format!("{prefix}{number}")).collect();
+                for count in 2..=MAX_SEATS {
+                    let typed = seats[..count].join(separator);
+                    // Only numbers are separated by blanks.
+                    let is_one = separator == " " && prefix == "A";
+                    let expected = if is_one { std::slice::from_ref(&typed) } else { &seats[..count] };
+                    assert_eq!(names(&typed, None), expected, "{typed}");
+                }
+            }
+        }
+        for dash in DASHES {
+            let typed = ["7", "10"].join(dash);
+            assert_eq!(names(&typed, None), ["7", "8", "9", "10"], "{typed}");
+        }
+    }
+
+    #[test]
+    fn seats_with_a_gap_are_questioned() {
+        let question = |typed: &str| {
+            let names: Vec<_> = names(typed, None).into_iter().map(Some).collect();
+            neighbour_question(&names)
+        };
+        for typed in ["12", "12, 13", "13, 12, 14", "12, 14, 16", "A9, A10", "A9, B12", "Left, 12", ""] {
+            assert_eq!(question(typed), None, "{typed}");
+        }
+        for (typed, expected) in [
+            ("12, 15", "Are seats 12 and 15 really side by side?"),
+            ("15, 12, 13", "Are seats 12, 13 and 15 really side by side?"),
+            ("A1, A3, A4", "Are seats A1, A3 and A4 really side by side?"),
+        ] {
+            assert_eq!(question(typed).as_deref(), Some(expected));
+        }
+        let german = in_german(|| question("12, 15"));
+        assert_eq!(german.as_deref(), Some("Liegen die Plätze 12 und 15 wirklich nebeneinander?"));
+        assert_eq!(neighbour_question(&[None, Some("12".to_owned())]), None);
+    }
+
+    #[test]
     fn request_has_the_seats_and_the_split() {
         let read = |seats, quantity, split, sizes| fields(seats, quantity, split, sizes).read();
         let four = read("12-15", "", "pairs", "").unwrap();
@@ -198,6 +282,7 @@ mod tests {
         let one = read("14", "", "noSingle", "").unwrap();
         assert_eq!((one.seat, one.seats, one.split), (Some(Text::new("14")), None, None));
         assert_eq!(read("1-6", "", OWN_SIZES, "3 + 3").unwrap().split, Some(Split::Sizes(vec![3, 3])));
+        assert_eq!(read("1-6", "", "any", "3+3").unwrap().split, Some(Split::Rule(SplitRule::Any)));
         let none = RequestedSeats { seat: None, seats: None, quantity: None, split: None };
         assert_eq!(read("", "", "", ""), Ok(none));
     }
@@ -211,7 +296,6 @@ mod tests {
             (("12, 13", "3", "", ""), "quantity", "empty or enter 2,", "leer oder gib 2 ein,"),
             (("1-5", "", "pairs", ""), "split", "an odd number of seats", "ungerade Zahl von Plätzen"),
             (("1-5", "", "thirds", ""), "split", "one of the options", "eine der Möglichkeiten"),
-            (("1-5", "", "any", "2+3"), "split", "“My own group sizes”", "„Eigene Gruppengrößen“"),
             (("1-5", "", OWN_SIZES, "2+2"), "sizes", "add up to 5 seats, such as 4+1.", "zusammen 5 Plätze"),
             (("1-5", "", OWN_SIZES, "two"), "sizes", "add up to 5 seats", "zusammen 5 Plätze"),
         ] {
@@ -231,7 +315,7 @@ mod tests {
         ticket.seats = vec![Seat { name: None, ..ticket.seats[0].clone() }; 6];
         assert_eq!(SeatFields::of(&ticket), fields("", "6", OWN_SIZES, "3+3"));
         // A name that looks like a range or like several names.
-        for name in ["12-15", "A, 3"] {
+        for name in ["12-15", "A, 3", "12/13", "12 and 13"] {
             ticket.seats = vec![Seat { name: Some(name.to_owned()), ..ticket.seats[0].clone() }];
             ticket.terms.blocks = common::seats::Blocks::one_seat();
             assert_eq!(SeatFields::of(&ticket).read().unwrap().seat, Some(Text::new(name)));

@@ -22,13 +22,23 @@ pub(crate) struct Choice {
     pub is_chosen: bool,
 }
 
+/// First words of the names of sections that say what they are, in lower case.
+const SECTION_WORDS: [&str; 10] =
+    ["area", "bereich", "block", "level", "rang", "section", "sector", "sektor", "stand", "tribüne"];
+
+/// `Section A`; a name such as `Block 231` as it is.
+pub(crate) fn section_text(name: &str) -> String {
+    let first = name.split_whitespace().next().unwrap_or_default().to_lowercase();
+    if SECTION_WORDS.contains(&first.as_str()) { name.to_owned() } else { msg::seats_section(name) }
+}
+
 /// `Section A, row 3, seats 12, 13` without unknown parts; empty if all are unknown and there is one seat.
 pub(crate) fn place_of_seats(section: Option<&str>, row: Option<&str>, names: &[Option<&str>]) -> String {
-    match (section, row, seats(names)) {
+    match (section.map(section_text), row, seats(names)) {
         (Some(section), Some(row), Some(seats)) => msg::seats_section_row_seats(row, seats, section),
         (Some(section), Some(row), None) => msg::seats_section_row(row, section),
         (Some(section), None, Some(seats)) => msg::seats_section_seats(seats, section),
-        (Some(section), None, None) => msg::seats_section(section),
+        (Some(section), None, None) => section,
         (None, Some(row), Some(seats)) => msg::seats_row_seats(row, seats),
         (None, Some(row), None) => msg::seats_row(row),
         (None, None, Some(seats)) => capitalized(&seats),
@@ -61,6 +71,28 @@ pub(crate) fn listed_names(names: &[&str]) -> String {
 /// The slots that can be ordered.
 pub(crate) fn free_slots(ticket: &TicketState) -> Vec<Slot> {
     if ticket.status == TicketStatus::Available { ticket.free_slots() } else { Vec::new() }
+}
+
+/// The names of the seats that can be ordered, or of all if there are none.
+pub(crate) fn shown_names(ticket: &TicketState) -> Vec<Option<&str>> {
+    let free = free_slots(ticket);
+    let numbered = (0..).zip(ticket.seat_names());
+    numbered.filter(|(slot, _)| free.is_empty() || free.contains(slot)).map(|(_, name)| name).collect()
+}
+
+/// What its seller has sold of a listing and for how much, as a sentence; `None` if nothing is sold. The price can't
+/// change once a seat is held or sold.
+pub(crate) fn sale(ticket: &TicketState) -> Option<String> {
+    let sold = ticket.seats.iter().filter(|seat| [ticket.status, seat.status].contains(&TicketStatus::Sold));
+    let names: Vec<_> = sold.map(|seat| seat.name.as_deref()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let sum = sum(names.len(), &ticket.price);
+    Some(match seats(&names) {
+        Some(seats) if ticket.seats.len() > 1 => msg::selling_sold_seats(seats, sum),
+        _ => msg::selling_sold(sum),
+    })
 }
 
 /// The number of seats that are sold.
@@ -200,6 +232,9 @@ pub(crate) mod tests {
     #[test]
     fn place_omits_unknown_parts() {
         assert_eq!(place_of_seats(Some("A"), Some("3"), &[Some("14")]), "Section A, row 3, seat 14");
+        assert_eq!(place_of_seats(Some("Block 231"), Some("3"), &[Some("14")]), "Block 231, row 3, seat 14");
+        assert_eq!(place_of_seats(Some("SECTION A"), None, &[None]), "SECTION A");
+        assert_eq!(place_of_seats(Some("Blockhaus"), None, &[None]), "Section Blockhaus");
         assert_eq!(place_of_seats(None, None, &[Some("14")]), "Seat 14");
         assert_eq!(place_of_seats(None, None, &[None]), "");
         assert_eq!(place_of_seats(Some("A"), None, &[Some("12"), Some("13")]), "Section A, seats 12, 13");
@@ -240,6 +275,28 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn free_seats_are_named_to_buyers_and_sold_ones_to_the_seller() {
+        let mut ticket = six_seats(&[2, 2, 2]);
+        let shown = |ticket: &TicketState| place_of_seats(None, None, &shown_names(ticket));
+        assert_eq!((shown(&ticket).as_str(), sale(&ticket)), ("Seats 12 to 17", None));
+        for slot in [0, 1] {
+            ticket.seats[slot].status = TicketStatus::Sold;
+        }
+        ticket.seats[2].status = TicketStatus::Reserved;
+        assert_eq!(shown(&ticket), "Seats 15 to 17");
+        assert_eq!(sale(&ticket).as_deref(), Some("You sold seats 12, 13 for 2 × $125.50 = $251.00."));
+        let german = in_german(|| sale(&ticket));
+        assert_eq!(german.as_deref(), Some("Du hast Plätze\u{a0}12, 13 für 2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$ verkauft."));
+        for slot in 3..6 {
+            ticket.seats[slot].status = TicketStatus::Sold;
+        }
+        ticket.status = TicketStatus::Reserved;
+        assert_eq!(shown(&ticket), "Seats 12 to 17", "nothing is free");
+        let sold = TicketState { status: TicketStatus::Sold, ..sample() };
+        assert_eq!(sale(&sold).as_deref(), Some("You sold it for $125.50."));
+    }
+
+    #[test]
     fn numbers_and_splits_are_words() {
         assert_eq!(["2", "2 or 4", "1 or 2", "1 to 3"], [&[2][..], &[2, 4], &[1, 2], &[1, 2, 3]].map(alternatives)[..]);
         for (sizes, words) in [
@@ -261,15 +318,16 @@ pub(crate) mod tests {
         ticket.seats[4].status = TicketStatus::Reserved;
         in_german(|| {
             let names: Vec<_> = ticket.seat_names().collect();
-            assert_eq!(place_of_seats(Some("A"), Some("3"), &names), "Block A, Reihe 3, Plätze 12 bis 17");
-            assert_eq!(place_of_seats(None, None, &[Some("14")]), "Platz 14");
+            assert_eq!(place_of_seats(Some("A"), Some("3"), &names), "Block A, Reihe 3, Plätze\u{a0}12 bis 17");
+            assert_eq!(place_of_seats(None, None, &[Some("14")]), "Platz\u{a0}14");
+            assert_eq!(place_of_seats(Some("Sektor C"), Some("3"), &[None]), "Sektor C, Reihe 3");
             assert_eq!(
                 left(&ticket),
                 "4 von 6 Plätzen frei (2 oder 4 zusammen erhältlich), 1 reserviert, 1 von 6 verkauft"
             );
             let [two, _] = <[Choice; 2]>::try_from(choices(&ticket)).unwrap();
             assert_eq!(two.label, "2 Plätze nebeneinander");
-            assert_eq!(two.sum, "2 × 125,50\u{a0}$ = 251,00\u{a0}$");
+            assert_eq!(two.sum, "2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$");
             assert_eq!(split_words(&ticket.terms.blocks).as_deref(), Some("nur paarweise"));
         });
     }

@@ -9,7 +9,7 @@ use common::money::{Currency, Money};
 
 use super::listing_view::unknown_user_name;
 use super::search::tokenize;
-use super::seats::{free_slots, left, place_of_seats, quantities};
+use super::seats::{free_slots, left, place_of_seats, quantities, section_text, shown_names};
 use crate::i18n::msg;
 use crate::i18n::price::format_price;
 
@@ -33,7 +33,7 @@ pub(crate) struct Row {
     /// The difference to the face value; `None` if that is unknown.
     pub difference: Option<String>,
     pub seller: String,
-    /// `Cheapest in section A` for the cheapest of its section.
+    /// `Cheapest in Section A` for the cheapest of its section, if there is anything to compare it with.
     pub mark: Option<String>,
     pub version: u64,
 }
@@ -138,7 +138,7 @@ pub(crate) fn rows(
     for ticket in sorted {
         let section = Section::of(ticket);
         // Also of listings that the filter omits.
-        let is_cheapest = seen.insert((&ticket.price.currency, section.key.clone()));
+        let is_cheapest = tickets.len() > 1 && seen.insert((&ticket.price.currency, section.key.clone()));
         if !admits(filter, ticket, &section) {
             continue;
         }
@@ -157,7 +157,7 @@ pub(crate) fn rows(
             mark: is_cheapest.then(|| match (has_sections, section.name.as_str()) {
                 (false, _) => msg::show_cheapest(),
                 (true, "") => msg::show_cheapest_unnamed(),
-                (true, name) => msg::show_cheapest_in(name),
+                (true, name) => msg::show_cheapest_in(section_text(name)),
             }),
             version: ticket.version,
         });
@@ -172,11 +172,10 @@ fn admits(filter: &RowFilter, ticket: &TicketState, section: &Section) -> bool {
         && filter.max.is_none_or(|max| ticket.price.amount <= max)
 }
 
-/// `Section A, row 3, seat 14`, or what is known of it.
+/// `Section A, row 3, seat 14`, or what is known of it: of several seats those that can be ordered.
 fn seat_text(ticket: &TicketState) -> String {
     let terms = &ticket.terms;
-    let names: Vec<_> = ticket.seat_names().collect();
-    let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &names);
+    let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &shown_names(ticket));
     if known.is_empty() { msg::show_seat_unspecified() } else { known }
 }
 
@@ -259,17 +258,18 @@ mod tests {
     #[test]
     fn rows_are_sorted_by_price_and_the_cheapest_of_each_section_is_marked() {
         let expected = [
-            "€40.00 Cheapest in section Balcony",
+            "€40.00 Cheapest in Section Balcony",
             "€45.00 Cheapest without a section",
-            "€50.00 Cheapest in section STALLS",
+            "€50.00 Cheapest in Section STALLS",
             "€62.00 -",
-            "$40.00 Cheapest in section Stalls",
+            "$40.00 Cheapest in Section Stalls",
         ];
         assert_eq!(shown(&RowFilter::default()), expected);
         let unnamed = [ticket(None, 4_500, "EUR"), ticket(None, 4_400, "EUR")];
         let marks: Vec<_> =
             rows(&unnamed, &BTreeMap::new(), &RowFilter::default()).into_iter().map(|row| row.mark).collect();
         assert_eq!(marks, [Some("Cheapest".to_owned()), None]);
+        assert_eq!(rows(&unnamed[..1], &BTreeMap::new(), &RowFilter::default())[0].mark, None, "it is the only one");
     }
 
     #[test]
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(shown(&cheap).len(), 3);
         assert_eq!(
             shown(&RowFilter { max: Some(5_000), ..stalls }),
-            ["€50.00 Cheapest in section STALLS", "$40.00 Cheapest in section Stalls"]
+            ["€50.00 Cheapest in Section STALLS", "$40.00 Cheapest in Section Stalls"]
         );
         assert_eq!(shown(&RowFilter { section: Some("pit".to_owned()), ..RowFilter::default() }), [""; 0]);
     }
@@ -341,6 +341,9 @@ mod tests {
         for slot in [2, 3] {
             tickets[1].state.seats[slot].status = TicketStatus::Reserved;
         }
+        let seats: Vec<_> =
+            rows(&tickets, &BTreeMap::new(), &RowFilter::default()).into_iter().map(|row| row.seat).collect();
+        assert_eq!(seats[1], "Section A, row 3, seats 12, 13, 16, 17", "of the free ones");
         assert!(shown(&tickets, Some(4)).is_empty(), "the four that are left are not together");
         assert!(quantity_choices(&tickets[..1], None).is_empty() && quantity_choices(&[], Some(2)).is_empty());
         assert!(quantity_choices(&tickets, Some(8)).contains(&8), "a link may ask for what no listing has any more");
@@ -350,17 +353,12 @@ mod tests {
     fn asks_name_similar_seats_first() {
         let tickets = tickets();
         let all = asks(&tickets, "", UserId::new());
-        let expected = [
-            "Tickets without a section are listed at €45.00.",
-            "Tickets in section Balcony are listed at €40.00.",
-            "Tickets in section Stalls are listed at €50.00 to €62.00.",
-            "Tickets in section Stalls are listed at $40.00.",
-        ];
+        let expected = ["Without a section: €45.00", "Balcony: €40.00", "Stalls: €50.00 to €62.00", "Stalls: $40.00"];
         assert_eq!(all, expected);
         let similar = asks(&tickets, "stalls", tickets[4].seller_id);
-        assert_eq!(similar[0], "Similar seats are listed at €50.00 to €62.00.");
+        assert_eq!(similar[0], "Similar seats: €50.00 to €62.00");
         assert_eq!(similar.len(), 3, "without the seller's own listing: {similar:?}");
-        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["Tickets for this show are listed at €45.00."]);
+        assert_eq!(asks(&tickets[3..4], "pit", UserId::new()), ["This show: €45.00"]);
         assert!(asks(&[], "pit", UserId::new()).is_empty());
     }
 
@@ -371,7 +369,7 @@ mod tests {
                 ["40,00\u{a0}€ Günstigstes Ticket in Block Balcony", "45,00\u{a0}€ Günstigstes Ticket ohne Block"];
             assert_eq!(shown(&RowFilter::default())[..2], german);
             let asked = asks(&tickets(), "stalls", UserId::new());
-            assert_eq!(asked[0], "Vergleichbare Plätze werden für 50,00\u{a0}€ bis 62,00\u{a0}€ angeboten.");
+            assert_eq!(asked[0], "Vergleichbare Plätze: 50,00\u{a0}€ bis 62,00\u{a0}€");
             let price = |amount| Money { amount, currency: "EUR".parse().unwrap() };
             assert_eq!(difference(&price(5_000), &price(4_000)), "10,00\u{a0}€ über dem Originalpreis");
         });

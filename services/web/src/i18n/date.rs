@@ -108,7 +108,8 @@ mod tests {
 
     fn read_by<R>(locale: Locale, zone: Option<&str>, render: impl FnOnce() -> R) -> R {
         let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-        Reader { locale, time_zone: zone.map(|zone| TimeZone::get(zone).unwrap()), now: Some(now) }.scope(render)
+        Reader { locale, time_zone: zone.map(|zone| TimeZone::get(zone).unwrap()), now: Some(now), user: None }
+            .scope(render)
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! ICU formats the digits. Where a currency's symbol stands, and which it is, comes from the table below, as in CLDR:
 //! ICU's own formatter of currencies is not stable yet.
 
-use common::money::Money;
+use common::money::{Currency, Money};
 use icu_decimal::DecimalFormatter;
 use icu_decimal::input::Decimal;
 use icu_decimal::options::DecimalFormatterOptions;
@@ -34,6 +34,9 @@ const SYMBOLS: [(&str, [&str; Locale::ALL.len()]); 18] = [
     ("XAF", ["FCFA", "FCFA", "FCFA"]),
 ];
 
+/// The currency of most readers of each locale; empty where that is not clear.
+const USUAL_CURRENCIES: [&str; Locale::ALL.len()] = ["", "GBP", "EUR"];
+
 thread_local! {
     static FORMATTERS: [Option<DecimalFormatter>; Locale::ALL.len()] = Locale::ALL.map(|locale| {
         let tag = locale.tag().parse::<icu_locale_core::Locale>().ok()?;
@@ -54,6 +57,12 @@ pub(crate) fn format_number(number: f64) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "counts are small")]
     let whole = number as i64;
     format_decimal(reader::locale(), &Decimal::from(whole))
+}
+
+/// The currency among these that the reader most likely means if none is named; `None` if there is no such one.
+pub(crate) fn usual_currency(currencies: &[Currency]) -> Option<&Currency> {
+    let usual = *reader::locale().choose(&USUAL_CURRENCIES);
+    currencies.iter().find(|currency| currency.to_string() == usual)
 }
 
 /// A price in the reader's format: `$1,234.50`, `1.234,50 €`.
@@ -80,6 +89,18 @@ mod tests {
     fn price(locale: Locale, amount: i64, currency: &str) -> String {
         let money = Money { amount, currency: currency.parse().unwrap() };
         Reader { locale, ..Reader::default() }.scope(|| format_price(&money))
+    }
+
+    #[test]
+    fn usual_currency_is_that_of_the_locale_if_it_is_offered() {
+        let all: Vec<Currency> = ["USD", "EUR", "GBP"].map(|code| code.parse().unwrap()).to_vec();
+        let usual = |locale, currencies: &[Currency]| {
+            let reader = Reader { locale, ..Reader::default() };
+            reader.scope(|| usual_currency(currencies).map(ToString::to_string))
+        };
+        let found = Locale::ALL.map(|locale| usual(locale, &all));
+        assert_eq!(found.each_ref().map(Option::as_deref), [None, Some("GBP"), Some("EUR")]);
+        assert_eq!(usual(Locale::De, &all[..1]), None);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use common::clock::SharedClock;
+use common::id::UserId;
+use common::identity::Verifier;
 use common::timestamp::Timestamp;
 use cookie::Cookie;
 use http::{HeaderMap, HeaderValue, header};
@@ -120,6 +122,8 @@ pub(crate) struct Reader {
     pub time_zone: Option<TimeZone>,
     /// When the page is rendered; `None` outside a request.
     pub now: Option<Timestamp>,
+    /// The user of a valid access token, for pages that are rendered outside the handlers.
+    pub user: Option<UserId>,
 }
 
 impl Reader {
@@ -130,7 +134,7 @@ impl Reader {
         let mut cookies = cookies.flat_map(|value| Cookie::split_parse_encoded(value.to_owned())).flatten();
         let named = cookies.find(|cookie| cookie.name() == TIME_ZONE_COOKIE);
         let time_zone = named.and_then(|cookie| TimeZone::get(cookie.value()).ok());
-        Self { locale, time_zone, now: Some(now) }
+        Self { locale, time_zone, now: Some(now), user: None }
     }
 
     /// The reader of the current request; the default outside one.
@@ -172,12 +176,18 @@ pub(super) fn offset_at(time: jiff::Timestamp) -> Option<Offset> {
 }
 
 /// Determines the reader of each request, and marks pages as dependent on the language.
-pub(crate) fn wrap(routes: Router, clock: &SharedClock) -> Router {
-    routes.layer(middleware::from_fn_with_state(SharedClock::clone(clock), with_reader))
+pub(crate) fn wrap(routes: Router, clock: &SharedClock, verifier: &Verifier) -> Router {
+    let state = (SharedClock::clone(clock), verifier.clone());
+    routes.layer(middleware::from_fn_with_state(state, with_reader))
 }
 
-async fn with_reader(State(clock): State<SharedClock>, request: Request, next: Next) -> Response {
-    let reader = Reader::new(request.headers(), clock.now());
+async fn with_reader(
+    State((clock, verifier)): State<(SharedClock, Verifier)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let user = verifier.identify(request.headers()).map(|user| user.id);
+    let reader = Reader { user, ..Reader::new(request.headers(), clock.now()) };
     let mut response = READER.scope(reader, next.run(request)).await;
     let kind = response.headers().get(header::CONTENT_TYPE);
     if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {

@@ -60,6 +60,9 @@ struct ListingUpdate {
     /// The numbers of seats to choose from, if there are several seats. None is chosen: the page keeps its choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     choices: Option<String>,
+    /// Where the seats are that can be ordered, if there are several seats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seat: Option<String>,
     /// The topic of the listings of its show, and their revision with this change.
     list: String,
     revision: i64,
@@ -124,11 +127,12 @@ pub(crate) fn ticket_changed(
     let html = AvailabilityBadge { listing: &listing, hold_seconds_left }.render().map_err(Error::internal)?;
     let choices = (listing.quantity > 1).then(|| Choices { listing: &listing }.render());
     let choices = choices.transpose().map_err(Error::internal)?;
-    let ListingView { availability, left, price, agreed_price, .. } = listing;
+    let ListingView { availability, left, price, agreed_price, seat, quantity, .. } = listing;
+    let seat = Some(seat).filter(|seat| quantity > 1 && !seat.is_empty());
     let text = if left.is_empty() { String::new() } else { format!(" {left}.") };
     let (text, is_for_sale) = (format!("{}{text}", availability.sentence()), availability.is_for_sale());
     let (list, revision) = (list_topic(ticket.show_id), ticket.updated_at.as_millis());
-    let listing = Some(ListingUpdate { html, text, is_for_sale, price, agreed_price, choices, list, revision });
+    let listing = Some(ListingUpdate { html, text, is_for_sale, price, agreed_price, choices, seat, list, revision });
     encode(&Update { topic: &ticket_topic(ticket.terms.id), version, listing, offer: None })
 }
 
@@ -187,13 +191,15 @@ mod tests {
 
     #[test]
     fn message_of_several_seats_has_what_is_left_and_the_choices() {
-        let state = six_seats(&[2, 2, 2]);
+        let mut state = six_seats(&[2, 2, 2]);
+        state.seats[0].status = TicketStatus::Reserved;
         let message = ticket_changed(&state, None, 1, None, state.created_at).unwrap();
         let update = serde_json::from_str::<Value>(&message).unwrap();
         let text = |field: &str| update[field].as_str().unwrap().to_owned();
-        assert!(text("html").contains("6 of 6 seats left") && text("text").starts_with("For sale. 6 of 6"), "{update}");
+        assert!(text("html").contains("5 of 6 seats left") && text("text").starts_with("For sale. 5 of 6"), "{update}");
         let choices = text("choices");
         assert!(choices.contains("4 × $125.50 = $502.00") && !choices.contains("checked"), "{choices}");
+        assert_eq!(text("seat"), "Section A, row 3, seats 13 to 17");
         let one = ticket_changed(&sample(), None, 1, None, state.created_at).unwrap();
         assert!(serde_json::from_str::<Value>(&one).unwrap().get("choices").is_none(), "{one}");
     }

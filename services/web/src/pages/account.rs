@@ -20,6 +20,7 @@ use super::layout::{self, Layout, see_other, with_parameters, with_retry_after};
 use super::sign_in::credential_errors;
 use super::typed_name;
 use crate::client_context::{ClientContext, with_cookies};
+use crate::domain::device::device_name;
 use crate::domain::form::{Fault, FormErrors};
 use crate::domain::moment::Moment;
 use crate::flows::await_version::await_version;
@@ -109,6 +110,10 @@ impl AccountPage {
 /// GET /.well-known/change-password: where password managers send their users.
 pub(super) async fn password_address() -> Response {
     see_other("/account#password")
+}
+
+fn device(session: &api::users::Session) -> String {
+    session.device.as_deref().map_or_else(msg::account_unknown_device, device_name)
 }
 
 fn last_used(session: &api::users::Session) -> Moment {
@@ -273,7 +278,8 @@ mod tests {
     #[test]
     fn template_shows_its_values() {
         let other = session(None, false);
-        let page = page_of(vec![session(Some("Mozilla <x>"), true), other.clone()]);
+        let chrome = session(Some("Mozilla/5.0 (Linux; Android 10; K) Chrome/142.0.0.0 Mobile Safari/537.36"), false);
+        let page = page_of(vec![session(Some("Mozilla <x>"), true), other.clone(), chrome]);
         let html = page.render().unwrap();
         for part in [
             "a@example.com",
@@ -281,6 +287,9 @@ mod tests {
             "Mozilla &#60;x&#62;",
             "this device",
             "Unknown device",
+            ">Chrome on Android</span>",
+            ">Sign out this device</button>",
+            ">Sign out</button>",
             &format!("action=\"/account/sessions/{}/revoke\"", other.id),
             "Your password has been changed",
             "name=\"username\" autocomplete=\"username\" value=\"a@example.com\" hidden",
@@ -288,14 +297,14 @@ mod tests {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         // That of this device is the sign-out, at which the browser forgets the passes that it keeps.
-        assert_eq!((html.matches("/revoke").count(), html.matches("action=\"/signout\"").count()), (1, 1), "{html}");
+        assert_eq!((html.matches("/revoke").count(), html.matches("action=\"/signout\"").count()), (2, 1), "{html}");
     }
 
     #[test]
     fn german_page_has_no_english_texts() {
         let html = in_german(|| {
             let password_errors = FormErrors::new("current", "stimmt nicht");
-            let page = AccountPage { password_errors, ..page_of(vec![session(None, true)]) };
+            let page = AccountPage { password_errors, ..page_of(vec![session(None, true), session(None, false)]) };
             page.render().unwrap()
         });
         assert_texts(
@@ -307,7 +316,9 @@ mod tests {
                 "Dein Passwort wurde geändert.",
                 "Unbekanntes Gerät</span> <strong>(dieses Gerät)</strong>",
                 ">Zuletzt benutzt: ",
-                ">Meine Angebote</a>",
+                ">Dieses Gerät abmelden</button>",
+                ">Abmelden</button>",
+                ">Angebote</a>",
             ],
             [
                 "Account",

@@ -4,24 +4,22 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use common::error::Error;
-use common::money::Currency;
-use common::seats::MAX_SEATS;
 use common::timestamp::Timestamp;
 use http::StatusCode;
-use strum::VariantArray;
 
+use super::browse_choices::{Choice, categories, currency_choices, periods, quantities, sorts};
 use super::layout::{self, Layout};
 use crate::domain::chips::{self, Chip};
 use crate::domain::filter::{Filter, SearchParams};
-use crate::domain::listing_form::categories as all_categories;
 use crate::domain::offer::ShowOffer;
-use crate::domain::period::Period;
+use crate::domain::period::ShowDays;
 use crate::domain::show_view::ShowView;
 use crate::domain::sort::Sort;
 use crate::i18n::msg;
 use crate::i18n::reader::Reader;
 use crate::lenient_query::{LenientQuery, rejected_parameters_message};
 use crate::state::AppState;
+use crate::store::model::Replicas;
 use crate::store::search::search;
 use crate::viewer::Viewer;
 
@@ -39,6 +37,8 @@ struct BrowsePage {
     currencies: Vec<Choice>,
     quantities: Vec<Choice>,
     include_unavailable: bool,
+    /// Number of filters that are set, beside the search words.
+    filter_count: usize,
     /// Links to the same search on single days. In the results, because they keep the other filters.
     days: Vec<Chip>,
     active_filters: Vec<Chip>,
@@ -57,19 +57,6 @@ struct BrowsePage {
     /// Addresses of the first page and, if there is one, of the next page.
     first: String,
     next: Option<String>,
-}
-
-struct Choice {
-    /// Empty for the default.
-    value: String,
-    label: String,
-    is_chosen: bool,
-}
-
-impl Choice {
-    fn new(value: impl Into<String>, label: impl Into<String>, is_chosen: bool) -> Self {
-        Self { value: value.into(), label: label.into(), is_chosen }
-    }
 }
 
 /// Browse the shows.
@@ -96,12 +83,18 @@ pub(super) async fn browse(
         let after = filter.sort.encode(filter.sort.key(&last.show));
         SearchParams { q, after, ..params.clone() }.address()
     });
-    let active_filters = chips::active_filter_chips(&params, &filter, &rules.default_currency);
+    let active_filters = chips::active_filter_chips(&params, &filter, rules.default_currency());
     let fallback = if found.shows.is_empty() && !active_filters.is_empty() && filter.after.is_none() {
         let soonest = Filter::sorted_by(Sort::Soonest);
         search(&model, &state.model.vocabulary, &soonest, now, FALLBACK_COUNT).await?.shows
     } else {
         Vec::new()
+    };
+    // The results themselves tell it, unless they begin at another day.
+    let known = if filter == without_days(&filter) {
+        show_days(&found.shows, has_more, now)
+    } else {
+        days_of_shows(&state, &model, &filter, now).await?
     };
     let is_plain = filter == Filter::default();
     let canonical = is_plain.then(|| format!("{}/browse", state.public_url));
@@ -113,7 +106,8 @@ pub(super) async fn browse(
         currencies: currency_choices(&params, currencies),
         quantities: quantities(&params),
         include_unavailable: filter.include_unavailable,
-        days: chips::day_chips(&params, now, Reader::current().time_zone.as_ref()),
+        filter_count: filter_count(&active_filters, &filter),
+        days: chips::day_chips(&params, &known, now, Reader::current().time_zone.as_ref()),
         active_filters,
         corrected: found.corrected,
         summary: summary(found.shows.len(), has_more, &filter),
@@ -128,47 +122,29 @@ pub(super) async fn browse(
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
+/// The filter that finds the first shows on any day.
+fn without_days(filter: &Filter) -> Filter {
+    Filter { period: None, from: None, to: None, after: None, sort: Sort::Soonest, ..filter.clone() }
+}
+
+/// The days of the first shows that are found on any day.
+async fn days_of_shows(state: &AppState, model: &Replicas, filter: &Filter, now: Timestamp) -> Result<ShowDays, Error> {
+    let limit = i64::try_from(PAGE_SIZE).unwrap_or(i64::MAX);
+    let found = search(model, &state.model.vocabulary, &without_days(filter), now, limit).await?.shows;
+    Ok(show_days(&found, found.len() == PAGE_SIZE, now))
+}
+
+fn show_days(found: &[ShowOffer], has_more: bool, now: Timestamp) -> ShowDays {
+    ShowDays::new(found.iter().map(|found| (found.show.starts_at, found.show.time_zone.as_str())), has_more, now)
+}
+
+/// The number of these filters without the search words, which are in view anyway.
+fn filter_count(active_filters: &[Chip], filter: &Filter) -> usize {
+    active_filters.len().saturating_sub(usize::from(filter.words.is_some()))
+}
+
 fn views(found: &[ShowOffer], now: Timestamp) -> impl Iterator<Item = ShowView> {
     found.iter().map(move |found| ShowView::new(found, now))
-}
-
-fn categories(params: &SearchParams) -> Vec<Choice> {
-    let chosen = params.category.as_ref().map_or("", AsRef::as_ref);
-    let all = [("", msg::browse_any_category())].into_iter().chain(all_categories());
-    all.map(|(value, label)| Choice::new(value, label, value == chosen)).collect()
-}
-
-fn sorts(chosen: Sort) -> Vec<Choice> {
-    let value = |sort: Sort| if sort == Sort::default() { "" } else { sort.name() };
-    let choice = |sort: &Sort| Choice::new(value(*sort), sort.label(), *sort == chosen);
-    Sort::VARIANTS.iter().map(choice).collect()
-}
-
-fn periods(params: &SearchParams) -> Vec<Choice> {
-    let any = Choice::new("", msg::browse_any_time(), params.when.is_none());
-    let each = Period::VARIANTS
-        .iter()
-        .map(|period| Choice::new(period.as_ref(), period.label(), params.when == Some(*period)));
-    std::iter::once(any).chain(each).collect()
-}
-
-fn quantities(params: &SearchParams) -> Vec<Choice> {
-    let any = Choice::new("", msg::browse_any_quantity(), params.quantity.is_none());
-    let each =
-        (1..=MAX_SEATS).map(|n| Choice::new(n.to_string(), n.to_string(), params.quantity.map(usize::from) == Some(n)));
-    std::iter::once(any).chain(each).collect()
-}
-
-fn currency_choices(params: &SearchParams, configured: &[Currency]) -> Vec<Choice> {
-    let chosen = params.currency.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut codes: Vec<String> = configured.iter().map(ToString::to_string).collect();
-    // Listings may have a currency that is no longer configured.
-    if !chosen.is_empty() && !codes.contains(&chosen) {
-        codes.push(chosen.clone());
-    }
-    let any = Choice::new("", msg::browse_any_currency(), chosen.is_empty());
-    let each = codes.iter().map(|code| Choice::new(code, code, *code == chosen));
-    std::iter::once(any).chain(each).collect()
 }
 
 /// The number of shows on the page and their order, and which tickets are counted.
@@ -189,6 +165,7 @@ fn summary(count: usize, has_more: bool, filter: &Filter) -> String {
 
 #[cfg(test)]
 mod tests {
+    use common::money::Currency;
     use common::problem::FieldError;
 
     use super::*;
@@ -209,7 +186,7 @@ mod tests {
     }
 
     fn read(query: &str) -> (SearchParams, Filter, Vec<FieldError>) {
-        let state = Context(SearchRules { default_currency: usd() });
+        let state = Context(SearchRules { first_currency: usd(), currencies: vec![usd()] });
         let LenientQuery { value: mut params, mut rejected } = LenientQuery::<SearchParams>::read(query, &state);
         params.clear_prices_of_rejected_currency(&mut rejected);
         let filter = Filter::new(&params, &state.0);
@@ -220,6 +197,8 @@ mod tests {
         let (params, filter, _) = read(query);
         let usd = usd();
         let found = sample();
+        let now = found.show.created_at;
+        let active_filters = chips::active_filter_chips(&params, &filter, &usd);
         BrowsePage {
             layout: Layout::new(msg::browse_title(), msg::layout_description(), &Viewer::Guest),
             categories: categories(&params),
@@ -228,8 +207,9 @@ mod tests {
             currencies: currency_choices(&params, std::slice::from_ref(&usd)),
             quantities: quantities(&params),
             include_unavailable: filter.include_unavailable,
-            days: chips::day_chips(&params, found.show.created_at, None),
-            active_filters: chips::active_filter_chips(&params, &filter, &usd),
+            filter_count: filter_count(&active_filters, &filter),
+            days: chips::day_chips(&params, &ShowDays::new(std::iter::empty(), true, now), now, None),
+            active_filters,
             corrected: None,
             summary: summary(1, false, &filter),
             rejected: None,
@@ -295,6 +275,7 @@ mod tests {
             "No match for “&#34;jazz&#34;”. Showing “ja&#60;zz”.",
             "href=\"/browse?q=%22jazz%22&#38;when=week&#38;from=2026-06-01",
             "<option value=\"2\" selected>2</option>",
+            "<summary><span id=\"filters\">Filters (7)</span></summary>",
             "1 show, newest first · Seats together: 2 · Prices in JPY",
             "max must be &#60;an amount&#62;",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
@@ -375,6 +356,7 @@ mod tests {
             "Keine Treffer für „jazz“.",
             "selected>Nächste 7 Tage</option>",
             ">Demnächst</h2>",
+            ">Filter (6)</span></summary>",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

@@ -213,13 +213,21 @@ mod tests {
             "data-trace=\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"",
             "Declined &#60;b&#62;",
             "https://js.stripe.com/v3/",
+            "<h1>Checkout</h1>",
+            "You get a QR pass from us, not the seller’s original ticket.",
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
         ] {
             assert!(shown.contains(part), "{part} is not in {shown}");
         }
         assert!(html(Phase::Charging).contains("Payment in progress"));
         let shown = html(Phase::Completed { quantity: 1 });
-        assert!(shown.contains("The ticket is yours") && shown.contains(&format!("/orders/{}", order.id)), "{shown}");
+        // The heading is the outcome, and the browser keeps the pass.
+        assert!(
+            shown.contains("autofocus>The ticket is yours</h1>") && !shown.contains("<h1>Checkout</h1>"),
+            "{shown}"
+        );
+        let pass = format!("href=\"/orders/{}/pass\" data-keep>Show pass</a>", order.id);
+        assert!(shown.contains(&pass), "{shown}");
         let outcome = Outcome {
             heading: "The price has changed".to_owned(),
             text: "It has.".to_owned(),
@@ -238,22 +246,38 @@ mod tests {
         let released = OrderState { cancel_reason: Some(CancelReason::Buyer), ..released };
         let (open, ended) = in_german(|| {
             let ended = Phase::new(&released, &[], released.expires_at);
-            (html_of(&order, Phase::new(&order, &[], order.created_at)), html_of(&released, ended))
+            let completed = html_of(&order, Phase::Completed { quantity: 2 });
+            (html_of(&order, Phase::new(&order, &[], order.created_at)) + &completed, html_of(&released, ended))
         });
         let english = [
-            "Checkout", "Order ", "Your ", "You ", ">Pay", "Pay ", ">When<", "Fees<", "Total", "We ", "Held for",
-            "The ", "This ",
+            "Checkout",
+            "Order ",
+            "Your ",
+            "You ",
+            ">Pay",
+            "Pay ",
+            ">When<",
+            "Fees<",
+            "Total",
+            "We ",
+            "Held for",
+            "The ",
+            "This ",
+            "Show pass",
+            "QR pass",
         ];
         assert_texts(
             &open,
             &[
                 "<h1>Kasse</h1>",
                 "<dt>Plätze</dt>",
-                "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+                "2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$",
                 "Tickets freigeben",
                 "disabled>251,00\u{a0}$ bezahlen<",
                 "data-announce=\"Deine Reservierung endet in {time}.\"",
                 "data-currency=\"usd\"",
+                "Einlasscode von uns, nicht das Originalticket",
+                "data-keep>Einlasscodes zeigen</a>",
                 "\"card-declined\":\"Deine Bank hat die Karte ohne Angabe von Gründen abgelehnt.",
             ],
             english,

@@ -10,7 +10,9 @@ use super::sign_in;
 use crate::client_context::with_cookies;
 use crate::domain::problem_text;
 use crate::i18n::msg;
+use crate::i18n::reader::Reader;
 use crate::page_error::PageError;
+use crate::viewer::Viewer;
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
@@ -39,7 +41,10 @@ impl<'a> ErrorPage<'a> {
     fn new(problem: &'a Problem) -> Self {
         let (title, detail) = (problem_text::title(problem), problem_text::detail(problem));
         let is_transient = matches!(problem.status, 408 | 429 | 503 | 504);
-        Self { layout: Layout::anonymous(&title, &detail), problem, title, detail, is_transient }
+        // Without the name and what is unread: the page must not need the database.
+        let viewer = Reader::current().user.map(|id| Viewer::User { id, name: None, unread: 0, hold: None });
+        let layout = Layout { viewer, ..Layout::anonymous(&title, &detail) };
+        Self { layout, problem, title, detail, is_transient }
     }
 }
 
@@ -62,6 +67,7 @@ mod tests {
     use std::{fs, io};
 
     use common::error::{Error, Rejection};
+    use common::id::UserId;
     use common::money::Money;
     use common::problem::Params;
 
@@ -98,8 +104,20 @@ mod tests {
                 assert!(!html.contains(hidden), "{hidden} is in {html}");
             }
             assert_eq!(html.contains("Nothing has been lost"), expected, "{html}");
+            assert_eq!(html.contains("role=\"search\""), error.status() == StatusCode::NOT_FOUND, "{html}");
             assert!(html.contains("content=\"noindex\""), "{html}");
         }
+    }
+
+    #[test]
+    fn signed_in_user_keeps_the_header() {
+        let render = || ErrorPage::new(&Error::NotFound.problem()).render().unwrap();
+        let html = Reader { user: Some(UserId::new()), ..Reader::default() }.scope(render);
+        for part in ["href=\"/account\">Account</a>", "href=\"/orders\"", "id=\"bell\" data-unread=\"0\""] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        let html = render();
+        assert!(!html.contains("/account") && !html.contains("/signin"), "whether it is a guest is not known: {html}");
     }
 
     #[test]

@@ -56,6 +56,11 @@ pub(super) fn is_intended(next: &str) -> bool {
     parse(next).is_some()
 }
 
+/// The number of seats that are held after the sign-in that leads to this path; `None` if it leads elsewhere.
+pub(super) fn intended_quantity(next: &str) -> Option<u8> {
+    parse(next).map(|(_, form)| form.quantity.unwrap_or(1))
+}
+
 /// Why nothing is held, and what the buyer can do.
 pub(super) fn why_not_held(problem: &Problem, quantity: Option<u8>) -> String {
     let others = alternatives(&problem.quantities);
@@ -92,11 +97,12 @@ mod tests {
         assert_eq!(safe_redirect_path(next), next, "it is a path of this site");
         let (read, form_read) = parse(next).unwrap();
         assert_eq!((read, form_read.key, form_read.price), (ticket, form.key, form.price));
-        assert_eq!(form_read.quantity, Some(2));
+        assert_eq!((form_read.quantity, intended_quantity(next)), (Some(2), Some(2)));
+        assert_eq!(intended_quantity(&format!("/tickets/{ticket}/hold?key=a")), Some(1));
         let long = format!("/tickets/{ticket}/hold?key={}", "x".repeat(256));
         let many = format!("/tickets/{ticket}/hold?key=a&quantity=9");
         for other in ["/", "/tickets/1/hold?key=a", &format!("/tickets/{ticket}"), "//evil/hold", &long, &many] {
-            assert!(!is_intended(other), "{other}");
+            assert!(!is_intended(other) && intended_quantity(other).is_none(), "{other}");
         }
     }
 

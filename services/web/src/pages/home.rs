@@ -13,6 +13,8 @@ use validator::Validate;
 use super::layout::{self, Layout};
 use crate::domain::chips::{self, Chip};
 use crate::domain::filter::{Filter, SearchParams};
+use crate::domain::offer::ShowOffer;
+use crate::domain::period::ShowDays;
 use crate::domain::show_view::ShowView;
 use crate::domain::sort::Sort;
 use crate::i18n::msg;
@@ -74,32 +76,37 @@ pub(super) async fn home(
     let now = state.clock.now();
     let model = state.model.live().await?;
     let (soonest, drops, newest) = tokio::try_join!(
-        selection(&state, &model, now, msg::home_coming_up(), Sort::Soonest),
+        first_shows(&state, &model, now, Sort::Soonest),
         price_drops(&model, now),
-        selection(&state, &model, now, msg::home_just_added(), Sort::Newest),
+        first_shows(&state, &model, now, Sort::Newest),
     )?;
-    let mut selections = vec![soonest, drops, newest];
+    let has_more = i64::try_from(soonest.len()).is_ok_and(|count| count >= SELECTION_LENGTH);
+    let starts = soonest.iter().map(|found| (found.show.starts_at, found.show.time_zone.as_str()));
+    let known = ShowDays::new(starts, has_more, now);
+    let mut selections = vec![
+        selection(&soonest, now, msg::home_coming_up(), Sort::Soonest),
+        drops,
+        selection(&newest, now, msg::home_just_added(), Sort::Newest),
+    ];
     selections.retain(|selection| !selection.shows.is_empty());
     let mut layout = Layout::new(msg::home_title(), msg::layout_description(), &viewer);
     layout.canonical = Some(format!("{}/", state.public_url));
     layout.notice = rejected_parameters_message(&query.rejected);
-    let page = HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(), selections };
+    let page = HomePage { layout, categories: chips::category_chips(), dates: chips::date_chips(&known), selections };
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
-async fn selection(
-    state: &AppState,
-    model: &Replicas,
-    now: Timestamp,
-    title: String,
-    sort: Sort,
-) -> Result<Selection, Error> {
+async fn first_shows(state: &AppState, model: &Replicas, now: Timestamp, sort: Sort) -> Result<Vec<ShowOffer>, Error> {
     let found = search(model, &state.model.vocabulary, &Filter::sorted_by(sort), now, SELECTION_LENGTH).await?;
+    Ok(found.shows)
+}
+
+fn selection(found: &[ShowOffer], now: Timestamp, title: String, sort: Sort) -> Selection {
     // The default order needs no parameter.
     let given = (sort != Sort::default()).then_some(sort);
     let all = Some(SearchParams { sort: given, ..SearchParams::default() }.address());
-    let shows = found.shows.iter().map(|found| ShowView::new(found, now)).collect();
-    Ok(Selection { id: sort.name(), title, all, shows })
+    let shows = found.iter().map(|found| ShowView::new(found, now)).collect();
+    Selection { id: sort.name(), title, all, shows }
 }
 
 async fn price_drops(model: &Replicas, now: Timestamp) -> Result<Selection, Error> {
@@ -131,7 +138,7 @@ mod tests {
         HomePage {
             layout,
             categories: chips::category_chips(),
-            dates: chips::date_chips(),
+            dates: chips::date_chips(&ShowDays::new(std::iter::empty(), true, found.show.created_at)),
             selections: vec![selection],
         }
     }
@@ -151,7 +158,7 @@ mod tests {
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "€46.00 or $50.00",
             "37 left",
-            "Price drop: now $125.50 · was <s class=\"was\">$150.00</s>",
+            "A price dropped to $125.50 · was <s class=\"was\">$150.00</s>",
             "data-version=\"1767225600000\"",
             &format!("href=\"{path}\""),
         ] {
@@ -177,21 +184,10 @@ mod tests {
                 ">Morgen</a>",
                 ">Alle ansehen</a>",
                 "46,00\u{a0}€ oder 50,00\u{a0}$",
-                "Preis gesenkt: jetzt 125,50\u{a0}$ · vorher <s class=\"was\">150,00\u{a0}$</s>",
+                "Ein Preis ist auf 125,50\u{a0}$ gesunken · vorher <s class=\"was\">150,00\u{a0}$</s>",
                 "Gerade werden keine Tickets angeboten.",
             ],
-            [
-                ">Search<",
-                "Browse",
-                "See all",
-                "Today",
-                "This weekend",
-                "Price drop",
-                "· was",
-                "left<",
-                "from<",
-                "Sell ",
-            ],
+            [">Search<", "Browse", "See all", "Today", "This weekend", "dropped", "· was", "left<", "from<", "Sell "],
         );
     }
 }

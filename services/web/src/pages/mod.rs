@@ -3,9 +3,11 @@
 pub mod account;
 pub mod after_sign_in;
 pub mod browse;
+mod browse_choices;
 pub mod checkout;
 pub mod command_paths;
 pub mod crawlers;
+pub mod done;
 pub mod error;
 pub mod hold_intention;
 pub mod home;
@@ -32,6 +34,7 @@ pub mod sign_up;
 pub mod ticket;
 pub mod ticket_watch;
 pub mod typed_name;
+pub mod withdraw;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -78,7 +81,7 @@ pub(crate) fn table(state: &AppState) -> (Router<AppState>, OpenApi) {
         .routes(routes!(ticket::hold))
         .routes(routes!(ticket_watch::watch))
         .routes(routes!(ticket_watch::unwatch))
-        .routes(routes!(ticket::withdraw))
+        .routes(routes!(withdraw::withdraw))
         .routes(routes!(sell_find::find))
         .routes(routes!(sell::begin))
         .routes(routes!(sell::begin_edit))

@@ -63,6 +63,8 @@ mod tests {
         let render = || OfflinePage { layout: Layout::anonymous(msg::offline_title(), "") }.render().unwrap();
         let html = render();
         assert!(html.contains("<h1>You are offline</h1>") && html.contains("Try again"), "{html}");
+        // Who is at the door looks for the passes first.
+        assert!(html.find("id=\"kept\"") < html.find("<h1>"), "{html}");
         // The script fills these lists. Without a pass they are not shown.
         for id in ["kept", "kept-past"] {
             assert!(html.contains(&format!("<section id=\"{id}\" hidden")), "{html}");

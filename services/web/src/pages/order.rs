@@ -187,8 +187,11 @@ pub(super) async fn calendar_file(
 
 #[cfg(test)]
 pub(super) mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
     use crate::domain::order_view::tests::{pair, sample};
+    use crate::i18n::reader::Reader;
     use crate::i18n::testing::{assert_texts, in_german};
 
     /// The passes of these seats, from slot 0.
@@ -240,7 +243,7 @@ pub(super) mod tests {
                 &code.path,
                 "href=\"/orders/the-id/ticket.ics\"",
                 "href=\"/orders/the-id/receipt\"",
-                "href=\"/orders/the-id/pass\" data-keep",
+                "href=\"/orders/the-id/pass\" data-keep>Show pass</a>",
                 "proves that the seat was bought here",
                 "Section A, row 3, seat 14",
                 "Order TK-7F3K-29",
@@ -302,14 +305,34 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn hold_and_history_are_on_the_buyers_clock_and_the_show_on_that_of_the_venue() {
+        let read_in = |zone: Option<&str>| {
+            let time_zone = zone.map(|zone| TimeZone::get(zone).unwrap());
+            let render = || html(OrderStatus::AwaitingPayment, EntryPass::NotIssued);
+            Reader { time_zone, ..Reader::default() }.scope(render)
+        };
+        let show = ">Mon, Jun 1, 2099, 3:30\u{a0}PM\u{a0}EDT</time>";
+        let hold = "Your hold ends on Thu, Jan 1, 2026, 11:15\u{a0}AM.";
+        assert_texts(
+            &read_in(Some("Europe/Berlin")),
+            &[show, hold, ">Thu, Jan 1, 2026, 11:00\u{a0}AM</time>"],
+            ["EST"],
+        );
+        let hold = "Your hold ends on Thu, Jan 1, 2026, 5:15\u{a0}AM\u{a0}EST.";
+        assert_texts(&read_in(None), &[show, hold, ">Thu, Jan 1, 2026, 5:00\u{a0}AM\u{a0}EST</time>"], ["11:15"]);
+    }
+
+    #[test]
     fn german_page_has_no_english_texts() {
         let (paid, unpaid) = in_german(|| {
             let passes = passes(&[Some("12"), None]);
             let paid = html_of(&pair(OrderStatus::Completed), passes);
             (paid, html_of(&pair(OrderStatus::AwaitingPayment), EntryPass::NotIssued))
         });
-        let english =
-            ["Order ", "Your ", "Paid.", "When<", "Where<", "Price<", "Receipt", "View ", "Seat ", " of ", "QR code"];
+        let english = [
+            "Order ", "Your ", "Paid.", "When<", "Where<", "Price<", "Receipt", "View ", "Seat ", " of ", "QR code",
+            "Show ",
+        ];
         assert_texts(
             &paid,
             &[
@@ -318,11 +341,12 @@ pub(super) mod tests {
                 ">Bestätigt</span>",
                 "Bestellung TK-7F3K-29",
                 "Die Tickets wurden für dich reserviert.",
-                "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+                "2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$",
                 "<strong>Platz 12</strong> <span class=\"quiet\">1 von 2",
                 "<strong>Ticket</strong> <span class=\"quiet\">2 von 2",
                 "Jeder Einlasscode gilt für einen Platz",
                 "Zum Kalender hinzufügen",
+                ">Einlasscodes zeigen</a>",
             ],
             english,
         );

@@ -45,7 +45,7 @@ impl ReceiptPage {
         // The capture completes the order, so the order's time is used until the payment event arrives. A later refund
         // or dispute changes the payment's time, but must not change that of the charge.
         let charged = captured.map_or(order.updated_at, |payment| payment.updated_at.min(order.updated_at));
-        let moment = |at| Moment::new(at, &order.ticket.time_zone);
+        let moment = |at| Moment::for_reader_or_in(at, &order.ticket.time_zone);
         Self {
             layout: Layout::new(msg::receipt_title(), msg::receipt_description(), viewer),
             order: OrderView::new(order, &[]),
@@ -106,7 +106,6 @@ mod tests {
         let html = page.render().unwrap();
         for part in [
             "<h1>Receipt</h1>",
-            order.id.to_string().as_str(),
             OrderNumber::of(order.id).to_string().as_str(),
             "Ana &#60;i&#62;",
             "Ben &#38; Co",
@@ -119,6 +118,11 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+        assert_eq!(
+            html.matches(&order.id.to_string()).count(),
+            1,
+            "only the link back to the order has its id: {html}"
+        );
     }
 
     #[test]
@@ -134,7 +138,7 @@ mod tests {
                 "<h1>Quittung</h1>",
                 "<dt>Verkauft von</dt>",
                 ">2 Tickets</th>",
-                "2 × 125,50\u{a0}$ = 251,00\u{a0}$",
+                "2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$",
                 "<td class=\"text-end\">0,00\u{a0}$</td>",
                 " mit 251,00\u{a0}$ belastet (",
             ],

@@ -2,10 +2,11 @@
 //!
 //! # Why
 //! A form has the id of its draft in its path before anything is stored, so opening one stores nothing, and going back
-//! to it finds what was typed. A form that arrives without a session is stored too: signing in leads back to it.
+//! to it finds what was typed: the browser sends it while the seller is typing, where scripts run, or else with the
+//! form. A form that arrives without a session is stored too: signing in leads back to it.
 
 use axum::extract::{Path, RawQuery, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use common::error::Error;
 use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::{TicketState, TicketStatus};
@@ -172,7 +173,8 @@ pub(crate) struct DraftSubmission {
     #[serde(default)]
     #[validate(length(max = 40))]
     listing: String,
-    /// The clicked button: `show` leads to the choice of another show, anything else to the check.
+    /// The clicked button: `show` leads to the choice of another show, anything else to the check. `keep` if none was
+    /// clicked: the seller is still typing.
     #[serde(default)]
     #[validate(length(max = 40))]
     action: String,
@@ -181,6 +183,7 @@ pub(crate) struct DraftSubmission {
 /// Store what was typed.
 #[utoipa::path(post, path = "/sell/drafts/{id}/edit", tag = "pages", params(("id" = String, Path)),
     responses((status = 303, description = "Stored. Leads to the check, or to the sign-in form before."),
+        (status = 204, description = "Stored, while the seller is still typing."),
         (status = 413, body = String, content_type = "text/html")))]
 pub(super) async fn save(
     State(state): State<AppState>,
@@ -191,12 +194,18 @@ pub(super) async fn save(
     ValidForm(submission): ValidForm<DraftSubmission>,
 ) -> Result<Response, PageError> {
     let id = parse_id(&id)?;
-    let DraftSubmission { form, listing, action } = submission;
+    let DraftSubmission { mut form, listing, action } = submission;
     if form.length() > MAX_LENGTH {
         return Err(Error::TooLarge.into());
     }
-    let is_complete = action != "show";
-    let contents = DraftContents { form, editing: listing.parse().ok(), is_complete };
+    // A form sends line breaks as two characters each, a script as one.
+    form.description = form.description.replace("\r\n", "\n");
+    let is_complete = action != "show" && action != "keep";
+    let contents = DraftContents { form, editing: listing.parse().ok(), is_complete, replaces: None };
+    if action == "keep" {
+        keep(&state, &viewer, &client, &headers, &id, contents).await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let (owner, cookie) = if let Some(user) = viewer.id() {
         // What this browser stored without a session is saved as the user's.
         find_own(&state, user, &client, &headers, &id).await?;
@@ -214,4 +223,22 @@ pub(super) async fn save(
         None => see_other(&next),
         Some(cookie) => with_cookies(sign_in_first(&next), vec![cookie]),
     })
+}
+
+/// Stores a user's form while it is typed, unless it is stored as it is: what was sent stays complete.
+async fn keep(
+    state: &AppState,
+    viewer: &Viewer,
+    client: &ClientContext,
+    headers: &HeaderMap,
+    id: &DraftId,
+    contents: DraftContents,
+) -> Result<(), PageError> {
+    let Some(user) = viewer.id() else { return Ok(()) };
+    let draft = find_own(state, user, client, headers, id).await?;
+    if draft.as_ref().is_none_or(|draft| draft.form != contents.form) {
+        let contents = DraftContents { replaces: Some(draft.map_or(0, |draft| draft.revision)), ..contents };
+        state.drafts.keep(id, &DraftOwner::user(user), &contents, state.clock.now()).await?;
+    }
+    Ok(())
 }

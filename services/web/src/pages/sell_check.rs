@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use validator::Validate;
 
+use super::done::Done;
 use super::layout::{self, Layout, see_other, with_retry_after};
 use super::sell_draft::{
     check_path, correctable_errors, find_own, form_path, listing_of, parse_id, preview_of, sign_in_first,
@@ -23,6 +24,7 @@ use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::listing_form::already_matches;
 use crate::domain::listing_view::ListingView;
 use crate::domain::problem_text::detail;
+use crate::domain::seat_fields::neighbour_question;
 use crate::domain::seats::alternatives;
 use crate::flows::await_version::await_version;
 use crate::flows::fetch_current_listing::fetch_current_listing;
@@ -49,11 +51,18 @@ struct CheckPage {
     listing: ListingView,
     /// How amounts were read that might have been meant otherwise, as sentences.
     uncertain_amounts: Vec<String>,
+    /// A question about seats that are hardly neighbours.
+    neighbours: Option<String>,
     /// Why it is not listed yet.
     error: Option<String>,
 }
 
 impl CheckPage {
+    /// Whether buyers can take nothing but all seats.
+    fn is_sold_together(&self) -> bool {
+        self.listing.choices.len() == 1
+    }
+
     /// The numbers of seats that buyers can take.
     fn takes(&self) -> String {
         alternatives(&self.listing.choices.iter().map(|choice| choice.quantity).collect::<Vec<_>>())
@@ -143,7 +152,8 @@ pub(super) async fn list(
             let ticket = listing.terms.id;
             state.drafts.note_listed(&id, ticket).await?;
             if await_version::<TicketState>(&state, &ticket.to_string(), version).await? {
-                return Ok(see_other(&format!("/tickets/{ticket}")));
+                let done = if draft.editing.is_some() { Done::Changed } else { Done::Listed };
+                return Ok(see_other(&done.path(ticket)));
             }
             let listing = Versioned { version, state: listing };
             let page = ticket::page(&state, &viewer, &listing, Some(msg::ticket_still_updating())).await?;
@@ -155,7 +165,7 @@ pub(super) async fn list(
                 && is_already_applied(&state, &client, ticket, &listing).await =>
         {
             state.drafts.note_listed(&id, ticket).await?;
-            Ok(see_other(&format!("/tickets/{ticket}")))
+            Ok(see_other(&Done::Changed.path(ticket)))
         }
         Err(error) => not_listed(&state, &viewer, user, &draft, listing, error).await,
     }
@@ -254,6 +264,7 @@ async fn page(
         amounts: amounts_of(&listing),
         editing: draft.editing.map(|id| id.to_string()),
         known: known_show(state, &draft.form, user).await?,
+        neighbours: neighbour_question(&listing.seat_names()),
         listing: preview_of(state, viewer, user, listing)?,
         uncertain_amounts: draft.form.uncertain_amounts(),
         error,
@@ -279,6 +290,7 @@ mod tests {
             known: None,
             listing: ListingView::new(&ticket, None, ticket.created_at),
             uncertain_amounts: vec!["Read <so>.".to_owned()],
+            neighbours: Some("Are <they>?".to_owned()),
             error: None,
         };
         let html = page.render().unwrap();
@@ -287,6 +299,8 @@ mod tests {
             "<strong>The buyer pays $125.50.</strong>",
             "Payouts to sellers are not available yet",
             "<p class=\"alert alert-warning mb-1\">Read &#60;so&#62;.</p>",
+            "<p class=\"alert alert-warning mb-1\">Are &#60;they&#62;?</p>",
+            "<p class=\"mb-1\">1 seat</p>",
             "action=\"/sell/drafts/a\"",
             "name=\"revision\" value=\"3\"",
             "name=\"amounts\" value=\"125.50 USD, 99.00 USD\"",
@@ -308,6 +322,9 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
+        page.listing = ListingView::new(&six_seats(&[6]), None, ticket.created_at);
+        let html = page.render().unwrap();
+        assert!(html.contains(">6 seats, sold together only.</p>") && !html.contains(">1 seat<"), "{html}");
         (page.editing, page.error) = (Some(ticket.terms.id.to_string()), Some("Not <now>.".to_owned()));
         let html = page.render().unwrap();
         for part in ["Save changes", "Your changes are not live yet.", "role=\"alert\"", "Not &#60;now&#62;."] {
@@ -328,14 +345,20 @@ mod tests {
                 known: None,
                 listing: ListingView::new(ticket, None, ticket.created_at),
                 uncertain_amounts: form.uncertain_amounts(),
+                neighbours: neighbour_question(&["12", "15"].map(|name| Some(name.to_owned()))),
                 error: None,
             };
             page.render().unwrap()
         };
-        let html =
-            in_german(|| [render(&sample(), None), render(&six_seats(&[2, 2, 2]), Some("a".to_owned()))].concat());
-        let english =
-            "Check|See what|Preview|seats,|ace value|all-in|pays|No fees|entered|not live|List |Save|Edit|$125";
+        let html = in_german(|| {
+            [
+                render(&sample(), None),
+                render(&six_seats(&[2, 2, 2]), Some("a".to_owned())),
+                render(&six_seats(&[6]), None),
+            ]
+            .concat()
+        });
+        let english = "Check|See what|Preview|1 seat|seats|Are |ace value|all-in|pays|No fees|entered|not live|List |Save|Edit|$125";
         assert_texts(
             &html,
             &[
@@ -345,8 +368,11 @@ mod tests {
                 "125,50\u{a0}$</span> pro Platz, Endpreis",
                 "Originalpreis 99,00\u{a0}$",
                 "<strong>Wer dein Ticket kauft, zahlt 125,50\u{a0}$.</strong> Keine Gebühren",
-                "Alle Plätze zusammen kosten 6 × 125,50\u{a0}$ = 753,00\u{a0}$.",
+                "Alle Plätze zusammen kosten 6 × 125,50\u{a0}$ =\u{a0}753,00\u{a0}$.",
                 "Du hast als Preis 1,234 eingegeben. Wir verstehen das als 1.234,00\u{a0}$.",
+                "<p class=\"mb-1\">1 Platz</p>",
+                "Liegen die Plätze 12 und 15 wirklich nebeneinander?",
+                "6 Plätze, nur alle zusammen.",
                 "Dein Angebot ist noch nicht online.",
                 ">Dieses Ticket anbieten</button>",
                 "Deine Änderungen sind noch nicht online.",

@@ -112,7 +112,9 @@ mod tests {
             "Jazz &#38; &#60;b&#62;Blues&#60;/b&#62;",
             "Mon, Jun 1, 2099",
             "1 show</h2>",
-            "href=\"/sell/new?title=ja%22z\"",
+            "<p><a class=\"btn btn-outline-primary\" href=\"/sell/new?title=ja%22z\"",
+            "<p class=\"alert\">No fees for you or the buyer. Payouts to sellers are not available yet.</p>",
+            ">Search</button>",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
@@ -142,11 +144,13 @@ mod tests {
             page.render().unwrap()
         };
         let html = in_german(|| [render(Some("jazz"), true), render(None, false)].concat());
-        let english = "Sell a|saved|Which|Find |Showing| show<|matching|You can|Not the|Enter";
+        let english = "Sell a|Payouts|Search<|saved|Which|Find |Showing| show<|matching|You can|Not the|Enter";
         assert_texts(
             &html,
             &[
                 "<h1>Ticket verkaufen</h1>",
+                "Auszahlungen sind noch nicht möglich.",
+                ">Suchen</button>",
                 "Deine Angaben zum Ticket sind gespeichert.",
                 ">1 Veranstaltung</h2>",
                 "Keine Treffer für „jaz“. Stattdessen siehst du Treffer für „jazz“.",

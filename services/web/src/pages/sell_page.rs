@@ -42,6 +42,11 @@ fn fields() -> [(&'static str, String); 15] {
     ]
 }
 
+/// Whether a field may be empty, whatever is chosen in others.
+fn is_optional(name: &str) -> bool {
+    !["title", "venue", "starts_at", "price", "sizes"].contains(&name)
+}
+
 #[derive(Template)]
 #[template(path = "sell.html")]
 pub(super) struct SellPage {
@@ -97,11 +102,11 @@ impl SellPage {
         self.errors.of_fields(&fields())
     }
 
-    /// Whether what the show fills is folded away. It must be open where something is to be corrected.
+    /// Whether what describes the show is folded away, because it is known or hardly changes. It must be open where
+    /// something is to be corrected.
     fn is_folded(&self) -> bool {
         let filled = ["title", "venue", "city", "starts_at", "time_zone", "category"];
-        self.known.is_some()
-            && self.editing.is_none()
+        (self.known.is_some() || self.editing.is_some())
             && self.ambiguous_start.is_none()
             && filled.iter().all(|field| self.errors.get(field).is_none())
     }
@@ -159,6 +164,16 @@ mod tests {
     use crate::domain::seats::tests::sample;
     use crate::i18n::testing::{assert_texts, in_german};
 
+    fn known(asks: &str) -> KnownShow {
+        KnownShow {
+            path: "/shows/jazz-1".to_owned(),
+            title: "Jazz <b>".to_owned(),
+            place: "Town Hall, New York".to_owned(),
+            starts_at: Moment::new(sample().terms.starts_at, "UTC"),
+            asks: vec![asks.to_owned()],
+        }
+    }
+
     #[test]
     fn template_keeps_the_fields_and_shows_their_errors() {
         let listing = sample();
@@ -185,15 +200,15 @@ mod tests {
             "The first: 01:30 EDT (UTC-04)",
             "<option value=\"USD\" selected>",
             "<option value=\"concert\" selected>",
-            "for=\"seats\">Seat numbers</label>",
+            "for=\"seats\">Seat numbers <span class=\"quiet\">(optional)</span></label>",
             "name=\"seats\" type=\"text\" value=\"14\"",
-            "for=\"quantity\">Number of seats</label>",
+            "for=\"price\">Price per seat</label>",
             "<option value=\"together\" selected>Keep them all together</option>",
             "<option value=\"noSingle\">Never leave one seat on its own</option>",
             "for=\"sizes\">Group sizes</label>",
             "Must be at least 0.50 &#60;USD&#62;.",
             "aria-describedby=\"price-fault\"",
-            "<li><a href=\"#price\">Price</a>: Must be at least 0.50 &#60;USD&#62;.</li>",
+            "<li><a href=\"#price\">Price per seat</a>: Must be at least 0.50 &#60;USD&#62;.</li>",
             "Two lines,\n&#34;quoted&#34;.",
             "name=\"version\" value=\"7\"",
             "action=\"/sell/drafts/a/edit\"",
@@ -216,11 +231,17 @@ mod tests {
         }
         // The list of errors names each field by its label.
         for (id, label) in fields() {
-            let labelled = format!("for=\"{id}\">{label}</label>");
+            let labelled = format!("for=\"{id}\">{label}");
             assert!(html.contains(&labelled), "{labelled} is not in {html}");
         }
-        page.editing = None;
-        page.errors = FormErrors::default();
+        // A seller who changes the price sees it first: the show is folded away, and what others ask comes below.
+        (page.ambiguous_start, page.errors) = (None, FormErrors::default());
+        page.known = Some(known("Similar seats: €50.00"));
+        let html = page.render().unwrap();
+        let order = ["<strong>Jazz &#38;", "<details>", "</details>", "id=\"price\"", "Similar seats"];
+        let at = order.map(|part| html.find(part).unwrap_or_else(|| panic!("{part} is not in {html}")));
+        assert!(at.is_sorted(), "{at:?}");
+        (page.editing, page.known) = (None, None);
         let html = page.render().unwrap();
         for part in ["Payouts to sellers are not available yet", "name=\"listing\" value=\"\"", ">Preview</button>"] {
             assert!(html.contains(part), "{part} is not in {html}");
@@ -229,18 +250,12 @@ mod tests {
         assert!(!html.contains("Choose another show"), "{html}");
         assert!(!html.contains("<details"), "{html}");
         // A known show is named above, and what it fills is folded away.
-        page.ambiguous_start = None;
-        page.known = Some(KnownShow {
-            path: "/shows/jazz-1".to_owned(),
-            title: "Jazz <b>".to_owned(),
-            place: "Town Hall, New York".to_owned(),
-            starts_at: Moment::new(listing.terms.starts_at, "UTC"),
-            asks: vec!["Similar seats are listed at 50.00 to 62.00 EUR.".to_owned()],
-        });
+        page.known = Some(known("Similar seats: €50.00 to €62.00"));
         let html = page.render().unwrap();
         for part in [
             "href=\"/shows/jazz-1\">For Jazz &#60;b&#62;</a>",
-            "Similar seats are listed at 50.00 to 62.00 EUR.",
+            "Other sellers ask, per seat:",
+            "Similar seats: €50.00 to €62.00",
             "<details",
             "name=\"action\" value=\"show\">Choose another show</button>",
         ] {
@@ -254,13 +269,7 @@ mod tests {
     fn german_page_has_no_english_texts() {
         let listing = sample();
         let html = in_german(|| {
-            let known = KnownShow {
-                path: "/shows/jazz-1".to_owned(),
-                title: "Jazz".to_owned(),
-                place: "Town Hall".to_owned(),
-                starts_at: Moment::new(listing.terms.starts_at, "UTC"),
-                asks: Vec::new(),
-            };
+            let known = KnownShow { title: "Jazz".to_owned(), asks: Vec::new(), ..known("") };
             let (first, second) = ("01:30 EDT (UTC-04)".to_owned(), "01:30 EST (UTC-05)".to_owned());
             let mut page = SellPage {
                 layout: Layout::new(msg::sell_title(), msg::sell_description(), &Viewer::Guest),
@@ -278,9 +287,9 @@ mod tests {
             page.errors = FormErrors::new("row", "So nicht.");
             folded + &page.render().unwrap()
         });
-        let labels = fields().into_iter().map(|(_, label)| format!(">{label}</label>"));
+        let labels = fields().into_iter().map(|(_, label)| format!(">{label}"));
         let others =
-            ["Sell a", "For <", "No other", "Change", "Choose", "We know", "The ", "Only if", "Keep", "Preview"];
+            ["Sell a", "For <", "No other", "Change", "Choose", "larger cities", "The ", "Only if", "Keep", "Preview"];
         assert_texts(
             &html,
             &[
@@ -296,7 +305,9 @@ mod tests {
                 "<li><a href=\"#row\">Reihe</a>: So nicht.</li>",
                 ">Eigene Gruppengrößen</option>",
                 "Nur ohne Platznummern: 1 bis 8.",
-                "Preis und Originalpreis gelten pro Platz. Keine Gebühren",
+                ">Preis pro Platz</label>",
+                ">Stadt <span class=\"quiet\">(optional)</span></label>",
+                "<p class=\"alert\">Keine Gebühren, weder",
                 ">Vorschau</button>",
                 ">Andere Veranstaltung wählen</button>",
             ],

@@ -93,8 +93,8 @@ struct SignInPage {
     errors: FormErrors,
     /// Whether it is shown instead of a page that requires sign-in.
     replaces_page: bool,
-    /// Whether a ticket is held afterwards.
-    holds: bool,
+    /// The number of seats that are held afterwards, if any.
+    holds: Option<u8>,
     /// Whether what was typed is there afterwards.
     keeps_input: bool,
 }
@@ -108,7 +108,7 @@ impl SignInPage {
 fn page(viewer: &Viewer, email: String, next: &str, errors: FormErrors, replaces_page: bool) -> SignInPage {
     let next = safe_redirect_path(next).to_owned();
     let layout = Layout::new(msg::sign_in_title(), msg::sign_in_description(), viewer).leading_to(&next);
-    let holds = hold_intention::is_intended(&next);
+    let holds = hold_intention::intended_quantity(&next);
     let keeps_input = sell_draft::is_draft_path(&next) || typed_name::is_kept(&next);
     SignInPage { layout, email, next, errors, replaces_page, holds, keeps_input }
 }
@@ -195,6 +195,10 @@ mod tests {
         let hold = format!("/tickets/{}/hold?key=a", common::id::TicketId::new());
         let html = page(&Viewer::Guest, String::new(), &hold, FormErrors::default(), false).render().unwrap();
         assert!(html.contains("hold the ticket for you if it is still available"), "{html}");
+        let pair = page(&Viewer::Guest, String::new(), &format!("{hold}&quantity=2"), FormErrors::default(), false);
+        let html = pair.render().unwrap();
+        assert!(html.contains("hold your seats for you if they are still available"), "{html}");
+        assert!(html.contains("<a href=\"/help#contact\">Forgot your password?</a>"), "{html}");
         let draft = "/sell/drafts/a";
         let kept = page(&Viewer::Guest, String::new(), draft, FormErrors::default(), false).render().unwrap();
         assert!(kept.contains("Your details are saved") && !html.contains("Your details are saved"), "{kept}");
@@ -259,8 +263,9 @@ mod tests {
                 "Deine Angaben sind gespeichert.",
                 "<a href=\"#email\">E-Mail-Adresse</a>: Fehlt.",
                 ">Konto erstellen</a>",
+                ">Passwort vergessen?</a>",
             ],
-            ["Sign in", "Email", "Password", "Your ", "New here", "Create"],
+            ["Sign in", "Email", "Password", "Your ", "New here", "Create", "Forgot"],
         );
     }
 }

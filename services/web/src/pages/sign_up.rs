@@ -53,8 +53,8 @@ struct SignUpPage {
     display_name: String,
     next: String,
     errors: FormErrors,
-    /// Whether a ticket is held afterwards.
-    holds: bool,
+    /// The number of seats that are held afterwards, if any.
+    holds: Option<u8>,
 }
 
 impl SignUpPage {
@@ -71,7 +71,7 @@ impl SignUpPage {
 fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
     let next = safe_redirect_path(&form.next).to_owned();
     let layout = Layout::new(msg::sign_up_title(), msg::sign_up_description(), viewer).leading_to(&next);
-    let holds = hold_intention::is_intended(&next);
+    let holds = hold_intention::intended_quantity(&next);
     SignUpPage { layout, email: form.email, display_name: form.display_name, next, errors, holds }
 }
 
@@ -145,7 +145,14 @@ mod tests {
         let errors = FormErrors::new("password", "must have 8 characters");
         let html = page(&Viewer::Guest, form, errors).render().unwrap();
         let listed = "<li><a href=\"#password\">Password</a>: Must have 8 characters.</li>";
-        for part in ["value=\"a@b\"", "value=\"&#60;i&#62;\"", listed, "aria-invalid=\"true\"", "-1\" autofocus>"] {
+        for part in [
+            "value=\"a@b\"",
+            "value=\"&#60;i&#62;\"",
+            listed,
+            "aria-invalid=\"true\"",
+            "-1\" autofocus>",
+            "<a href=\"/terms\">Read the terms</a>",
+        ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("secret words"), "{html}");
@@ -165,9 +172,10 @@ mod tests {
                 "wir reservieren das Ticket für dich",
                 "<a href=\"#displayName\">Anzeigename</a>: Ist zu lang.",
                 "Mindestens 8 Zeichen.",
+                "<a href=\"/terms\">Nutzungsbedingungen lesen</a> · <a href=\"/privacy\">Was wir über dich",
                 "Du hast schon ein Konto? <a ",
             ],
-            ["Create", "Display", "Shown", "Email", "Password", "At least", "Already", "Sign "],
+            ["Create", "Display", "Shown", "Email", "Password", "At least", "Already", "Sign ", "By creating"],
         );
     }
 }

@@ -1,14 +1,13 @@
-//! GET /tickets/{id}: the page of a listing, and its commands hold and withdraw.
+//! GET /tickets/{id}: the page of a listing, and its command hold.
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::aggregate::Versioned;
 use common::api::orders::{CreateOrder, NewOrder};
-use common::api::tickets::WithdrawListing;
 use common::error::Error;
 use common::events::order::OrderState;
-use common::events::ticket::{TicketState, TicketStatus};
+use common::events::ticket::TicketState;
 use common::id::{OrderId, TicketId};
 use http::StatusCode;
 use serde::Deserialize;
@@ -16,15 +15,14 @@ use utoipa::IntoParams;
 use validator::Validate;
 
 use super::checkout;
+use super::done::Done;
 use super::hold_intention::{self, HoldForm};
-use super::layout::{self, Layout, see_other, with_retry_after};
+use super::layout::{self, Layout, with_retry_after};
 use crate::client_context::ClientContext;
 use crate::domain::duplicate_seats::DuplicateSeats;
 use crate::domain::listing_view::{Availability, ListingView};
-use crate::domain::problem_text::detail;
 use crate::domain::show_view::ShowView;
 use crate::flows::await_version::{await_version, get_or_await};
-use crate::flows::fetch_current_listing::fetch_current_listing;
 use crate::forms::ValidForm;
 use crate::i18n::msg;
 use crate::i18n::price::format_price;
@@ -78,6 +76,9 @@ pub(crate) struct TicketQuery {
     #[validate(range(min = 1, max = 8, message = "must be a number from 1 to 8"))]
     #[param(minimum = 1, maximum = 8)]
     quantity: Option<u8>,
+    /// What the seller has just done.
+    #[param(inline)]
+    done: Option<Done>,
 }
 
 /// Show a listing.
@@ -89,8 +90,13 @@ pub(super) async fn ticket(
     Path(id): Path<String>,
     query: LenientQuery<TicketQuery>,
 ) -> Result<Response, PageError> {
+    let TicketQuery { quantity, done } = query.value;
     let notice = rejected_parameters_message(&query.rejected);
-    show(&state, &viewer, parse_id(&id)?, query.value.quantity, StatusCode::OK, notice).await
+    let ticket = find(&state, parse_id(&id)?).await?;
+    // Whoever else opens the link has done nothing.
+    let done = done.filter(|_| viewer.id() == Some(ticket.seller_id));
+    let notice = notice.or_else(|| done.map(Done::notice));
+    respond(&state, &viewer, &ticket, quantity, StatusCode::OK, notice).await
 }
 
 /// A malformed id is 404, not 400.
@@ -98,7 +104,11 @@ pub(super) fn parse_id(id: &str) -> Result<TicketId, Error> {
     id.parse().map_err(|_| Error::NotFound)
 }
 
-async fn show(
+async fn find(state: &AppState, id: TicketId) -> Result<Versioned<TicketState>, Error> {
+    get_or_await::<TicketState>(state, id.as_uuid()).await?.ok_or(Error::NotFound)
+}
+
+pub(super) async fn show(
     state: &AppState,
     viewer: &Viewer,
     id: TicketId,
@@ -106,8 +116,19 @@ async fn show(
     status: StatusCode,
     notice: Option<String>,
 ) -> Result<Response, PageError> {
-    let ticket = get_or_await::<TicketState>(state, id.as_uuid()).await?.ok_or(Error::NotFound)?;
-    let page = page(state, viewer, &ticket, notice).await?;
+    let ticket = find(state, id).await?;
+    respond(state, viewer, &ticket, quantity, status, notice).await
+}
+
+async fn respond(
+    state: &AppState,
+    viewer: &Viewer,
+    ticket: &Versioned<TicketState>,
+    quantity: Option<u8>,
+    status: StatusCode,
+    notice: Option<String>,
+) -> Result<Response, PageError> {
+    let page = page(state, viewer, ticket, notice).await?;
     let page = TicketPage { listing: page.listing.with_choice(quantity), ..page };
     Ok(layout::respond(status, &page.layout, &page)?)
 }
@@ -139,7 +160,7 @@ pub(super) async fn page(
     let mut listing = listing.of_show(show.as_ref().map(|found| &found.show.state));
     if role == Role::Seller {
         let same = duplicate_seats::listings_with_seats_of(&model.tickets, std::slice::from_ref(ticket)).await?;
-        listing = listing.with_duplicates(DuplicateSeats::find(ticket, same.iter().map(|it| &it.state), now));
+        listing = listing.for_seller(ticket, DuplicateSeats::find(ticket, same.iter().map(|it| &it.state), now));
     }
     let description = msg::ticket_description(&listing.place, &listing.price, &listing.starts_at.text);
     let is_for_sale = listing.availability.is_for_sale();
@@ -226,43 +247,17 @@ pub(super) async fn place_hold(
     }
 }
 
-/// Withdraw a listing.
-#[utoipa::path(post, path = "/tickets/{id}/withdraw", tag = "pages", params(("id" = TicketId, Path)),
-    responses((status = 303, description = "Withdrawn."), (status = 409, body = String, content_type = "text/html")))]
-pub(super) async fn withdraw(
-    State(state): State<AppState>,
-    viewer: Viewer,
-    client: ClientContext,
-    Path(id): Path<String>,
-) -> Result<Response, PageError> {
-    let id = parse_id(&id)?;
-    let page = format!("/tickets/{id}");
-    viewer.require_user(&page)?;
-    match state.services.send(&WithdrawListing { id }, &client).await {
-        Ok(response) => {
-            await_version::<TicketState>(&state, &id.to_string(), response.version.unwrap_or(0)).await?;
-            Ok(see_other("/selling"))
-        }
-        Err(error) if error.status() == StatusCode::CONFLICT => {
-            let current = fetch_current_listing(&state, &client, id).await;
-            if current.is_some_and(|current| current.status == TicketStatus::Withdrawn) {
-                return Ok(see_other("/selling"));
-            }
-            show(&state, &viewer, id, None, StatusCode::CONFLICT, Some(detail(&error.problem))).await
-        }
-        Err(error) if error.status() == StatusCode::UNAUTHORIZED => Err(PageError::SignInRequired(page)),
-        Err(error) => Err(error.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use common::events::ticket::TicketStatus;
+
     use super::*;
     use crate::domain::seats::tests::{sample, six_seats};
     use crate::i18n::testing::{assert_texts, in_german};
 
     fn page(ticket: &TicketState, role: Role, hold_seconds_left: Option<u64>) -> String {
         let listing = ListingView::new(ticket, Some(&"Ana".to_owned()), ticket.created_at);
+        let listing = if role == Role::Seller { listing.for_seller(ticket, None) } else { listing };
         let layout = Layout::new(&listing.title, "About", &Viewer::Guest);
         let idempotency_key = "the-key".to_owned();
         let found = crate::domain::show_view::tests::sample();
@@ -273,7 +268,7 @@ mod tests {
 
     #[test]
     fn number_of_seats_is_chosen_with_its_sum() {
-        let ticket = six_seats(&[2, 2, 2]);
+        let mut ticket = six_seats(&[2, 2, 2]);
         let html = page(&ticket, Role::Buyer { watches: false }, None);
         for part in [
             "Section A, row 3, seats 12 to 17",
@@ -282,18 +277,28 @@ mod tests {
             "name=\"quantity\" value=\"2\" required checked",
             "for=\"seats-4\">4 seats together: <strong>4 × $125.50 = $502.00</strong>",
             "6 of 6 seats left",
-            "Hold these seats",
+            "Buy these seats",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert_eq!(html.matches(" checked").count(), 1);
+        // A single choice is no question.
+        let html = page(&six_seats(&[6]), Role::Buyer { watches: false }, None);
+        assert!(html.contains("= $753.00</strong></p><input type=\"hidden\" name=\"quantity\" value=\"6\">"));
+        assert!(!html.contains("How many seats?"), "{html}");
         let listing = ListingView::new(&ticket, None, ticket.created_at).with_choice(Some(4));
         let chosen: Vec<_> = listing.choices.iter().map(|choice| choice.is_chosen).collect();
         assert_eq!(chosen, [false, true, false]);
         let listing = listing.with_choice(Some(3));
         assert!(listing.choices[1].is_chosen, "three can't be had");
         assert!(page(&ticket, Role::Holder(OrderId::new()), None).contains("You are holding seats from this listing."));
-        assert!(page(&ticket, Role::Seller, None).contains("Withdraw remaining seats"));
+        let html = page(&ticket, Role::Seller, None);
+        assert!(html.contains(">Withdraw…</summary>") && html.contains(">Withdraw now</button>"), "{html}");
+        ticket.seats[0].status = TicketStatus::Sold;
+        let html = page(&ticket, Role::Seller, None);
+        let sale = "You sold seat 12 for $125.50. There is nothing else for you to do.";
+        assert!(html.contains(">Withdraw remaining seats…</summary>") && html.contains(sale), "{html}");
+        assert!(html.contains("seats 12 to 17"), "{html}");
     }
 
     #[test]
@@ -312,7 +317,8 @@ mod tests {
             "Concert",
             "Two lines,\n&#34;quoted&#34;.",
             "For sale",
-            "Hold this ticket",
+            "Buy this ticket",
+            "You get a QR pass from us, not the seller’s original ticket.",
             "name=\"price\" value=\"125.50 USD\"",
             "value=\"the-key\"",
             "data-version=\"7\"",
@@ -324,7 +330,7 @@ mod tests {
         }
         assert!(page(&ticket, Role::Buyer { watches: true }, None).contains("Stop watching"));
         let html = page(&ticket, Role::Seller, None);
-        assert!(html.contains("This is your listing") && !html.contains("Hold this ticket"), "{html}");
+        assert!(html.contains("This is your listing") && !html.contains("Buy this ticket"), "{html}");
         let another = format!("/sell/new?show={}&#38;like={}", ticket.show_id, ticket.terms.id);
         assert!(html.contains(&another), "{another} is not in {html}");
         ticket.status = TicketStatus::Reserved;
@@ -360,13 +366,14 @@ mod tests {
                 single,
                 &[
                     ">Mo., 01.06.2099, 15:30\u{a0}EDT</time>",
-                    "Block A, Reihe 3, Platz 14",
+                    "Block A, Reihe 3, Platz\u{a0}14",
                     "<dd>Konzert</dd>",
                     "(3 Tickets verkauft)",
                     "data-live-price>125,50\u{a0}$</span>",
                     "Originalpreis 99,00\u{a0}$, wie auf",
                     "value=\"125.50 USD\"",
-                    ">Ticket reservieren</button>",
+                    ">Ticket kaufen</button>",
+                    "Einlasscode von uns, nicht das Originalticket",
                     ">Beobachten</button>",
                 ][..],
             ),
@@ -375,17 +382,17 @@ mod tests {
                 &[
                     "(nur paarweise)",
                     "Wie viele Plätze?",
-                    "4 Plätze nebeneinander: <strong>4 × 125,50\u{a0}$ = 502,00\u{a0}$</strong>",
+                    "4 Plätze nebeneinander: <strong>4 × 125,50\u{a0}$ =\u{a0}502,00\u{a0}$</strong>",
                     "pro Platz, Endpreis",
                     ">Nicht mehr beobachten</button>",
                 ],
             ),
-            (own, &["Das ist dein Angebot.", ">Bearbeiten</a>", ">Übrige Plätze zurückziehen</button>"]),
+            (own, &["Das ist dein Angebot.", ">Bearbeiten</a>", ">Jetzt zurückziehen</button>"]),
             (holding, &["Gerade reserviert.", "Die Reservierung endet in <time", ">Zur Kasse</a>"]),
         ] {
             let english = "When<|Where<|Seat|Category|Seller<|sold|All tickets|From the|Price |all-in|\
                            Face value|For sale|Held|hold ends|This is|Edit|Withdraw|List another|You |\
-                           How many|Hold |few minutes|Watch|Stop|notif|All shows|Concert|$125";
+                           How many|Buy |few minutes|QR pass|Watch|Stop|notif|All shows|Concert|$125";
             assert_texts(html, parts, english.split('|'));
         }
     }

@@ -138,6 +138,8 @@ pub(crate) struct DraftContents {
     pub form: ListingForm,
     pub editing: Option<TicketId>,
     pub is_complete: bool,
+    /// The revision that it replaces, 0 if there is none; `None` for any.
+    pub replaces: Option<i64>,
 }
 
 /// The outcome of saving a draft.
@@ -193,7 +195,22 @@ impl DraftStore {
         Err(StoreError::VersionConflict)
     }
 
-    /// Fails with `Duplicate` if the id is taken by another owner's draft, or by one that is listed or has expired.
+    /// Stores a form that its owner is still typing, unless another one was stored since that which it replaces was read.
+    pub(crate) async fn keep(
+        &self,
+        id: &DraftId,
+        owner: &DraftOwner,
+        contents: &DraftContents,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match self.write(id, &id.0, owner, contents, date(now.plus(owner.lifetime)), now).await {
+            Ok(()) | Err(StoreError::Duplicate(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fails with `Duplicate` if the id is taken by another owner's draft, or by one that is listed or has expired, or
+    /// that is not the one to be replaced.
     async fn write(
         &self,
         id: &DraftId,
@@ -213,7 +230,10 @@ impl DraftStore {
         let on_insert = doc! { "key": key, "boundedBy": &owner.bounded_by, "expiresOn": until };
         let update = doc! { "$set": set, "$inc": { "revision": 1_i64 }, "$setOnInsert": on_insert };
         let lives = doc! { "$gt": date(now) };
-        let filter = doc! { "_id": &id.0, "owner": &owner.name, "listing": Bson::Null, "expiresOn": lives };
+        let mut filter = doc! { "_id": &id.0, "owner": &owner.name, "listing": Bson::Null, "expiresOn": lives };
+        if let Some(revision) = contents.replaces {
+            filter.insert("revision", revision);
+        }
         let written = self.0.update_one(filter, update).upsert(true).await?;
         if written.upserted_id.is_some() {
             self.remove_oldest(owner, id).await?;

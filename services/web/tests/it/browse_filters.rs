@@ -64,6 +64,7 @@ async fn each_of_the_next_days_has_a_link() {
     for link in links {
         let html = page(&app, &link).await;
         assert_contains(&html, &["aria-current=\"true\"", "Seats together: 1"]);
+        assert!(!titles(&html).is_empty(), "{link}");
         found.extend(titles(&html));
     }
     // While it is still yesterday somewhere, tomorrow has a link by its date too.

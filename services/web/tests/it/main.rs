@@ -20,6 +20,7 @@ mod page_chrome;
 mod rebuild;
 mod refresh;
 mod sell_drafts;
+mod sell_form;
 mod sell_shows;
 mod sell_times;
 mod show_notices;

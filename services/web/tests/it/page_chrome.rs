@@ -21,6 +21,9 @@ async fn errors_are_pages_outside_the_api_and_problems_inside() {
     let german =
         app.request("GET", "/nothing/here").header("accept-language", "de-DE,en;q=0.5").send().await.expect(404);
     assert_contains(&german.text(), &["<h1>Diese Seite haben wir nicht gefunden</h1>", "Fehler 404", "lang=\"de\""]);
+    let ana = app.signer.user();
+    let own = app.request("GET", "/nothing/here").as_user(&ana).send().await.expect(404);
+    assert_contains(&own.text(), &["href=\"/account\"", "action=\"/browse\""]);
     // A restored tab that showed the response to a command gets the page with the command.
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     for (command, page) in [

@@ -51,7 +51,7 @@ pub(crate) async fn list(app: &TestApp, draft: &str, user: &User) -> Response {
     post_form(app, draft, Some(user), &[("revision", rest.split('"').next().unwrap())]).await
 }
 
-const TYPED: [(&str, &str); 8] = [
+pub(crate) const TYPED: [(&str, &str); 8] = [
     ("title", "Carmen & <b>"),
     ("venue", "Opera"),
     ("starts_at", "2099-03-01T20:00"),
@@ -63,7 +63,7 @@ const TYPED: [(&str, &str); 8] = [
 ];
 
 /// The fields with another price.
-fn typed_at(price: &str) -> Vec<(&str, &str)> {
+pub(crate) fn typed_at(price: &str) -> Vec<(&str, &str)> {
     TYPED.map(|(name, value)| (name, if name == "price" { price } else { value })).to_vec()
 }
 
@@ -136,7 +136,10 @@ async fn draft_keeps_what_is_typed_until_it_is_listed_once() {
     publish_listing(&app, &ticket).await;
     app.wait_until_idle().await;
     let listed = list(&app, &draft, &ana).await.expect(303);
-    assert_eq!(listed.header("location"), path(&ticket));
+    assert_eq!(listed.header("location"), format!("{}?done=listed", path(&ticket)));
+    assert_contains(&get(listed.header("location")).await.expect(200).text(), &["Your listing is live."]);
+    let elsewhere = app.request("GET", listed.header("location")).send().await.expect(200).text();
+    assert!(!elsewhere.contains("is live"), "{elsewhere}");
     let [unavailable, created] = <[_; 2]>::try_from(services.take_requests()).unwrap();
     assert_eq!(unavailable.headers["idempotency-key"], created.headers["idempotency-key"]);
     for again in [
@@ -328,7 +331,8 @@ async fn seller_edits_a_listing_at_the_version_shown() {
     let get = format!("GET /api{}", path(&ticket));
     services.respond_with(&get, 200, listing_json(&ticket, 1), &[]);
     type_form(&app, &draft('c'), &ana, &unchanged).await;
-    assert_eq!(list(&app, &draft('c'), &ana).await.expect(303).header("location"), path(&ticket));
+    let changed = format!("{}?done=changed", path(&ticket));
+    assert_eq!(list(&app, &draft('c'), &ana).await.expect(303).header("location"), changed);
     // It is withdrawn as it is.
     let withdraw = format!("{}/withdraw", path(&ticket));
     services.respond_with_problem(&format!("DELETE /api{}", path(&ticket)), 409, "It is held by a buyer.", &[]);
@@ -336,7 +340,9 @@ async fn seller_edits_a_listing_at_the_version_shown() {
     let withdrawn = TicketState { status: TicketStatus::Withdrawn, ..ticket.clone() };
     services.respond_with(&get, 200, listing_json(&withdrawn, 1), &[]);
     let response = post_form(&app, &withdraw, Some(&ana), &[]).await;
-    assert_eq!(response.expect(303).header("location"), "/selling");
+    assert_eq!(response.expect(303).header("location"), "/selling?done=withdrawn");
+    let notice = app.request("GET", response.header("location")).as_user(&ana).send().await.expect(200).text();
+    assert_contains(&notice, &["Withdrawn. Nobody can buy it any more."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -348,54 +354,4 @@ async fn unreachable_service_is_reported_and_the_draft_is_kept() {
     assert_page(&response);
     assert!(!response.header("retry-after").is_empty());
     assert_contains(&response.text(), &["Your details are saved", "Carmen &#38; &#60;b&#62;"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn seats_are_listed_with_their_split() {
-    let (app, services) = app_with_services().await;
-    let ana = app.signer.user();
-    let typed = |more: &[(&'static str, &'static str)]| [TYPED.as_slice(), more].concat();
-    // Four seats take two fields more than one: their numbers, and how they may be divided.
-    let html = type_form(&app, &draft('a'), &ana, &typed(&[("seats", "12-15"), ("split", "pairs")])).await;
-    assert_contains(
-        &html,
-        &["4 seats, sold in pairs: buyers can choose 2 or 4.", "Seats 12 to 15", "List these 4 seats"],
-    );
-    let problem = json!({
-        "type": "urn:ticketing:problem:seat-listed", "title": "No", "status": 409, "detail": "You list it already.",
-    });
-    services.respond_with("POST /api/tickets", 409, problem, &[]);
-    let rejected = list(&app, &draft('a'), &ana).await;
-    let html = follow(&app, &ana, rejected).await.expect(200).text();
-    let fault = "id=\"seats-fault\">You have already listed one of these seats for this show.";
-    assert_contains(&html, &[fault, "value=\"12-15\"", "<option value=\"pairs\" selected>"]);
-    let sent = services.take_requests().remove(0).body;
-    assert_eq!((&sent["seats"], &sent["split"]), (&json!(["12", "13", "14", "15"]), &json!("pairs")));
-    for (more, fault) in [
-        (&[("seats", "12-14"), ("split", "pairs")][..], "id=\"split-fault\">Choose another way: an odd number"),
-        (&[("quantity", "6"), ("split", "sizes"), ("sizes", "3+2")], "id=\"sizes-fault\">Enter numbers that add up"),
-        (&[("seats", "1, 2"), ("quantity", "3")], "id=\"quantity-fault\">Leave this empty or enter 2"),
-        (&[("seats", "7, 7")], "id=\"seats-fault\">Enter each seat only once."),
-    ] {
-        assert_contains(&type_form(&app, &draft('b'), &ana, &typed(more)).await, &[fault]);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn preview_refuses_what_listing_would_refuse() {
-    let (app, services) = app_with_services().await;
-    let ana = app.signer.user();
-    let (draft, check) = (draft('e'), "POST /api/tickets/check");
-    let preview = async || {
-        let posted = post_form(&app, &format!("{draft}/edit"), Some(&ana), &TYPED).await.expect(303);
-        follow(&app, &ana, posted).await.expect(200).text()
-    };
-    let cap = "is required: in FR, a price may be at most 0% over face value";
-    services.respond_with_problem(check, 400, "Correct it.", &[("faceValue", cap)]);
-    assert_contains(&preview().await, &["id=\"face_value-fault\">Is required: in FR", "value=\"89.00\""]);
-    services.respond_with_problem(check, 409, "This show has been cancelled.", &[]);
-    assert_contains(&preview().await, &["This show has been cancelled.", "value=\"89.00\""]);
-    // A service that does not answer stops nobody here.
-    services.respond_with_problem(check, 503, "Not available right now.", &[]);
-    assert_contains(&preview().await, &["name=\"revision\"", "89.00"]);
 }

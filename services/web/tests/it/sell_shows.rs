@@ -64,8 +64,8 @@ async fn known_show_fills_the_form() {
             "value=\"New York\"",
             "<option selected>America/New_York</option>",
             "<details",
-            "Tickets in section Stalls are listed at $50.00 to $62.00.",
-            "Tickets in section Balcony are listed at $40.00.",
+            "Stalls: $50.00 to $62.00",
+            "Balcony: $40.00",
         ],
     );
     assert!(!html.contains("125.50"), "the seller's own ticket is no other's: {html}");
@@ -96,7 +96,7 @@ async fn known_show_fills_the_form() {
     ];
     let draft = draft('a');
     let html = type_form(&app, &draft, &ana, &typed).await;
-    assert_contains(&html, &["Similar seats are listed at $50.00 to $62.00.", "The buyer pays $89.00."]);
+    assert_contains(&html, &["Similar seats: $50.00 to $62.00", "The buyer pays $89.00."]);
     let problem = serde_json::json!({
         "type": "urn:ticketing:problem:over-cap", "title": "No", "status": 422, "detail": "At most 50.00 USD.",
         "errors": [{ "field": "price", "message": "must be at most 50.00 USD" }],

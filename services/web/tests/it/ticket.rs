@@ -36,7 +36,7 @@ async fn page_shows_the_listing() {
             "Ana <span",
             "Aisle seat.",
             ">For sale<",
-            "Hold this ticket",
+            "Buy this ticket",
             "href=\"/signin\"",
             &canonical,
         ],
