@@ -286,7 +286,10 @@ pub(crate) mod tests {
         assert_eq!(shown(&ticket), "Seats 15 to 17");
         assert_eq!(sale(&ticket).as_deref(), Some("You sold seats 12, 13 for 2 × $125.50 = $251.00."));
         let german = in_german(|| sale(&ticket));
-        assert_eq!(german.as_deref(), Some("Du hast Plätze\u{a0}12, 13 für 2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$ verkauft."));
+        assert_eq!(
+            german.as_deref(),
+            Some("Du hast Plätze\u{a0}12, 13 für 2 × 125,50\u{a0}$ =\u{a0}251,00\u{a0}$ verkauft.")
+        );
         for slot in 3..6 {
             ticket.seats[slot].status = TicketStatus::Sold;
         }

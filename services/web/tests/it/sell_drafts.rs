@@ -339,8 +339,8 @@ async fn seller_edits_a_listing_at_the_version_shown() {
     assert_contains(&post_form(&app, &withdraw, Some(&ana), &[]).await.expect(409).text(), &["It is held by a buyer."]);
     let withdrawn = TicketState { status: TicketStatus::Withdrawn, ..ticket.clone() };
     services.respond_with(&get, 200, listing_json(&withdrawn, 1), &[]);
-    let response = post_form(&app, &withdraw, Some(&ana), &[]).await;
-    assert_eq!(response.expect(303).header("location"), "/selling?done=withdrawn");
+    let response = post_form(&app, &withdraw, Some(&ana), &[]).await.expect(303);
+    assert_eq!(response.header("location"), "/selling?done=withdrawn");
     let notice = app.request("GET", response.header("location")).as_user(&ana).send().await.expect(200).text();
     assert_contains(&notice, &["Withdrawn. Nobody can buy it any more."]);
 }
