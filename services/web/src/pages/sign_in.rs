@@ -48,11 +48,11 @@ impl LenientQuery<NextQuery> {
 }
 
 /// The path of the page on this site that the browser comes from. Nobody is sent back to a form of these pages, and
-/// following a link must change nothing.
+/// following a link must change nothing. For a page without a referrer, WebKit names the service worker that loads it.
 fn page_with_the_link<'a>(headers: &'a HeaderMap, public_url: &str) -> Option<&'a str> {
     let path = headers.get(header::REFERER)?.to_str().ok()?.strip_prefix(public_url)?;
-    let is_form = ["/signin", "/signup"].contains(&path.split('?').next().unwrap_or_default());
-    Some(path).filter(|path| path.starts_with('/') && !is_form && !after_sign_in::is_command(path))
+    let is_elsewhere = ["/signin", "/signup", "/sw.js"].contains(&path.split('?').next().unwrap_or_default());
+    Some(path).filter(|path| path.starts_with('/') && !is_elsewhere && !after_sign_in::is_command(path))
 }
 
 fn validate_local_path(next: &str) -> Result<(), ValidationError> {
@@ -231,6 +231,7 @@ mod tests {
             ("", Some("http://localhost:80801/browse"), "/"),
             ("", Some("http://localhost:8080.evil.example/"), "/"),
             ("", Some("http://localhost:8080/signup?next=/orders"), "/"),
+            ("", Some("http://localhost:8080/sw.js"), "/"),
             ("https://evil.example", Some("http://localhost:8080/browse"), "/"),
             ("", Some(hold.as_str()), "/"),
             ("", Some(unwatch.as_str()), "/"),
