@@ -34,5 +34,5 @@ for pod in $(k get pods --selector "app.kubernetes.io/name=$1" --field-selector 
   curl --silent --show-error --max-time 10 --noproxy '*' "http://127.0.0.1:$(port)/metrics" > "$scratch/metrics" || true
   kill "$forward"
   wait "$forward" || true
-  grep --invert-match '^#' "$scratch/metrics" | grep --extended-regexp -- "${2:-}" | sed "s|^|${pod#pod/}  |" || true
+  grep --invert-match --extended-regexp '^(#|$)' "$scratch/metrics" | grep --extended-regexp -- "${2:-}" | sed "s|^|${pod#pod/}  |" || true
 done
