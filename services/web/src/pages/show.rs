@@ -291,7 +291,7 @@ mod tests {
             "<option value=\"balcony\" selected>Balcony</option>",
             "value=\"5&#34;0\"",
             ">Maximum price</label>",
-            "href=\"/tickets/01970000-0000-7000-8000-000000000001\">Section &#60;A&#62;, row 3</a>",
+            "href=\"/tickets/01970000-0000-7000-8000-000000000001\" data-live-seat>Section &#60;A&#62;, row 3</a>",
             "€4.00 under face value",
             "Ana &#60;i&#62;",
             "Cheapest in section &#60;A&#62;",
