@@ -48,7 +48,8 @@ impl LenientQuery<NextQuery> {
 }
 
 /// The path of the page on this site that the browser comes from. Nobody is sent back to a form of these pages, and
-/// following a link must change nothing. For a page without a referrer, WebKit names the service worker that loads it.
+/// following a link must change nothing. For a page without a referrer, the engine of Safari names the service worker
+/// that loads it.
 fn page_with_the_link<'a>(headers: &'a HeaderMap, public_url: &str) -> Option<&'a str> {
     let path = headers.get(header::REFERER)?.to_str().ok()?.strip_prefix(public_url)?;
     let is_elsewhere = ["/signin", "/signup", "/sw.js"].contains(&path.split('?').next().unwrap_or_default());
