@@ -45,7 +45,7 @@ on('submit', (event) => {
   if (form.method !== 'post' || form.id === 'pay') return;
   // After a sign-out nothing may be kept.
   leaving.abort();
-  if (form.action.includes('/sign')) delete localStorage.kept;
+  if (form.getAttribute('action')?.includes('/sign')) delete localStorage.kept;
   // A double click submits a form once.
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = '1';
