@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use common::api::Endpoint;
@@ -20,6 +20,7 @@ use rand::{Rng, SeedableRng};
 use testkit::app::request::Request;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::context::{Layout, PARTS, SimContext, WHOLE};
 use crate::fleet::SimulatedFleet;
@@ -31,6 +32,8 @@ use crate::{end_state, invariants};
 
 /// Number of fleets that run schedules concurrently in one test.
 const FLEETS: usize = 2;
+/// A schedule ends by itself after a minute of actions. After this time it waits for something that never happens.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The schedules of one test.
 pub struct Campaign {
@@ -105,7 +108,8 @@ async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
             Entry::Occupied(known) => Some(known.get().clone()),
             Entry::Vacant(unknown) => Some(unknown.insert(runner.run(scenario, layout, None).await?).clone()),
         };
-        let reached = runner.run(scenario, layout, Some(*seed)).await?;
+        let reached = timeout(TIMEOUT, runner.run(scenario, layout, Some(*seed))).await;
+        let reached = reached.map_err(|_| format!("seed {seed}, {}, {layout:?}: hangs", scenario.name))??;
         if let Some(expected) = expected
             && expected != reached
         {

@@ -2,15 +2,20 @@
 
 /// The tags of an element in all templates, each after the name of its template.
 fn tags(element: &str) -> Vec<String> {
-    let (start, mut tags) = (format!("<{element} "), Vec::new());
+    let elements = elements(element).into_iter();
+    elements.map(|(name, text)| format!("{name}: {}", text.split('>').next().unwrap())).collect()
+}
+
+/// The elements of a name in all templates, from after its name to the next such element: the template's name and the text.
+fn elements(element: &str) -> Vec<(String, String)> {
+    let (start, mut found) = (format!("<{element} "), Vec::new());
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/templates")).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        let name = path.file_name().unwrap().to_string_lossy();
-        let tails = text.split(start.as_str()).skip(1);
-        tags.extend(tails.map(|tail| format!("{name}: {}", tail.split('>').next().unwrap())));
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        found.extend(text.split(start.as_str()).skip(1).map(|tail| (name.clone(), tail.to_owned())));
     }
-    tags
+    found
 }
 
 #[test]
@@ -34,6 +39,19 @@ fn each_field_says_what_may_fill_it() {
         let is_field = |tag: &&String| tag.starts_with(template) && tag.contains(&format!(" name=\"{name}\""));
         let tag = fields.iter().find(is_field).unwrap_or_else(|| panic!("{template} has no {name}"));
         assert!(tag.contains(&format!("autocomplete=\"{filled_with}\"")), "{tag}");
+    }
+}
+
+/// Browsers that restore choices would combine them with other fields' values of the server, as the currency of before the
+/// reload with the price of after it.
+#[test]
+fn forms_with_choices_are_those_of_the_server_after_a_reload() {
+    let has_choice = |text: &str| text.split("</form>").next().unwrap().contains("<select ");
+    let forms: Vec<_> = elements("form").into_iter().filter(|(_, text)| has_choice(text)).collect();
+    assert!(forms.len() >= 3, "{forms:#?}");
+    for (template, text) in forms {
+        let tag = text.split('>').next().unwrap();
+        assert!(tag.contains(" autocomplete=\"off\""), "{template}: {tag}");
     }
 }
 
