@@ -176,7 +176,7 @@ test('a seller lists a ticket, is corrected, previews, edits and withdraws it', 
   await nav(page, 'My listings').click();
   const own = card(page, title);
   await expect(own).toContainText('For sale');
-  // One tap withdraws nothing: what it means is said first, and the keyboard can do it, too.
+  // "Withdraw…" only opens an explanation with a second button. Both can be reached by keyboard.
   const withdraw = own.getByRole('button', { name: 'Withdraw now' });
   await expect(withdraw).toBeHidden();
   await own.getByText('Withdraw…').focus();

@@ -35,7 +35,7 @@ pub(crate) fn category_chips() -> Vec<Chip> {
     Category::VARIANTS.iter().map(chip).collect()
 }
 
-/// Searches by date: today, this weekend and so on, if these may have a show.
+/// Searches by date, such as today and this weekend, without those that would find no show.
 pub(crate) fn date_chips(known: &ShowDays) -> Vec<Chip> {
     let chip = |period: &Period| {
         let params = SearchParams { when: Some(*period), ..SearchParams::default() };
@@ -45,7 +45,7 @@ pub(crate) fn date_chips(known: &ShowDays) -> Vec<Chip> {
 }
 
 /// The same search on a single day: today, tomorrow, and each of the days after them for a reader in this time zone.
-/// Only days that may have a show, and the one that is shown.
+/// Days without a show are left out, except the day that is being shown.
 ///
 /// # Why
 /// A date means the same in a page that stays open over midnight, or in a link that is sent to somebody. Only today and

@@ -2,8 +2,8 @@
 
 use crate::i18n::msg;
 
-/// Marks of browsers in a `User-Agent` header, and their names. Most browsers have those of others, too: the first that
-/// is found counts.
+/// What a `User-Agent` header contains for each browser, and the browser's name. Most headers contain the marks of several
+/// browsers, so the first mark that is found counts.
 const BROWSERS: [(&str, &str); 11] = [
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),
@@ -18,7 +18,7 @@ const BROWSERS: [(&str, &str); 11] = [
     ("Safari/", "Safari"),
 ];
 
-/// Marks of systems, likewise.
+/// The same for operating systems.
 const SYSTEMS: [(&str, &str); 8] = [
     ("Android", "Android"),
     ("iPhone", "iPhone"),
@@ -30,7 +30,7 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("X11", "Unix"),
 ];
 
-/// How much is shown of a text that names no known browser.
+/// The shown length of a header that names no known browser or system.
 const MAX_CHARS: usize = 40;
 
 /// `Chrome on Android`, from a `User-Agent` header; the beginning of the header if browser or system is not known.

@@ -25,14 +25,14 @@ use crate::i18n::price::usual_currency;
 /// Validation context of [`SearchParams`].
 #[derive(Debug, Clone)]
 pub(crate) struct SearchRules {
-    /// The currency of prices without one, for readers who most likely mean no other.
+    /// The currency of a price that is typed without one, if the reader's region suggests none of `currencies`.
     pub first_currency: Currency,
     /// The currencies of listings.
     pub currencies: Vec<Currency>,
 }
 
 impl SearchRules {
-    /// The currency of prices without one, for the reader.
+    /// The currency of a price that the current reader types without one.
     pub(crate) fn default_currency(&self) -> &Currency {
         usual_currency(&self.currencies).unwrap_or(&self.first_currency)
     }
@@ -93,8 +93,8 @@ pub(crate) struct SearchParams {
     #[param(max_length = 40)]
     #[validate(length(max = 40, message = "must have at most 40 characters"))]
     pub max: String,
-    /// Currency of a ticket. Default: any; when prices are compared, the one that they are typed with, that of the
-    /// reader's region, or the first configured one.
+    /// Currency of a ticket. Default: any. A search by price needs one: by default the one that is typed with the price,
+    /// else that of the reader's region, else the first configured one.
     #[serde(default, deserialize_with = "parsed", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, pattern = "^[A-Z]{3}$")]
     pub currency: Option<Currency>,

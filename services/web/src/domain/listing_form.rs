@@ -63,7 +63,7 @@ pub(crate) fn categories() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 impl ListingForm {
-    /// The form for a new listing, with what the reader's browser tells.
+    /// The form for a new listing, with the currency of the reader's region and the time zone of the reader's browser.
     pub(crate) fn empty(currencies: &[Currency]) -> Self {
         let currency = usual_currency(currencies).or(currencies.first());
         let zone = Reader::current().time_zone;

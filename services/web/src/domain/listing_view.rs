@@ -19,7 +19,8 @@ pub(crate) struct ListingView {
     /// Venue and city.
     pub place: String,
     pub starts_at: Moment,
-    /// `Section A, row 3, seat 14`; empty if unknown. Of several seats those that can be ordered, if there are any.
+    /// `Section A, row 3, seat 14`; empty if unknown. Of several seats, it names those that can be ordered, or all if none
+    /// can.
     pub seat: String,
     /// Number of seats, whether they are free or not.
     pub quantity: usize,

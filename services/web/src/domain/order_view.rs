@@ -102,7 +102,7 @@ pub(crate) fn timeline(order: &OrderState, payments: &[PaymentState]) -> Vec<Tim
     entries
 }
 
-/// When something happens to the order, on the buyer's clock: only the show itself takes place in the venue's time zone.
+/// A time of the order on the buyer's clock. Only the time of the show is in the venue's time zone.
 fn buyers_moment(order: &OrderState, at: Timestamp) -> Moment {
     Moment::for_reader_or_in(at, &order.ticket.time_zone)
 }

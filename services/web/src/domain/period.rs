@@ -99,12 +99,12 @@ impl Period {
     }
 }
 
-/// The days of the first shows, from which follows for most days whether they have a show.
+/// The days of the first shows of a search. They tell for most days whether there is a show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ShowDays {
-    /// The day of each show, and the present day of its venue.
+    /// The day of each show, and today's date at its venue.
     days: Vec<(Date, Date)>,
-    /// Whether there may be more shows, later than these.
+    /// Whether the search may have more shows, which begin later.
     has_more: bool,
 }
 

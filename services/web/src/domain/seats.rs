@@ -22,11 +22,11 @@ pub(crate) struct Choice {
     pub is_chosen: bool,
 }
 
-/// First words of the names of sections that say what they are, in lower case.
+/// Words, in lower case, that tell that a name is one of a section. Such a name needs no `Section` before it.
 const SECTION_WORDS: [&str; 10] =
     ["area", "bereich", "block", "level", "rang", "section", "sector", "sektor", "stand", "tribüne"];
 
-/// `Section A`; a name such as `Block 231` as it is.
+/// `Section A` for the section `A`. A name that says what it is, such as `Block 231`, stays as it is.
 pub(crate) fn section_text(name: &str) -> String {
     let first = name.split_whitespace().next().unwrap_or_default().to_lowercase();
     if SECTION_WORDS.contains(&first.as_str()) { name.to_owned() } else { msg::seats_section(name) }
@@ -80,8 +80,8 @@ pub(crate) fn shown_names(ticket: &TicketState) -> Vec<Option<&str>> {
     numbered.filter(|(slot, _)| free.is_empty() || free.contains(slot)).map(|(_, name)| name).collect()
 }
 
-/// What its seller has sold of a listing and for how much, as a sentence; `None` if nothing is sold. The price can't
-/// change once a seat is held or sold.
+/// A sentence for the seller: which seats of the listing are sold, and for how much. `None` if none is. The present price
+/// is the one of the sale, since it can't change once a seat is held or sold.
 pub(crate) fn sale(ticket: &TicketState) -> Option<String> {
     let sold = ticket.seats.iter().filter(|seat| [ticket.status, seat.status].contains(&TicketStatus::Sold));
     let names: Vec<_> = sold.map(|seat| seat.name.as_deref()).collect();

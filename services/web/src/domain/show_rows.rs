@@ -33,7 +33,7 @@ pub(crate) struct Row {
     /// The difference to the face value; `None` if that is unknown.
     pub difference: Option<String>,
     pub seller: String,
-    /// `Cheapest in Section A` for the cheapest of its section, if there is anything to compare it with.
+    /// `Cheapest in Section A`, on the cheapest listing of each section, if the show has at least two listings.
     pub mark: Option<String>,
     pub version: u64,
 }
@@ -172,7 +172,8 @@ fn admits(filter: &RowFilter, ticket: &TicketState, section: &Section) -> bool {
         && filter.max.is_none_or(|max| ticket.price.amount <= max)
 }
 
-/// `Section A, row 3, seat 14`, or what is known of it: of several seats those that can be ordered.
+/// `Section A, row 3, seat 14`, without the parts that are unknown. Of a listing with several seats, it names those that
+/// can be ordered.
 fn seat_text(ticket: &TicketState) -> String {
     let terms = &ticket.terms;
     let known = place_of_seats(terms.section.as_deref(), terms.row.as_deref(), &shown_names(ticket));

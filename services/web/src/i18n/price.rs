@@ -59,7 +59,7 @@ pub(crate) fn format_number(number: f64) -> String {
     format_decimal(reader::locale(), &Decimal::from(whole))
 }
 
-/// The currency among these that the reader most likely means if none is named; `None` if there is no such one.
+/// The currency among these that most people of the reader's region use; `None` if it is not among them or not clear.
 pub(crate) fn usual_currency(currencies: &[Currency]) -> Option<&Currency> {
     let usual = *reader::locale().choose(&USUAL_CURRENCIES);
     currencies.iter().find(|currency| currency.to_string() == usual)

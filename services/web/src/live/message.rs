@@ -60,7 +60,7 @@ struct ListingUpdate {
     /// The numbers of seats to choose from, if there are several seats. None is chosen: the page keeps its choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     choices: Option<String>,
-    /// Where the seats are that can be ordered, if there are several seats.
+    /// `Section A, row 3, seats 14, 15`: the seats that can be ordered. `None` for a listing with one seat.
     #[serde(skip_serializing_if = "Option::is_none")]
     seat: Option<String>,
     /// The topic of the listings of its show, and their revision with this change.

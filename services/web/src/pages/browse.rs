@@ -90,7 +90,7 @@ pub(super) async fn browse(
     } else {
         Vec::new()
     };
-    // The results themselves tell it, unless they begin at another day.
+    // The results are the first shows already, unless the search has dates, another order or an earlier page.
     let known = if filter == without_days(&filter) {
         show_days(&found.shows, has_more, now)
     } else {
@@ -122,12 +122,12 @@ pub(super) async fn browse(
     layout::respond(StatusCode::OK, &page.layout, &page)
 }
 
-/// The filter that finds the first shows on any day.
+/// The same filter without dates, sorted by start.
 fn without_days(filter: &Filter) -> Filter {
     Filter { period: None, from: None, to: None, after: None, sort: Sort::Soonest, ..filter.clone() }
 }
 
-/// The days of the first shows that are found on any day.
+/// Searches without dates, and returns the days of the first shows.
 async fn days_of_shows(state: &AppState, model: &Replicas, filter: &Filter, now: Timestamp) -> Result<ShowDays, Error> {
     let limit = i64::try_from(PAGE_SIZE).unwrap_or(i64::MAX);
     let found = search(model, &state.model.vocabulary, &without_days(filter), now, limit).await?.shows;
@@ -138,7 +138,7 @@ fn show_days(found: &[ShowOffer], has_more: bool, now: Timestamp) -> ShowDays {
     ShowDays::new(found.iter().map(|found| (found.show.starts_at, found.show.time_zone.as_str())), has_more, now)
 }
 
-/// The number of these filters without the search words, which are in view anyway.
+/// The number of set filters without the search words, which are visible above.
 fn filter_count(active_filters: &[Chip], filter: &Filter) -> usize {
     active_filters.len().saturating_sub(usize::from(filter.words.is_some()))
 }

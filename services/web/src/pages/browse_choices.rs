@@ -1,4 +1,4 @@
-//! The choices of the filters on the browse page.
+//! What can be chosen in the filters of the browse page.
 
 use common::money::Currency;
 use common::seats::MAX_SEATS;

@@ -1,4 +1,4 @@
-//! What a seller has just done: the redirect after it names it, and the page that this leads to says it.
+//! What a seller has just done. The redirect after the form names it in its query, and the next page shows a notice.
 
 use common::id::TicketId;
 use serde::Deserialize;

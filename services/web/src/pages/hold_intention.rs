@@ -56,7 +56,7 @@ pub(super) fn is_intended(next: &str) -> bool {
     parse(next).is_some()
 }
 
-/// The number of seats that are held after the sign-in that leads to this path; `None` if it leads elsewhere.
+/// The number of seats in the hold that a path after the sign-in makes; `None` if the path makes no hold.
 pub(super) fn intended_quantity(next: &str) -> Option<u8> {
     parse(next).map(|(_, form)| form.quantity.unwrap_or(1))
 }

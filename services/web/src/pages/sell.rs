@@ -1,9 +1,9 @@
 //! GET /sell/new and /tickets/{id}/edit, which begin a draft; GET and POST /sell/drafts/{id}/edit, its form.
 //!
 //! # Why
-//! A form has the id of its draft in its path before anything is stored, so opening one stores nothing, and going back
-//! to it finds what was typed: the browser sends it while the seller is typing, where scripts run, or else with the
-//! form. A form that arrives without a session is stored too: signing in leads back to it.
+//! A form has the id of its draft in its path before anything is stored. So opening a form stores nothing, and going back
+//! to it finds what was typed. With scripts, the browser sends the form while the seller is typing; without, only when the
+//! seller submits it. A form that arrives without a session is stored too: signing in leads back to it.
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
@@ -173,8 +173,8 @@ pub(crate) struct DraftSubmission {
     #[serde(default)]
     #[validate(length(max = 40))]
     listing: String,
-    /// The clicked button: `show` leads to the choice of another show, anything else to the check. `keep` if none was
-    /// clicked: the seller is still typing.
+    /// `show` and the empty text are the clicked buttons: they lead to the choice of another show and to the check. `keep`
+    /// means that the seller is still typing.
     #[serde(default)]
     #[validate(length(max = 40))]
     action: String,
@@ -225,7 +225,8 @@ pub(super) async fn save(
     })
 }
 
-/// Stores a user's form while it is typed, unless it is stored as it is: what was sent stays complete.
+/// Stores a user's form while it is typed. An unchanged form is not stored again, because that would mark a submitted draft
+/// as incomplete.
 async fn keep(
     state: &AppState,
     viewer: &Viewer,

@@ -42,7 +42,7 @@ fn fields() -> [(&'static str, String); 15] {
     ]
 }
 
-/// Whether a field may be empty, whatever is chosen in others.
+/// Whether a field may always be empty. `sizes` may be only where no group sizes are chosen.
 fn is_optional(name: &str) -> bool {
     !["title", "venue", "starts_at", "price", "sizes"].contains(&name)
 }
@@ -102,8 +102,8 @@ impl SellPage {
         self.errors.of_fields(&fields())
     }
 
-    /// Whether what describes the show is folded away, because it is known or hardly changes. It must be open where
-    /// something is to be corrected.
+    /// Whether the fields of the show are folded away: when the show is known, and when a listing is edited. They are open
+    /// if one of them has to be corrected.
     fn is_folded(&self) -> bool {
         let filled = ["title", "venue", "city", "starts_at", "time_zone", "category"];
         (self.known.is_some() || self.editing.is_some())

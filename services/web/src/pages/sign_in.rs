@@ -94,7 +94,7 @@ struct SignInPage {
     errors: FormErrors,
     /// Whether it is shown instead of a page that requires sign-in.
     replaces_page: bool,
-    /// The number of seats that are held afterwards, if any.
+    /// The number of seats in the hold that is made after the sign-in, if one is.
     holds: Option<u8>,
     /// Whether what was typed is there afterwards.
     keeps_input: bool,

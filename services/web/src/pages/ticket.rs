@@ -1,4 +1,4 @@
-//! GET /tickets/{id}: the page of a listing, and its command hold.
+//! GET /tickets/{id}: the page of a listing. POST /tickets/{id}/hold: holds seats of it.
 
 use askama::Template;
 use axum::extract::{Path, State};

@@ -138,7 +138,7 @@ pub(crate) struct DraftContents {
     pub form: ListingForm,
     pub editing: Option<TicketId>,
     pub is_complete: bool,
-    /// The revision that it replaces, 0 if there is none; `None` for any.
+    /// The revision of the draft that this replaces: 0 if there must be no draft yet, `None` for any revision.
     pub replaces: Option<i64>,
 }
 
@@ -195,7 +195,7 @@ impl DraftStore {
         Err(StoreError::VersionConflict)
     }
 
-    /// Stores a form that its owner is still typing, unless another one was stored since that which it replaces was read.
+    /// Stores a form that its owner is still typing. Does nothing if the draft has changed since it was read.
     pub(crate) async fn keep(
         &self,
         id: &DraftId,
@@ -209,8 +209,8 @@ impl DraftStore {
         }
     }
 
-    /// Fails with `Duplicate` if the id is taken by another owner's draft, or by one that is listed or has expired, or
-    /// that is not the one to be replaced.
+    /// Fails with `Duplicate` if there is a draft with this id that can't be replaced: it is another owner's, it is listed,
+    /// it has expired, or it has another revision than `contents.replaces`.
     async fn write(
         &self,
         id: &DraftId,

@@ -42,8 +42,8 @@ fn each_field_says_what_may_fill_it() {
     }
 }
 
-/// Browsers that restore choices would combine them with other fields' values of the server, as the currency of before the
-/// reload with the price of after it.
+/// Some browsers restore what was chosen before a reload, but not what was typed. The price would be the server's, and its
+/// currency an older one.
 #[test]
 fn forms_with_choices_are_those_of_the_server_after_a_reload() {
     let has_choice = |text: &str| text.split("</form>").next().unwrap().contains("<select ");
