@@ -99,6 +99,8 @@ pub(crate) struct SimContext {
     pub(crate) listings: Mutex<BTreeMap<TicketId, NewListing>>,
     /// Draws the numbers of seats.
     rng: Mutex<StdRng>,
+    /// What has happened so far, for the message of a failure.
+    trace: Mutex<Vec<String>>,
 }
 
 impl SimContext {
@@ -115,7 +117,18 @@ impl SimContext {
             layout,
             listings: Mutex::default(),
             rng: Mutex::new(StdRng::seed_from_u64(seed)),
+            trace: Mutex::default(),
         })
+    }
+
+    /// Appends a line to the trace.
+    pub(crate) fn note(&self, line: impl Into<String>) {
+        self.trace.lock().unwrap().push(line.into());
+    }
+
+    /// The lines of the trace.
+    pub(crate) fn trace(&self) -> String {
+        self.trace.lock().unwrap().join("\n")
     }
 
     /// Withholds an entity's events from a service.

@@ -57,8 +57,16 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
         let (refusal, slots) = (&status["refusal"]["reason"], &order.state["slots"]);
         lines.push(format!("{name} of {slots} at {price}: {} {} {refusal}", status["name"], status["reason"]));
     }
+    let is_completed = |id: &str| {
+        data.databases.owned("orders").iter().any(|order| order.id == id && order.state["status"]["name"] == "completed")
+    };
     for timer in sorted(data, "timers") {
-        lines.push(format!("timer of {}: {}", names[timer.id.as_str()], timer.state["status"]["name"]));
+        // If the hold's end comes before the news that the order was paid, the timer fires, which changes nothing.
+        let status = match text(&timer.state["status"]["name"]) {
+            "fired" if is_completed(&timer.id) => "closed",
+            status => status,
+        };
+        lines.push(format!("timer of {}: {status}", names[timer.id.as_str()]));
     }
     let intents = data.fakestripe_state["paymentIntents"].as_array().cloned().unwrap_or_default();
     // A payment that failed because of an error of the provider is omitted, since the buyer then made another payment.

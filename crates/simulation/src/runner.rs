@@ -108,14 +108,13 @@ async fn run_schedules(shared: Arc<Shared>) -> Result<(), String> {
             Entry::Occupied(known) => Some(known.get().clone()),
             Entry::Vacant(unknown) => Some(unknown.insert(runner.run(scenario, layout, None).await?).clone()),
         };
-        let reached = timeout(TIMEOUT, runner.run(scenario, layout, Some(*seed))).await;
-        let reached = reached.map_err(|_| format!("seed {seed}, {}, {layout:?}: hangs", scenario.name))??;
+        let reached = runner.run(scenario, layout, Some(*seed)).await?;
         if let Some(expected) = expected
             && expected != reached
         {
             let missing: Vec<_> = expected.iter().filter(|line| !reached.contains(line)).collect();
             let instead: Vec<_> = reached.iter().filter(|line| !expected.contains(line)).collect();
-            let (name, trace) = (scenario.name, runner.trace.join("\n"));
+            let (name, trace) = (scenario.name, &runner.trace);
             return Err(format!(
                 "seed {seed}, {name}, {layout:?}: the final state differs from the reference run\n{trace}\n\
                  missing {missing:#?}\ninstead {instead:#?}"
@@ -132,7 +131,8 @@ struct Runner {
     sessions: [UserSession; 4],
     /// Between schedules it keeps the events of users, because users are not deleted.
     network: Network,
-    trace: Vec<String>,
+    /// What has happened in the latest schedule.
+    trace: String,
 }
 
 impl Runner {
@@ -142,39 +142,53 @@ impl Runner {
             sessions.push(sign_up(&fleet, name).await);
         }
         let sessions = sessions.try_into().ok().unwrap();
-        Self { fleet, sessions, network: Network::default(), trace: Vec::new() }
+        Self { fleet, sessions, network: Network::default(), trace: String::new() }
     }
 
     /// Runs a scenario; without a seed, as the reference run. Returns the final state, or the failure.
     async fn run(&mut self, scenario: &Scenario, layout: Layout, seed: Option<u64>) -> Result<Vec<String>, String> {
+        let (clock, card_network) = (self.fleet.clock.clone(), Arc::clone(&self.fleet.card_network));
+        let context = SimContext::new(clock, card_network, layout, seed.unwrap_or_default());
+        let reached = AssertUnwindSafe(self.run_schedule(scenario, &context, seed)).catch_unwind();
+        let failure = match timeout(TIMEOUT, reached).await {
+            Ok(Ok(Ok(reached))) => {
+                self.trace = context.trace();
+                return Ok(reached);
+            }
+            Ok(Ok(Err(failure))) => failure,
+            Ok(Err(panic)) => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".to_owned()),
+            Err(_) => format!("it waits for something that has not happened within {TIMEOUT:?}"),
+        };
+        let seed = seed.map_or_else(|| "the reference run".to_owned(), |seed| format!("seed {seed}"));
+        Err(format!("{seed}, {}, {layout:?}:\n{}\n{failure}", scenario.name, context.trace()))
+    }
+
+    async fn run_schedule(
+        &mut self,
+        scenario: &Scenario,
+        context: &Arc<SimContext>,
+        seed: Option<u64>,
+    ) -> Result<Vec<String>, String> {
         let mut network = std::mem::take(&mut self.network);
         network.reset_except("user");
         self.fleet.clear().await.map_err(|error| error.to_string())?;
-        let (clock, card_network) = (self.fleet.clock.clone(), Arc::clone(&self.fleet.card_network));
-        let context = SimContext::new(clock, card_network, layout, seed.unwrap_or_default());
         let sessions = self.sessions.clone();
-        let [seller, ann, ben, cleo] = sessions.map(|session| SimUser { session, context: Arc::clone(&context) });
+        let [seller, ann, ben, cleo] = sessions.map(|session| SimUser { session, context: Arc::clone(context) });
         let session = UserSession { id: UserId::new(), cookie: self.fleet.staff_cookie.clone() };
-        let staff = SimUser { session, context: Arc::clone(&context) };
-        let users = Users { seller, ann, ben, cleo, staff, context: Arc::clone(&context) };
-        let mut schedule = Schedule::new(&mut self.fleet, Arc::clone(&context), network, seed);
-        let result = AssertUnwindSafe(schedule.run((scenario.run)(users.clone()))).catch_unwind().await;
-        (self.trace, self.network) = schedule.into_trace_and_network();
-        let failure = match result {
-            Ok(Ok(())) => {
-                let data = invariants::read(&self.fleet, &self.network).await;
-                let data = data.map_err(|error| format!("{error:#}"))?;
-                let violations = invariants::violations(&data, &context, &self.network);
-                if violations.is_empty() {
-                    return Ok(end_state::describe(&self.fleet, &data, &users).await);
-                }
-                violations.join("\n")
-            }
-            Ok(Err(failure)) => failure,
-            Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".to_owned()),
-        };
-        let seed = seed.map_or_else(|| "the reference run".to_owned(), |seed| format!("seed {seed}"));
-        Err(format!("{seed}, {}, {layout:?}:\n{}\n{failure}", scenario.name, self.trace.join("\n")))
+        let staff = SimUser { session, context: Arc::clone(context) };
+        let users = Users { seller, ann, ben, cleo, staff, context: Arc::clone(context) };
+        let mut schedule = Schedule::new(&mut self.fleet, Arc::clone(context), network, seed);
+        schedule.run((scenario.run)(users.clone())).await?;
+        self.network = schedule.into_network();
+        context.note("the state is read");
+        let data = invariants::read(&self.fleet, &self.network).await.map_err(|error| format!("{error:#}"))?;
+        let violations = invariants::violations(&data, context, &self.network);
+        if violations.is_empty() {
+            context.note("the state is described");
+            Ok(end_state::describe(&self.fleet, &data, &users).await)
+        } else {
+            Err(violations.join("\n"))
+        }
     }
 }
 

@@ -96,7 +96,6 @@ pub(crate) struct Schedule<'a> {
     published: HashSet<String>,
     /// Number of idle rounds since a handler last applied an event.
     idle_rounds: u32,
-    trace: Vec<String>,
 }
 
 impl<'a> Schedule<'a> {
@@ -112,6 +111,7 @@ impl<'a> Schedule<'a> {
             Some(_) => FaultProfile::random(&mut rng),
             None => FaultProfile { in_order: true, ..FaultProfile::default() },
         };
+        context.note(format!("{faults:?}"));
         let subscriptions = fleet.subscriptions().into_iter();
         let consumers =
             subscriptions.map(|(service, instances)| Consumer { service, entity: instances[0].entity, instances });
@@ -127,12 +127,11 @@ impl<'a> Schedule<'a> {
             announced: BTreeMap::new(),
             published: HashSet::new(),
             idle_rounds: 0,
-            trace: vec![format!("{faults:?}")],
         }
     }
 
-    pub(crate) fn into_trace_and_network(self) -> (Vec<String>, Network) {
-        (self.trace, self.network)
+    pub(crate) fn into_network(self) -> Network {
+        self.network
     }
 
     /// Runs a scenario to its end, then lets the fleet recover.
@@ -313,8 +312,8 @@ impl<'a> Schedule<'a> {
         if self.faults.in_order { 0 } else { self.rng.random_range(0..2) }
     }
 
-    fn note(&mut self, line: impl Into<String>) {
-        self.trace.push(line.into());
+    fn note(&self, line: impl Into<String>) {
+        self.context.note(line);
     }
 
     /// Whether an event with this probability occurs.

@@ -21,6 +21,7 @@ impl Schedule<'_> {
                 self.publish(&event.payload)?;
             }
         }
+        self.note(format!("outboxes of {}", SERVICES[service].0));
         let mut has_unremoved = false;
         for collection in SERVICES[service].1 {
             let documents = self.fleet.services[service].database.collection::<Document>(collection);
