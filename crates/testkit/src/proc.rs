@@ -1,9 +1,26 @@
-//! Reads the memory and the connections of a running process from `/proc/<pid>`.
+//! Reads the CPU time, the memory and the connections of a running process from `/proc/<pid>`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result};
+use nix::unistd::{SysconfVar, sysconf};
+
+/// The CPU time, user and system, that a process has used since its start, in seconds.
+pub fn cpu_seconds(pid: u32) -> Result<f64> {
+    let ticks_per_second = i32::try_from(sysconf(SysconfVar::CLK_TCK)?.context("no clock ticks")?)?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let ticks = ticks(&stat).with_context(|| format!("/proc/{pid}/stat has no times"))?;
+    Ok(f64::from(ticks) / f64::from(ticks_per_second))
+}
+
+/// The sum of utime and stime. The second field, the program's name in parentheses, may contain spaces and parentheses.
+fn ticks(stat: &str) -> Option<u32> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    // The state is field 3; utime and stime are fields 14 and 15.
+    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    Some(fields.next()?.parse::<u32>().ok()? + fields.next()?.parse::<u32>().ok()?)
+}
 
 /// The resident memory of a process in bytes.
 pub fn resident_bytes(pid: u32) -> Result<u64> {
@@ -56,6 +73,23 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
+
+    #[test]
+    fn ticks_are_parsed_whatever_the_program_name() {
+        let rest = "S 1 2 3 4 5 6 7 8 9 10 250 50 13 14 20 0 1 0 100";
+        assert_eq!(ticks(&format!("42 (mongod) {rest}")), Some(300));
+        assert_eq!(ticks(&format!("42 (a) 1 2 (b c) {rest}")), Some(300));
+        assert_eq!(ticks("42 (short) S 1 2"), None);
+    }
+
+    #[test]
+    fn own_cpu_time_is_measured() {
+        let (before, started) = (cpu_seconds(std::process::id()).unwrap(), std::time::Instant::now());
+        while started.elapsed() < std::time::Duration::from_millis(200) {
+            std::hint::black_box(ticks("1 (spin) S"));
+        }
+        assert!(cpu_seconds(std::process::id()).unwrap() > before);
+    }
 
     #[test]
     fn resident_memory_is_parsed_to_bytes() {

@@ -75,7 +75,7 @@ enum Command {
     Mutations(mutations::MutationsArgs),
     /// Measure throughput, latency, CPU and memory of a release build; writes docs/performance.md.
     Bench(bench::BenchArgs),
-    /// Measure what an instance costs among one, two, eight and ten of each service.
+    /// Measure what an instance costs among one to ten of each service.
     Scaling(scaling::ScalingArgs),
     /// Load the demo data into the shop of a development cluster.
     Demo(demo::cluster::DemoArgs),

@@ -8,12 +8,13 @@ use crate::signals::StopSignals;
 use crate::{cargo, npm};
 
 /// Measures fleets with different numbers of instances of each service, without load and while a few tickets a second
-/// are sold: connections, memory, queries, batches of periodic tasks, consumers. Prints Markdown tables, and fails if
-/// the usage of one instance, or the usage that all instances share, grows with the number of instances.
+/// are sold: connections, memory, queries, batches of periodic tasks, consumers, the CPU of a purchase. Prints Markdown
+/// tables, and fails if the usage of one instance, or the usage that all instances share, grows with the number of
+/// instances, or the CPU of a purchase by more than a tenth each time that number doubles.
 #[derive(Debug, Args)]
 pub(crate) struct ScalingArgs {
     /// Numbers of instances of each service, separated by commas, ascending.
-    #[arg(long, default_value = "1,2,8,10")]
+    #[arg(long, default_value = "1,2,4,8,10")]
     instances: String,
     /// Number of seconds for which each fleet is measured without load, and then again under load.
     #[arg(long, default_value_t = 60)]

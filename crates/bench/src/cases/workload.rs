@@ -87,7 +87,7 @@ impl Workload {
         let before = processes.read()?;
         let load = run_closed_loop(workers, self.duration, &operation).await?;
         processes.wait_until_idle().await?;
-        let cpu = processes.read()?.since(&before)?;
+        let cpu = processes.read()?.since(&before);
         ensure!(load.count > 0, "nothing was left to measure after the warm-up");
         Ok(Throughput { work: work.to_owned(), process, load, cpu, page: None })
     }

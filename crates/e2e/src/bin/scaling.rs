@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use e2e::scaling::usage::{stored_table, usage_table};
+use e2e::scaling::usage::{purchase_table, usage_table};
 use e2e::scaling::{Measurement, ScalingOptions, measure};
 
 /// Measures one fleet for each number of instances. Fails if something has grown that must not depend on that number.
 #[derive(Debug, Parser)]
 struct Args {
     /// Numbers of instances of each service, separated by commas, ascending.
-    #[arg(long, value_delimiter = ',', default_value = "1,2,8,10")]
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,10")]
     instances: Vec<u8>,
     /// For how many seconds each fleet is measured at rest.
     #[arg(long, default_value_t = 60)]
@@ -53,12 +53,14 @@ async fn run(args: &Args) -> Result<bool> {
         measurements.push(measure(&options).await?);
     }
     println!("{}", usage_table(measurements.iter().flat_map(|measured| [&measured.rest, &measured.load])));
-    println!("{}", stored_table(measurements.iter().map(|measured| &measured.stored)));
+    println!("{}", purchase_table(measurements.iter().map(|measured| (measured.load.instances, &measured.purchase))));
     let Some((first, others)) = measurements.split_first() else { return Ok(true) };
     let mut grown = Vec::new();
     for other in others {
         grown.extend(other.rest.growth_over(&first.rest));
         grown.extend(other.load.growth_over(&first.load));
+        let fewer = (first.load.instances, &first.purchase);
+        grown.extend(other.purchase.cpu_growth_over(other.load.instances, fewer));
     }
     for growth in &grown {
         println!("growth: {growth}");

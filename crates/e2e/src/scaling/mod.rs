@@ -1,5 +1,5 @@
 //! Measures what an instance costs: the connections, memory and periodic work of fleets with different numbers of
-//! instances, at rest and under a paced load.
+//! instances, at rest and under a paced load, and the CPU of a purchase in each.
 //!
 //! # Why
 //! A fleet can't grow further if each instance uses more the more instances there are. The load is the same for each
@@ -15,12 +15,13 @@ use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Database};
 use testkit::fleet::SERVICES;
+use testkit::fleet::instance::Instance;
 use testkit::proc;
 use testkit::tools::progress;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use self::usage::{Phase, Spread, Stored, Usage};
+use self::usage::{Phase, PurchaseCost, Spread, Usage};
 use crate::backlog::backlog;
 use crate::database_work::{Work, number_at};
 use crate::test_fleet::{TestFleet, listing};
@@ -57,8 +58,8 @@ pub struct Measurement {
     pub rest: Usage,
     /// While tickets are sold.
     pub load: Usage,
-    /// What each purchase has added to the databases and the streams.
-    pub stored: Stored,
+    /// What each purchase has cost.
+    pub purchase: PurchaseCost,
 }
 
 /// Starts a fleet, measures it at rest and under load, and stops it.
@@ -78,8 +79,9 @@ pub async fn measure(options: &ScalingOptions) -> Result<Measurement> {
     let before = Volume::read(&fleet, &client).await?;
     let (load, purchases) =
         Box::pin(observe(&fleet, &client, options.instances, Phase::Load, sell(&fleet, options))).await?;
-    let stored = Volume::read(&fleet, &client).await?.since(&before, purchases);
-    Ok(Measurement { rest, load, stored })
+    let cpu = load.cpu_beyond(&rest) / f64::from(purchases.max(1));
+    let purchase = Volume::read(&fleet, &client).await?.since(&before, purchases, cpu);
+    Ok(Measurement { rest, load, purchase })
 }
 
 /// Runs an activity and measures the fleet meanwhile. Returns the usage and the activity's result.
@@ -91,9 +93,9 @@ async fn observe(
     activity: impl Future<Output = Result<u32>>,
 ) -> Result<(Usage, u32)> {
     let turns = count_turns(client).await?;
-    let before = Work::now(client).await?;
+    let (before, cpu_before) = (Work::now(client).await?, cpu_seconds(fleet)?);
     let result = activity.await?;
-    let after = Work::now(client).await?;
+    let (after, cpu_after) = (Work::now(client).await?, cpu_seconds(fleet)?);
     let turns = count_turns(client).await? - turns;
     let (seconds, (reads, written)) = (after.seconds_since(before), after.since(before, (0.0, 0.0)));
 
@@ -111,6 +113,8 @@ async fn observe(
     let usage = Usage {
         instances,
         phase,
+        seconds,
+        cpu_seconds: cpu_after - cpu_before,
         mongodb,
         nats,
         redis,
@@ -121,6 +125,14 @@ async fn observe(
         consumers: count_consumers(fleet).await?,
     };
     Ok((usage, result))
+}
+
+/// The CPU time that the services, MongoDB, NATS and Redis have used since their start, in seconds.
+fn cpu_seconds(fleet: &TestFleet) -> Result<f64> {
+    let servers = fleet.processes.servers();
+    let services = SERVICES.iter().flat_map(|service| fleet.processes.instances(service));
+    let pids = [servers.mongodb.pid(), servers.nats.pid(), servers.redis.pid()].into_iter();
+    pids.chain(services.map(Instance::pid)).map(proc::cpu_seconds).sum()
 }
 
 /// Number of turns (batches of a periodic task, each for one instance) that all instances have taken since the fleet's
@@ -219,12 +231,13 @@ impl Volume {
         Ok(volume)
     }
 
-    /// The growth per purchase.
+    /// The growth per purchase, each of which took this many seconds of CPU time.
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    fn since(&self, earlier: &Self, purchases: u32) -> Stored {
+    fn since(&self, earlier: &Self, purchases: u32, cpu_seconds: f64) -> PurchaseCost {
         let each = |growth: f64| growth / f64::from(purchases.max(1));
-        Stored {
+        PurchaseCost {
             purchases,
+            cpu_seconds,
             data: each(self.data - earlier.data),
             indexes: each(self.indexes - earlier.indexes),
             events: each((self.events - earlier.events) as f64),

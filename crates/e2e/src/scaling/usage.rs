@@ -46,6 +46,10 @@ pub struct Usage {
     pub instances: u8,
     /// The phase that was measured.
     pub phase: Phase,
+    /// How long the phase took, in seconds.
+    pub seconds: f64,
+    /// CPU time of all instances, MongoDB, NATS and Redis in that time, in seconds.
+    pub cpu_seconds: f64,
     /// Connections of an instance to MongoDB at the end of the phase.
     pub mongodb: Spread,
     /// Connections of an instance to NATS.
@@ -66,6 +70,11 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The CPU seconds beyond those that the same fleet uses at rest in the same time.
+    pub fn cpu_beyond(&self, rest: &Self) -> f64 {
+        self.cpu_seconds - rest.cpu_seconds / rest.seconds * self.seconds
+    }
+
     /// Describes what has grown but must not, compared with a fleet of fewer instances that did the same for the same
     /// time: what each instance uses, the durable consumers and, at rest, the turns of periodic tasks. The tolerances
     /// are far below growth in proportion to the number of instances.
@@ -104,11 +113,16 @@ impl Usage {
     }
 }
 
-/// What one purchase adds to the databases and the streams, on average.
+/// Maximum growth of the CPU of a purchase each time the number of instances doubles.
+const CPU_GROWTH_PER_DOUBLING: f64 = 1.1;
+
+/// What a purchase costs, on average: a ticket is listed, ordered and paid.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stored {
+pub struct PurchaseCost {
     /// Number of purchases that were averaged.
     pub purchases: u32,
+    /// CPU time of all services, MongoDB, NATS and Redis, in seconds, without what they use at rest.
+    pub cpu_seconds: f64,
     /// Bytes of documents in all databases, before compression.
     pub data: f64,
     /// Bytes of indexes in all databases.
@@ -119,11 +133,28 @@ pub struct Stored {
     pub event_bytes: f64,
 }
 
+impl PurchaseCost {
+    /// Describes the CPU of a purchase if it has grown too much since there were fewer instances. Short measurements vary
+    /// by more than the limit.
+    pub fn cpu_growth_over(&self, instances: u8, fewer: (u8, &Self)) -> Option<String> {
+        let (fewer_instances, fewer) = fewer;
+        let doublings = (f64::from(instances) / f64::from(fewer_instances)).log2();
+        let limit = fewer.cpu_seconds * CPU_GROWTH_PER_DOUBLING.powf(doublings);
+        (self.cpu_seconds > limit).then(|| {
+            let [cpu, limit] = [self.cpu_seconds, limit].map(|seconds| seconds * 1000.0);
+            format!(
+                "CPU of a purchase: {cpu:.1} ms with {instances} instances; limit derived from {fewer_instances}: \
+                 {limit:.1} ms"
+            )
+        })
+    }
+}
+
 /// The usages as a Markdown table.
 pub fn usage_table<'a>(usages: impl IntoIterator<Item = &'a Usage>) -> String {
-    let mut text = "| instances of each service | | MongoDB connections of an instance: mean / most | NATS | Redis | \
+    let mut text = "| instances of each service | | CPU | MongoDB connections of an instance: mean / most | NATS | Redis | \
                     resident: mean / most, MB | queries a second: all / one of each service | documents written a second | \
-                    turns taken | durable consumers |\n|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+                    turns taken | durable consumers |\n|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     let spread = |spread: Spread| format!("{:.1} / {}", spread.mean, spread.most);
     for usage in usages {
@@ -132,23 +163,29 @@ pub fn usage_table<'a>(usages: impl IntoIterator<Item = &'a Usage>) -> String {
         let resident = format!("{:.1} / {:.1}", resident.mean / 1e6, megabytes(resident.most));
         let (reads, written) = (usage.reads_per_second, usage.written_per_second);
         let each = reads / f64::from(*instances);
+        let cpu = 100.0 * usage.cpu_seconds / usage.seconds;
         // Writing to a string can't fail.
         let _ = writeln!(
             text,
-            "| {instances} | {phase} | {mongodb} | {nats} | {redis} | {resident} | {reads:.1} / {each:.1} | {written:.1} | \
+            "| {instances} | {phase} | {cpu:.0} % | {mongodb} | {nats} | {redis} | {resident} | {reads:.1} / {each:.1} | {written:.1} | \
              {turns} | {consumers} |"
         );
     }
     text
 }
 
-/// What purchases add to the databases and the streams, as a Markdown table.
-pub fn stored_table<'a>(all: impl IntoIterator<Item = &'a Stored>) -> String {
-    let mut text = "| purchases | documents of one, bytes | indexes, bytes | events | bytes of these |\n\
-                    |--:|--:|--:|--:|--:|\n"
-        .to_owned();
-    for Stored { purchases, data, indexes, events, event_bytes } in all {
-        let _ = writeln!(text, "| {purchases} | {data:.0} | {indexes:.0} | {events:.1} | {event_bytes:.0} |");
+/// What purchases cost, with the number of instances of each service, as a Markdown table.
+pub fn purchase_table<'a>(all: impl IntoIterator<Item = (u8, &'a PurchaseCost)>) -> String {
+    let mut text =
+        "| instances of each service | purchases | CPU of one, ms | documents, bytes | indexes, bytes | events | \
+                    bytes of these |\n|--:|--:|--:|--:|--:|--:|--:|\n"
+            .to_owned();
+    for (instances, PurchaseCost { purchases, cpu_seconds, data, indexes, events, event_bytes }) in all {
+        let cpu = cpu_seconds * 1000.0;
+        let _ = writeln!(
+            text,
+            "| {instances} | {purchases} | {cpu:.1} | {data:.0} | {indexes:.0} | {events:.1} | {event_bytes:.0} |"
+        );
     }
     text
 }
@@ -166,6 +203,8 @@ mod tests {
         Usage {
             instances,
             phase,
+            seconds: 60.0,
+            cpu_seconds: 6.0,
             mongodb: Spread { mean: 6.0, most: 9 },
             nats: Spread { mean: 1.0, most: 1 },
             redis: Spread { mean: 1.5, most: 4 },
@@ -175,6 +214,28 @@ mod tests {
             turns: 20,
             consumers: 11,
         }
+    }
+
+    fn purchase(cpu_seconds: f64) -> PurchaseCost {
+        let (data, indexes, events, event_bytes) = (20_480.4, 9_000.0, 12.0, 13_100.0);
+        PurchaseCost { purchases: 300, cpu_seconds, data, indexes, events, event_bytes }
+    }
+
+    #[test]
+    fn cpu_of_a_purchase_may_grow_by_a_tenth_per_doubling() {
+        let (one, growth) =
+            (purchase(0.02), |instances, cpu| purchase(cpu).cpu_growth_over(instances, (1, &purchase(0.02))));
+        assert_eq!(one.cpu_growth_over(1, (1, &one)), None);
+        assert_eq!((growth(2, 0.0219), growth(4, 0.0241)), (None, None));
+        let expected = "CPU of a purchase: 22.1 ms with 2 instances; limit derived from 1: 22.0 ms";
+        assert_eq!(growth(2, 0.0221).as_deref(), Some(expected));
+        assert!(growth(4, 0.0243).is_some() && growth(10, 0.03).is_some());
+    }
+
+    #[test]
+    fn cpu_at_rest_is_no_cpu_of_purchases() {
+        let load = Usage { seconds: 30.0, cpu_seconds: 10.0, ..usage(1, Phase::Load) };
+        assert!((load.cpu_beyond(&usage(1, Phase::Rest)) - 7.0).abs() < 1e-9);
     }
 
     #[test]
@@ -215,9 +276,9 @@ mod tests {
     #[test]
     fn tables_have_a_row_for_each_fleet() {
         let table = usage_table([&usage(10, Phase::Rest)]);
-        let row = "| 10 | at rest | 6.0 / 9 | 1.0 / 1 | 1.5 / 4 | 17.0 / 19.5 | 140.0 / 14.0 | 0.2 | 20 | 11 |";
+        let row = "| 10 | at rest | 10 % | 6.0 / 9 | 1.0 / 1 | 1.5 / 4 | 17.0 / 19.5 | 140.0 / 14.0 | 0.2 | 20 | 11 |";
         assert_eq!(table.lines().nth(2), Some(row));
-        let stored = Stored { purchases: 300, data: 20_480.4, indexes: 9_000.0, events: 12.0, event_bytes: 13_100.0 };
-        assert_eq!(stored_table([&stored]).lines().nth(2), Some("| 300 | 20480 | 9000 | 12.0 | 13100 |"));
+        let table = purchase_table([(2, &purchase(0.0254))]);
+        assert_eq!(table.lines().nth(2), Some("| 2 | 300 | 25.4 | 20480 | 9000 | 12.0 | 13100 |"));
     }
 }
