@@ -58,7 +58,10 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
         lines.push(format!("{name} of {slots} at {price}: {} {} {refusal}", status["name"], status["reason"]));
     }
     let is_completed = |id: &str| {
-        data.databases.owned("orders").iter().any(|order| order.id == id && order.state["status"]["name"] == "completed")
+        data.databases
+            .owned("orders")
+            .iter()
+            .any(|order| order.id == id && order.state["status"]["name"] == "completed")
     };
     for timer in sorted(data, "timers") {
         // If the hold's end comes before the news that the order was paid, the timer fires, which changes nothing.

@@ -14,7 +14,10 @@ use crate::load::{LoadResult, run_open_loop};
 use crate::results::{Propagation, Results};
 use crate::testbed::{Order, TestBed};
 
-const RATES: [u32; 3] = [50, 150, 500];
+/// Orders per second: quiet, busy, and close to what one machine can do.
+const ORDER_RATES: [u32; 3] = [50, 150, 350];
+/// Payments per second.
+const PAYMENT_RATES: [u32; 2] = [50, 150];
 /// Number of operations per second whose latency is sampled; polling for all of them would be most of the load.
 const SAMPLED_PER_SECOND: u32 = 25;
 /// Interval at which a sampled ticket is polled.
@@ -36,7 +39,7 @@ pub(super) async fn reserved(bed: &TestBed, workload: &Workload, results: &mut R
         bed.stock_tickets(count).await?;
         Ok(take(&mut bed.tickets.borrow_mut(), count))
     };
-    results.reserved = measure(bed, workload, stock, order).await?;
+    results.reserved = measure(bed, workload, &ORDER_RATES, stock, order).await?;
     Ok(())
 }
 
@@ -51,7 +54,7 @@ pub(super) async fn sold(bed: &TestBed, workload: &Workload, results: &mut Resul
         bed.stock_orders(count).await?;
         Ok(take(&mut bed.orders.borrow_mut(), count))
     };
-    results.sold = measure(bed, workload, stock, pay).await?;
+    results.sold = measure(bed, workload, &PAYMENT_RATES, stock, pay).await?;
     Ok(())
 }
 
@@ -82,6 +85,7 @@ async fn poll(pool: &Pool, id: TicketId, status: TicketStatus, since: Option<Ins
 async fn measure<T>(
     bed: &TestBed,
     workload: &Workload,
+    rates: &[u32],
     stock: impl AsyncFn(usize) -> Result<Vec<T>>,
     act: impl AsyncFn(T, Option<Instant>) -> Result<Option<Duration>>,
 ) -> Result<Vec<Propagation>> {
@@ -98,7 +102,7 @@ async fn measure<T>(
         }
     }
     let mut propagations = vec![Propagation { rate: None, load: idle }];
-    for rate in RATES {
+    for rate in rates.iter().copied() {
         let items = stock(rate as usize * workload.arrival_seconds).await?;
         let sample_every = rate.div_ceil(SAMPLED_PER_SECOND) as usize;
         let numbered: Vec<(usize, T)> = items.into_iter().enumerate().collect();
