@@ -45,8 +45,9 @@ pub(super) async fn first_page(bed: &TestBed, workload: &Workload, results: &mut
             bytes.set(connection.fetch(request.clone()).await?.len());
             Ok(true)
         });
-        let page = Throughput { page: Some(PageSize { rows, bytes: bytes.get() }), ..measured.await? };
-        results.throughputs.insert((Case::FirstPage, index), page);
+        let measured = measured.await?;
+        let page = Some(PageSize { rows, bytes: bytes.get() });
+        results.throughputs.insert((Case::FirstPage, index), Throughput { page, ..measured });
     }
     Ok(())
 }

@@ -201,7 +201,7 @@ pub(crate) async fn shows_by_ids(
     let mut next = wanted.clone();
     while !next.is_empty() {
         asked.extend(next.iter().copied());
-        let found = find_by_ids(shows, next, Document::new()).await?;
+        let found = known_shows(shows, next).await?;
         known.extend(found.into_iter().map(|show| (show.id, show)));
         next = known.values().filter_map(|show| show.merged_into).filter(|into| !asked.contains(into)).collect();
     }
@@ -217,6 +217,14 @@ pub(crate) async fn shows_by_ids(
         None
     };
     Ok(wanted.into_iter().filter_map(present).collect())
+}
+
+/// The shows with these ids that are known, whether or not they were merged into others.
+pub(super) async fn known_shows(
+    shows: &Replica<ShowState>,
+    ids: impl IntoIterator<Item = ShowId>,
+) -> Result<Vec<Versioned<ShowState>>, StoreError> {
+    find_by_ids(shows, ids, Document::new()).await
 }
 
 /// The known show with this id, or the one that it was merged into.

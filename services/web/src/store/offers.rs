@@ -1,11 +1,12 @@
-//! What shows have for sale: one aggregation over the shows and their listings. Also the listings of one show, those of
-//! watched shows, the latest price drops, and how much a seller has sold.
+//! What shows have for sale. Also the listings of one show, those of watched shows, the latest price drops, and how much
+//! a seller has sold.
 //!
 //! # Why
-//! Nothing of this is stored with the show: each hold would write it. The database joins each show with its listings by
-//! an index that has all that is counted, so that no listing is read for it.
+//! Nothing of this is stored with the show: each hold would write it. It is counted for all shows of a page at once, by
+//! indexes that have all that is counted, so that no listing is read for it. A `$lookup` would cost the database three
+//! times as much, since it plans a query for each show.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use common::aggregate::Versioned;
@@ -15,10 +16,10 @@ use common::id::{ShowId, UserId};
 use common::money::{Currency, Money};
 use common::timestamp::Timestamp;
 use futures::TryStreamExt;
-use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 use platform::store::error::StoreError;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::lists;
 use super::model::Replicas;
@@ -29,45 +30,38 @@ use crate::domain::show_watch::ShowWatch;
 pub(crate) const MAX_LISTINGS: usize = 500;
 /// How many price drops are examined for each show that is returned: several may be of one show.
 const DROPS_PER_SHOW: i64 = 10;
-/// Maximum duration of an aggregation. A filter that hardly any show meets looks at all of them, and the database would
-/// go on after the visitor has left.
+/// Maximum duration of a search. A filter that hardly any show meets looks at all of them, and the database would go on
+/// after the visitor has left.
 pub(super) const MAX_TIME: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Deserialize)]
-struct FoundShow {
-    version: u64,
-    state: ShowState,
-    /// At most one.
-    latest: Vec<LatestChange>,
-    offers: Vec<CurrencyOffer>,
-}
-
-/// The latest change of a listing of the show.
-#[derive(Debug, Deserialize)]
-struct LatestChange {
-    at: Timestamp,
-}
-
-/// The seats that are for sale in one currency.
+/// The seats of a show that are for sale in one currency.
 #[derive(Debug, Deserialize)]
 struct CurrencyOffer {
     #[serde(rename = "_id")]
-    currency: Currency,
+    key: OfferKey,
     free: u64,
     from: i64,
 }
 
-impl From<FoundShow> for ShowOffer {
-    fn from(found: FoundShow) -> Self {
-        let FoundShow { version, state, latest, mut offers } = found;
-        offers.sort_by(|one, other| other.free.cmp(&one.free).then_with(|| one.currency.cmp(&other.currency)));
-        let offer = Offer {
-            free: offers.iter().map(|offer| offer.free).sum(),
-            revision: revision(state.updated_at, &latest),
-            from: offers.into_iter().map(|offer| Money { amount: offer.from, currency: offer.currency }).collect(),
-        };
-        Self { show: Versioned { version, state }, offer }
-    }
+#[derive(Debug, Deserialize)]
+struct OfferKey {
+    show: ShowId,
+    currency: Currency,
+}
+
+/// The latest change of a listing of a show.
+#[derive(Debug, Deserialize)]
+struct LatestChange {
+    #[serde(rename = "_id")]
+    show: ShowId,
+    at: Timestamp,
+}
+
+/// A show that has a listing that matches.
+#[derive(Debug, Deserialize)]
+struct MatchingShow {
+    #[serde(rename = "_id")]
+    id: ShowId,
 }
 
 /// A show without what it has for sale.
@@ -75,53 +69,121 @@ impl From<FoundShow> for ShowOffer {
 struct FoundRevision {
     #[serde(rename = "_id")]
     id: ShowId,
-    #[serde(rename = "updatedAt")]
+    state: LastUpdate,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LastUpdate {
     updated_at: Timestamp,
-    /// At most one.
-    latest: Vec<LatestChange>,
 }
 
-fn revision(show_updated_at: Timestamp, latest: &[LatestChange]) -> u64 {
-    let changes = latest.iter().map(|change| change.at).chain([show_updated_at]);
-    changes.map(Timestamp::as_millis).max().and_then(|at| u64::try_from(at).ok()).unwrap_or_default()
+fn offer(show: &ShowState, latest: Option<Timestamp>, mut offers: Vec<CurrencyOffer>) -> Offer {
+    offers.sort_by(|one, other| other.free.cmp(&one.free).then_with(|| one.key.currency.cmp(&other.key.currency)));
+    Offer {
+        free: offers.iter().map(|offer| offer.free).sum(),
+        revision: revision(show.updated_at, latest),
+        from: offers.into_iter().map(|offer| Money { amount: offer.from, currency: offer.key.currency }).collect(),
+    }
 }
 
-/// The stage that adds to each show the listings in this collection that match, processed by these stages.
-pub(super) fn with_listings(tickets: &Collection<Document>, field: &str, stages: Vec<Document>) -> Document {
-    doc! { "$lookup": {
-        "from": tickets.name(), "localField": "_id", "foreignField": "state.showId", "pipeline": stages, "as": field,
-    } }
+fn revision(show_updated_at: Timestamp, latest: Option<Timestamp>) -> u64 {
+    let at = latest.map_or(show_updated_at, |latest| latest.max(show_updated_at));
+    u64::try_from(at.as_millis()).unwrap_or_default()
 }
 
 /// The condition that a listing is not one of the hidden seller.
-fn not_hidden(model: &Replicas) -> Document {
+pub(super) fn not_hidden(model: &Replicas) -> Document {
     let hidden = model.hidden_seller.map(|seller| seller.to_string());
     hidden.map(|seller| doc! { "state.sellerId": { "$ne": seller } }).unwrap_or_default()
 }
 
-/// The stage that adds to each show the latest change of its listings.
-fn with_latest_change(model: &Replicas) -> Document {
-    let mut latest = vec![
-        doc! { "$sort": { "state.updatedAt": -1 } },
-        doc! { "$limit": 1 },
-        doc! { "$project": { "_id": 0, "at": "$state.updatedAt" } },
+/// When a listing of each of these shows changed last, also one of the hidden seller: as the index has the latest change
+/// of a show first, only that is read.
+async fn latest_changes(
+    model: &Replicas,
+    shows: &[String],
+    max_time: Duration,
+) -> Result<HashMap<ShowId, Timestamp>, StoreError> {
+    let stages = [
+        doc! { "$match": { "state.showId": { "$in": shows } } },
+        doc! { "$sort": { "state.showId": 1, "state.updatedAt": -1 } },
+        doc! { "$group": { "_id": "$state.showId", "at": { "$first": "$state.updatedAt" } } },
     ];
-    if model.hidden_seller.is_some() {
-        latest.insert(0, doc! { "$match": not_hidden(model) });
-    }
-    with_listings(&model.ticket_documents, "latest", latest)
+    let found: Vec<LatestChange> = aggregate(model, stages, max_time).await?;
+    Ok(found.into_iter().map(|latest| (latest.show, latest.at)).collect())
 }
 
-/// The stages that add to each show what it has for sale, in listings that sell this many seats together.
-///
-/// The latest change is read before the offers. If a listing changes between the two stages, the offer has an old
-/// revision, so the change is noticed at the next look; in the other order it would be missed.
-pub(super) fn with_offers(model: &Replicas, quantity: Option<u8>) -> [Document; 2] {
+/// What each of these shows has for sale in each currency, in listings that sell this many seats together.
+async fn currency_offers(
+    model: &Replicas,
+    shows: &[String],
+    quantity: Option<u8>,
+    max_time: Duration,
+) -> Result<HashMap<ShowId, Vec<CurrencyOffer>>, StoreError> {
+    let mut filter = for_sale(model, quantity);
+    filter.insert("state.showId", doc! { "$in": shows });
     let by_currency = doc! {
-        "_id": "$state.price.currency", "free": { "$sum": "$free" }, "from": { "$min": "$state.price.amount" },
+        "_id": { "show": "$state.showId", "currency": "$state.price.currency" },
+        "free": { "$sum": "$free" },
+        "from": { "$min": "$state.price.amount" },
     };
-    let offers = vec![doc! { "$match": for_sale(model, quantity) }, doc! { "$group": by_currency }];
-    [with_latest_change(model), with_listings(&model.ticket_documents, "offers", offers)]
+    let found: Vec<CurrencyOffer> =
+        aggregate(model, [doc! { "$match": filter }, doc! { "$group": by_currency }], max_time).await?;
+    let mut offers: HashMap<ShowId, Vec<CurrencyOffer>> = HashMap::new();
+    for offer in found {
+        offers.entry(offer.key.show).or_default().push(offer);
+    }
+    Ok(offers)
+}
+
+/// Runs these stages on the listings.
+async fn aggregate<T: DeserializeOwned + Send + Sync>(
+    model: &Replicas,
+    stages: impl IntoIterator<Item = Document>,
+    max_time: Duration,
+) -> Result<Vec<T>, StoreError> {
+    let found = model.ticket_documents.aggregate(stages).max_time(max_time).with_type::<T>().await?;
+    Ok(found.try_collect().await?)
+}
+
+/// Adds to each show what it has for sale, in listings that sell this many seats together.
+///
+/// The latest change is read before the offers. If a listing changes between the two queries, the offer has an old
+/// revision, so the change is noticed at the next look; in the other order it would be missed.
+pub(super) async fn with_offers(
+    model: &Replicas,
+    shows: Vec<Versioned<ShowState>>,
+    quantity: Option<u8>,
+    max_time: Duration,
+) -> Result<Vec<ShowOffer>, StoreError> {
+    if shows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<_> = shows.iter().map(|show| show.id.to_string()).collect();
+    let latest = latest_changes(model, &ids, max_time).await?;
+    let mut offers = currency_offers(model, &ids, quantity, max_time).await?;
+    let with_offer = |show: Versioned<ShowState>| {
+        let offers = offers.remove(&show.id).unwrap_or_default();
+        ShowOffer { offer: offer(&show, latest.get(&show.id).copied(), offers), show }
+    };
+    Ok(shows.into_iter().map(with_offer).collect())
+}
+
+/// Keeps the shows that have a listing which matches.
+pub(super) async fn retain_with_listing(
+    model: &Replicas,
+    shows: &mut Vec<Versioned<ShowState>>,
+    mut filter: Document,
+    max_time: Duration,
+) -> Result<(), StoreError> {
+    let ids: Vec<_> = shows.iter().map(|show| show.id.to_string()).collect();
+    filter.insert("state.showId", doc! { "$in": ids });
+    let stages = [doc! { "$match": filter }, doc! { "$group": { "_id": "$state.showId" } }];
+    let found: Vec<MatchingShow> = aggregate(model, stages, max_time).await?;
+    let matching: HashSet<ShowId> = found.into_iter().map(|show| show.id).collect();
+    shows.retain(|show| matching.contains(&show.id));
+    Ok(())
 }
 
 /// Matches the listings that are for sale and in lists, and that sell this many seats together.
@@ -132,13 +194,6 @@ pub(super) fn for_sale(model: &Replicas, quantity: Option<u8>) -> Document {
         filter.insert("quantities", i64::from(quantity));
     }
     filter
-}
-
-/// The shows that these stages return, which include those of [`with_offers`].
-pub(super) async fn aggregate(model: &Replicas, stages: Vec<Document>) -> Result<Vec<ShowOffer>, StoreError> {
-    let found = model.show_documents.aggregate(stages).max_time(MAX_TIME).with_type::<FoundShow>().await?;
-    let found: Vec<FoundShow> = found.try_collect().await?;
-    Ok(found.into_iter().map(ShowOffer::from).collect())
 }
 
 /// The shows with these ids that are known, in no particular order.
@@ -155,12 +210,8 @@ pub(crate) async fn shows_with_seats_together(
     ids: impl IntoIterator<Item = ShowId>,
     quantity: Option<u8>,
 ) -> Result<Vec<ShowOffer>, StoreError> {
-    let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let [latest, offers] = with_offers(model, quantity);
-    aggregate(model, vec![doc! { "$match": { "_id": { "$in": ids } } }, latest, offers]).await
+    let shows = lists::known_shows(&model.shows, ids).await?;
+    with_offers(model, shows, quantity, MAX_TIME).await
 }
 
 /// The revisions of the offers of these shows. Unlike the offers, they cost the same for any number of listings.
@@ -172,14 +223,12 @@ pub(crate) async fn revisions(
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let stages = [
-        doc! { "$match": { "_id": { "$in": ids } } },
-        with_latest_change(model),
-        doc! { "$project": { "updatedAt": "$state.updatedAt", "latest": 1 } },
-    ];
-    let found = model.show_documents.aggregate(stages).with_type::<FoundRevision>().await?;
+    let shows = model.show_documents.clone_with_type::<FoundRevision>();
+    let found = shows.find(doc! { "_id": { "$in": &ids } }).projection(doc! { "state.updatedAt": 1 }).await?;
     let found: Vec<FoundRevision> = found.try_collect().await?;
-    Ok(found.into_iter().map(|found| (found.id, revision(found.updated_at, &found.latest))).collect())
+    let latest = latest_changes(model, &ids, MAX_TIME).await?;
+    let revision = |found: FoundRevision| (found.id, revision(found.state.updated_at, latest.get(&found.id).copied()));
+    Ok(found.into_iter().map(revision).collect())
 }
 
 /// The show with this id.

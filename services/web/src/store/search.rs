@@ -3,18 +3,18 @@
 //!
 //! # Why
 //! - Each query reads an index that has the requested order: equality with the prefix of a word, then a range of times.
-//! - What a show has for sale is looked up for one show after the other until the page is full, so a show without a
-//!   ticket costs one look-up and nothing else.
+//! - What shows have for sale is looked up for as many shows as the page has, then for more until it is full.
 //! - The results of several queries are merged here, because the first `n` of all results are among the first `n` of
 //!   each query. The database would sort all of them in memory.
 //! - A word may also be part of a seller's name. Sellers are looked up by all words together and by each word alone, so
 //!   that a full name is found among many users with the same first name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use common::aggregate::Versioned;
 use common::day::Day;
-use common::events::show::ShowStatus;
+use common::events::show::{ShowState, ShowStatus};
 use common::events::ticket::TicketStatus;
 use common::id::UserId;
 use common::timestamp::Timestamp;
@@ -45,6 +45,8 @@ const MAX_NAME_WORDS: usize = 4;
 const MIN_NAME_BYTES: usize = 3;
 /// Maximum number of queries by seller.
 const MAX_SELLER_QUERIES: usize = 4;
+/// Maximum number of shows that are read at once, if few of them have what a filter asks for.
+const MAX_READ_AHEAD: i64 = 500;
 /// How much earlier or later than in UTC a day may begin or end at a venue. It bounds the times that the index of times
 /// has to examine; the day itself is then compared.
 const ZONE_MARGIN: Duration = Duration::from_secs(15 * 3_600);
@@ -162,27 +164,61 @@ impl Search<'_> {
 
     /// The first shows that match this query and have what the filter asks for.
     async fn page(&self, query: Document) -> Result<Vec<ShowOffer>, StoreError> {
-        let tickets = &self.model.ticket_documents;
+        let (began, limit) = (Instant::now(), usize::try_from(self.limit).unwrap_or(usize::MAX));
+        // Usually almost every show has a ticket. If not, ever more of the following ones are looked at together.
+        let (mut found, mut next, mut count) = (Vec::new(), query.clone(), self.limit);
+        loop {
+            // The database stops a command after this time; it does not know how long the others have taken.
+            let max_time = offers::MAX_TIME.saturating_sub(began.elapsed()).max(Duration::from_millis(1));
+            let shows = self.shows(next, count, max_time).await?;
+            let last = shows.last().map(|show| self.filter.sort.key(show));
+            let is_end = i64::try_from(shows.len()).is_ok_and(|read| read < count);
+            found.extend(self.with_offers(shows, max_time).await?);
+            let Some(last) = last.filter(|_| !is_end && found.len() < limit) else { break };
+            next = doc! { "$and": [query.clone(), is_after(self.filter.sort, last)] };
+            count = (count * 4).min(MAX_READ_AHEAD);
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// The first shows that match this query, at most this number.
+    async fn shows(
+        &self,
+        query: Document,
+        count: i64,
+        max_time: Duration,
+    ) -> Result<Vec<Versioned<ShowState>>, StoreError> {
         let direction = if self.filter.sort.is_ascending() { 1 } else { -1 };
         let order = match self.filter.sort {
             Sort::Soonest => doc! { "state.startsAt": direction, "_id": direction },
             Sort::Newest => doc! { "_id": direction },
         };
-        let mut stages = vec![doc! { "$match": query }, doc! { "$sort": order }];
+        let shows = self.model.show_documents.clone_with_type::<Versioned<ShowState>>();
+        let found = shows.find(query).sort(order).limit(count).max_time(max_time);
+        // All in one batch: a second one would be another read.
+        let found = found.batch_size(u32::try_from(count).unwrap_or(u32::MAX));
+        Ok(found.projection(doc! { "version": 1, "state": 1 }).await?.try_collect().await?)
+    }
+
+    /// Those of these shows that have what the filter asks for, with their offers.
+    async fn with_offers(
+        &self,
+        mut shows: Vec<Versioned<ShowState>>,
+        max_time: Duration,
+    ) -> Result<Vec<ShowOffer>, StoreError> {
+        let Filter { include_unavailable, quantity, .. } = *self.filter;
         if let Some(wanted) = self.priced_listing() {
-            let one = vec![doc! { "$match": wanted }, doc! { "$limit": 1 }, doc! { "$project": { "_id": 1 } }];
-            stages.push(offers::with_listings(tickets, "wanted", one));
-            stages.push(doc! { "$match": { "wanted": { "$ne": [] } } });
-        }
-        stages.extend(offers::with_offers(self.model, self.filter.quantity));
-        if !self.filter.include_unavailable || self.filter.quantity.is_some() {
-            stages.push(doc! { "$match": { "offers": { "$ne": [] } } });
-        } else if self.model.hidden_seller.is_some() {
+            offers::retain_with_listing(self.model, &mut shows, wanted, max_time).await?;
+        } else if include_unavailable && self.model.hidden_seller.is_some() {
             // A show may have listings of the hidden seller only.
-            stages.push(doc! { "$match": { "latest": { "$ne": [] } } });
+            offers::retain_with_listing(self.model, &mut shows, offers::not_hidden(self.model), max_time).await?;
         }
-        stages.push(doc! { "$limit": self.limit });
-        offers::aggregate(self.model, stages).await
+        let mut found = offers::with_offers(self.model, shows, quantity, max_time).await?;
+        if !include_unavailable || quantity.is_some() {
+            found.retain(|found| !found.offer.from.is_empty());
+        }
+        Ok(found)
     }
 
     /// The condition that a listing of the show must meet; `None` if the filter names no price.
@@ -239,9 +275,6 @@ impl Search<'_> {
         }
         if let Some(after) = filter.after {
             conditions.push(is_after(filter.sort, after));
-            if filter.sort == Sort::Soonest {
-                earliest = earliest.max(Timestamp::from_millis(after.value));
-            }
         }
         times.insert("$gte", earliest.to_string());
         query.insert("state.startsAt", times);
@@ -281,7 +314,11 @@ fn is_after(sort: Sort, key: SortKey) -> Document {
     match sort {
         Sort::Soonest => {
             let time = Timestamp::from_millis(key.value).to_string();
-            doc! { "$or": [{ "state.startsAt": { "$gt": &time } }, { "state.startsAt": &time, "_id": { "$gt": id } }] }
+            // The first condition bounds the range of the index.
+            doc! {
+                "state.startsAt": { "$gte": &time },
+                "$or": [{ "state.startsAt": { "$gt": &time } }, { "_id": { "$gt": id } }],
+            }
         }
         Sort::Newest => doc! { "_id": { "$lt": id } },
     }
