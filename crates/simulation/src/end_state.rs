@@ -64,7 +64,8 @@ pub(crate) async fn describe(fleet: &SimulatedFleet, data: &FleetData, users: &U
             .any(|order| order.id == id && order.state["status"]["name"] == "completed")
     };
     for timer in sorted(data, "timers") {
-        // If the hold's end comes before the news that the order was paid, the timer fires, which changes nothing.
+        // A timer may become due before `expiration` has received that the order is completed. Then it fires, and the
+        // order ignores that.
         let status = match text(&timer.state["status"]["name"]) {
             "fired" if is_completed(&timer.id) => "closed",
             status => status,

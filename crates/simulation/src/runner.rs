@@ -163,6 +163,7 @@ impl Runner {
         Err(format!("{seed}, {}, {layout:?}:\n{}\n{failure}", scenario.name, context.trace()))
     }
 
+    /// Runs a scenario to its end, checks the invariants and describes the final state.
     async fn run_schedule(
         &mut self,
         scenario: &Scenario,

@@ -9,8 +9,8 @@ use crate::{cargo, npm};
 
 /// Measures fleets with different numbers of instances of each service, without load and while a few tickets a second
 /// are sold: connections, memory, queries, batches of periodic tasks, consumers, the CPU of a purchase. Prints Markdown
-/// tables, and fails if the usage of one instance, or the usage that all instances share, grows with the number of
-/// instances, or the CPU of a purchase by more than a tenth each time that number doubles.
+/// tables. Fails if the usage of one instance, or the usage that all instances share, grows with the number of instances.
+/// Fails, too, if the CPU of a purchase grows by more than a tenth each time that number doubles.
 #[derive(Debug, Args)]
 pub(crate) struct ScalingArgs {
     /// Numbers of instances of each service, separated by commas, ascending.

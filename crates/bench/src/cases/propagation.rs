@@ -14,9 +14,9 @@ use crate::load::{LoadResult, run_open_loop};
 use crate::results::{Propagation, Results};
 use crate::testbed::{Order, TestBed};
 
-/// Orders per second: quiet, busy, and close to what one machine can do.
+/// Orders per second. The targets name the last two.
 const ORDER_RATES: [u32; 3] = [50, 150, 350];
-/// Payments per second.
+/// Payments per second. The targets name both.
 const PAYMENT_RATES: [u32; 2] = [50, 150];
 /// Number of operations per second whose latency is sampled; polling for all of them would be most of the load.
 const SAMPLED_PER_SECOND: u32 = 25;

@@ -231,7 +231,7 @@ impl Volume {
         Ok(volume)
     }
 
-    /// The growth per purchase, each of which took this many seconds of CPU time.
+    /// What each purchase has added since `earlier`. `cpu_seconds` is the CPU time of one purchase.
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     fn since(&self, earlier: &Self, purchases: u32, cpu_seconds: f64) -> PurchaseCost {
         let each = |growth: f64| growth / f64::from(purchases.max(1));

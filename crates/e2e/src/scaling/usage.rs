@@ -70,7 +70,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The CPU seconds beyond those that the same fleet uses at rest in the same time.
+    /// The CPU seconds of this phase, minus those that the same fleet uses at rest in the same time.
     pub fn cpu_beyond(&self, rest: &Self) -> f64 {
         self.cpu_seconds - rest.cpu_seconds / rest.seconds * self.seconds
     }
@@ -134,8 +134,8 @@ pub struct PurchaseCost {
 }
 
 impl PurchaseCost {
-    /// Describes the CPU of a purchase if it has grown too much since there were fewer instances. Short measurements vary
-    /// by more than the limit.
+    /// Describes the CPU of a purchase if it is too much more than with fewer instances. Use it for long measurements
+    /// only: short ones vary by more than the limit.
     pub fn cpu_growth_over(&self, instances: u8, fewer: (u8, &Self)) -> Option<String> {
         let (fewer_instances, fewer) = fewer;
         let doublings = (f64::from(instances) / f64::from(fewer_instances)).log2();

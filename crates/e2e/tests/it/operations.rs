@@ -35,7 +35,7 @@ fn backups(fleet: &TestFleet) -> PathBuf {
     fleet.logs.with_file_name("backups")
 }
 
-/// The documents of each collection, with the names of its indexes.
+/// By collection: its documents, and the names of its indexes.
 type Dump = BTreeMap<String, (Vec<Document>, Vec<String>)>;
 
 /// All documents of the databases.
@@ -59,7 +59,7 @@ async fn dump(client: &Client) -> Dump {
     all
 }
 
-/// Fails with the collections that differ.
+/// Fails if a collection differs, and names each that does.
 #[track_caller]
 fn assert_same(dumped: &Dump, expected: &Dump) {
     assert_eq!(dumped.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());

@@ -133,7 +133,7 @@ impl<S: Payload> Replica<S> {
         order: Document,
         limit: i64,
     ) -> Result<Vec<Versioned<S>>, StoreError> {
-        // All in one batch: a second one would be another read.
+        // One batch has all of them, so that no second command is needed.
         let batch = u32::try_from(limit).unwrap_or(u32::MAX);
         self.documents.query(filter, FindOptions::builder().sort(order).limit(limit).batch_size(batch).build()).await
     }

@@ -225,8 +225,8 @@ pub(super) async fn save(
     })
 }
 
-/// Stores a user's form while it is typed. An unchanged form is not stored again, because that would mark a submitted draft
-/// as incomplete.
+/// Stores a user's form while it is typed. A form without changes is not stored again: a draft that was already submitted
+/// would count as incomplete again.
 async fn keep(
     state: &AppState,
     viewer: &Viewer,

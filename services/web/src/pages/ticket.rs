@@ -1,4 +1,4 @@
-//! GET /tickets/{id}: the page of a listing. POST /tickets/{id}/hold: holds seats of it.
+//! GET /tickets/{id}: the page of a listing. POST /tickets/{id}/hold: holds seats of the listing.
 
 use askama::Template;
 use axum::extract::{Path, State};

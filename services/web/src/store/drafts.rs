@@ -209,8 +209,11 @@ impl DraftStore {
         }
     }
 
-    /// Fails with `Duplicate` if there is a draft with this id that can't be replaced: it is another owner's, it is listed,
-    /// it has expired, or it has another revision than `contents.replaces`.
+    /// Stores the draft.
+    ///
+    /// # Errors
+    /// `Duplicate` if there is a draft with this id that can't be replaced: it belongs to another owner, it is listed, it
+    /// has expired, or its revision is not `contents.replaces`.
     async fn write(
         &self,
         id: &DraftId,

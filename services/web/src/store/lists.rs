@@ -219,7 +219,7 @@ pub(crate) async fn shows_by_ids(
     Ok(wanted.into_iter().filter_map(present).collect())
 }
 
-/// The shows with these ids that are known, whether or not they were merged into others.
+/// The shows with these ids that the read model has. A show that was merged into another one is returned itself.
 pub(super) async fn known_shows(
     shows: &Replica<ShowState>,
     ids: impl IntoIterator<Item = ShowId>,

@@ -98,8 +98,8 @@ pub(super) fn not_hidden(model: &Replicas) -> Document {
     hidden.map(|seller| doc! { "state.sellerId": { "$ne": seller } }).unwrap_or_default()
 }
 
-/// When a listing of each of these shows changed last, also one of the hidden seller: as the index has the latest change
-/// of a show first, only that is read.
+/// When a listing of each of these shows changed last. Listings of the hidden seller count too: without a condition for
+/// them the database reads only the first entry of each show in the index, which is the latest change.
 async fn latest_changes(
     model: &Replicas,
     shows: &[String],
@@ -177,6 +177,9 @@ pub(super) async fn retain_with_listing(
     mut filter: Document,
     max_time: Duration,
 ) -> Result<(), StoreError> {
+    if shows.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<_> = shows.iter().map(|show| show.id.to_string()).collect();
     filter.insert("state.showId", doc! { "$in": ids });
     let stages = [doc! { "$match": filter }, doc! { "$group": { "_id": "$state.showId" } }];

@@ -3,7 +3,8 @@
 //!
 //! # Why
 //! - Each query reads an index that has the requested order: equality with the prefix of a word, then a range of times.
-//! - What shows have for sale is looked up for as many shows as the page has, then for more until it is full.
+//! - What shows have for sale is counted for as many shows as fit on the page. If some have nothing, the following shows
+//!   are read until the page is full.
 //! - The results of several queries are merged here, because the first `n` of all results are among the first `n` of
 //!   each query. The database would sort all of them in memory.
 //! - A word may also be part of a seller's name. Sellers are looked up by all words together and by each word alone, so
@@ -165,10 +166,11 @@ impl Search<'_> {
     /// The first shows that match this query and have what the filter asks for.
     async fn page(&self, query: Document) -> Result<Vec<ShowOffer>, StoreError> {
         let (began, limit) = (Instant::now(), usize::try_from(self.limit).unwrap_or(usize::MAX));
-        // Usually almost every show has a ticket. If not, ever more of the following ones are looked at together.
+        // Almost every show has a ticket for sale, so the first shows usually fill the page. Where they do not, each
+        // further query reads more shows than the one before.
         let (mut found, mut next, mut count) = (Vec::new(), query.clone(), self.limit);
         loop {
-            // The database stops a command after this time; it does not know how long the others have taken.
+            // What is left of the time for the whole search. The database can only limit a single command.
             let max_time = offers::MAX_TIME.saturating_sub(began.elapsed()).max(Duration::from_millis(1));
             let shows = self.shows(next, count, max_time).await?;
             let last = shows.last().map(|show| self.filter.sort.key(show));
@@ -196,7 +198,7 @@ impl Search<'_> {
         };
         let shows = self.model.show_documents.clone_with_type::<Versioned<ShowState>>();
         let found = shows.find(query).sort(order).limit(count).max_time(max_time);
-        // All in one batch: a second one would be another read.
+        // One batch has all of them, so that no second command is needed.
         let found = found.batch_size(u32::try_from(count).unwrap_or(u32::MAX));
         Ok(found.projection(doc! { "version": 1, "state": 1 }).await?.try_collect().await?)
     }
@@ -314,7 +316,7 @@ fn is_after(sort: Sort, key: SortKey) -> Document {
     match sort {
         Sort::Soonest => {
             let time = Timestamp::from_millis(key.value).to_string();
-            // The first condition bounds the range of the index.
+            // The first condition follows from the second, but only the first bounds what is read of the index.
             doc! {
                 "state.startsAt": { "$gte": &time },
                 "$or": [{ "state.startsAt": { "$gt": &time } }, { "_id": { "$gt": id } }],

@@ -115,6 +115,28 @@ async fn show_with_many_listings_is_one_card() {
     assert_eq!(titles_for(&app, "status=all").await, ["Jazz", "Gone"]);
 }
 
+/// A search reads further shows until its page is full. All of these begin at the same time, so that their ids decide
+/// where the next query continues.
+#[tokio::test(flavor = "multi_thread")]
+async fn shows_with_a_ticket_are_found_among_many_without() {
+    let app = app().await;
+    let mut with_ticket = Vec::new();
+    for n in 0..140 {
+        let ticket = listing(&app, &format!("Show {n:03}"), 0);
+        publish_show(&app, &show_of(&ticket)).await;
+        if n % 13 == 0 {
+            with_ticket.push(ticket.terms.title.clone());
+            app.publish(TicketChange::Created, ticket.terms.id, 0, ticket).await;
+        }
+    }
+    app.wait_until_idle().await;
+    assert_eq!(titles_for(&app, "").await, with_ticket);
+    assert_eq!(titles_for(&app, "max=1000").await, with_ticket, "a price that all of them have");
+    with_ticket.reverse();
+    assert_eq!(titles_for(&app, "sort=newest").await, with_ticket);
+    assert!(titles_for(&app, "max=1").await.is_empty(), "a price that none of them has");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn page_lists_the_tickets_cheapest_first() {
     let app = app().await;
