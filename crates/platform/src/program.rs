@@ -46,7 +46,9 @@ where
         }
         result
     });
-    runtime.shutdown_timeout(Duration::from_millis(100));
+    // The process ends now. A runtime that is dropped cancels the tasks that have not ended, one after another, and the
+    // MongoDB driver panics in a task that still runs while the connection that it opens is cancelled.
+    std::mem::forget(runtime);
     match result {
         Ok(code) => code,
         Err(error) => {
