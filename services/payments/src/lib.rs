@@ -38,7 +38,7 @@ pub fn build(config: config::Config, context: &Context) -> anyhow::Result<App> {
         .store(&state.payments, store::payment_indexes())
         .claims()
         .replica(&state.orders, Vec::new())
-        .indexes(declined_archive::ARCHIVE_COLLECTION, ShardKey::ID, declined_archive::archive_indexes())
+        .collection(declined_archive::ARCHIVE_COLLECTION, ShardKey::ID)
         .gauge("payments_unsettled_oldest_age_seconds", &state, gauges::oldest_unsettled)
         .admin(admin::routes(state.clone(), context.tasks.clone()))
         .reconcile(&state, flows::sync_payment::sync_changed)

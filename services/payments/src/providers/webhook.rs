@@ -4,6 +4,7 @@
 //! An event only triggers a look-up; its content is not trusted. So only the type and the intent's id are parsed, and
 //! newer formats of events do no harm: of their fields, only those of `StripeEvent` are read.
 
+use common::events::payment::PaymentStatus;
 use common::timestamp::Timestamp;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -68,19 +69,43 @@ pub fn verify(header: &str, body: &[u8], secrets: &[SecretString], now: Timestam
 /// `payment_intent.succeeded` or `payment_intent.payment_failed`.
 const REDUNDANT_TYPES: [&str; 4] = ["payment_intent.created", "charge.succeeded", "charge.failed", "charge.captured"];
 
-/// The id of the intent that an event is about, directly or through a charge; `None` for other events, and for those
-/// that need no look-up.
-pub fn intent_id(body: &[u8]) -> Option<String> {
-    let event: StripeEvent = serde_json::from_slice(body).ok()?;
-    event.validate().ok()?;
-    if REDUNDANT_TYPES.contains(&event.kind.as_str()) {
-        return None;
+/// An event about an intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntentEvent {
+    /// The intent's id.
+    pub reference: String,
+    kind: String,
+}
+
+impl IntentEvent {
+    /// Parses an event about an intent, directly or through a charge; `None` for other events, and for those that need
+    /// no look-up, whatever the payment's status is.
+    pub fn parse(body: &[u8]) -> Option<Self> {
+        let event: StripeEvent = serde_json::from_slice(body).ok()?;
+        event.validate().ok()?;
+        let StripeEvent { kind, data } = event;
+        if REDUNDANT_TYPES.contains(&kind.as_str()) {
+            return None;
+        }
+        let StripeObject { object, id, payment_intent } = data.object;
+        let reference = match payment_intent {
+            _ if object == "payment_intent" => id?,
+            Some(IntentReference::Id(id) | IntentReference::Expanded { id }) => id,
+            None => return None,
+        };
+        Some(Self { reference, kind })
     }
-    let StripeObject { object, id, payment_intent } = event.data.object;
-    match payment_intent {
-        _ if object == "payment_intent" => id,
-        Some(IntentReference::Id(id) | IntentReference::Expanded { id }) => Some(id),
-        None => None,
+
+    /// Whether a payment with this status already shows what the event reports: this service was told by the response
+    /// to its own call. What happens to the intent or its charge later is another event.
+    pub fn is_known_at(&self, status: PaymentStatus) -> bool {
+        match self.kind.as_str() {
+            "payment_intent.amount_capturable_updated" => {
+                matches!(status, PaymentStatus::Authorized | PaymentStatus::Captured)
+            }
+            "payment_intent.succeeded" => status == PaymentStatus::Captured,
+            _ => false,
+        }
     }
 }
 
@@ -189,8 +214,9 @@ mod tests {
     }
 
     #[test]
-    fn intent_id_is_found_in_events_of_intents_and_charges() {
-        let of = |object: &str| intent_id(format!(r#"{{"data":{{"object":{object}}}}}"#).as_bytes());
+    fn reference_is_found_in_events_of_intents_and_charges() {
+        let parse = |object: &str| IntentEvent::parse(format!(r#"{{"data":{{"object":{object}}}}}"#).as_bytes());
+        let of = |object: &str| parse(object).map(|event| event.reference);
         assert_eq!(of(r#"{"object":"payment_intent","id":"pi_1","new_field":[]}"#).as_deref(), Some("pi_1"));
         assert_eq!(of(r#"{"object":"charge","id":"ch_1","payment_intent":"pi_2"}"#).as_deref(), Some("pi_2"));
         assert_eq!(of(r#"{"object":"charge","payment_intent":{"id":"pi_3"}}"#).as_deref(), Some("pi_3"));
@@ -200,14 +226,14 @@ mod tests {
             assert_eq!(of(&format!(r#"{{"object":"payment_intent","id":{malformed}}}"#)), None, "{malformed}");
             assert_eq!(of(&format!(r#"{{"object":"charge","payment_intent":{malformed}}}"#)), None, "{malformed}");
         }
-        assert_eq!(intent_id(b"nonsense"), None);
+        assert_eq!(IntentEvent::parse(b"nonsense"), None);
     }
 
     #[test]
     fn event_that_another_one_accompanies_needs_no_look_up() {
         let of = |kind: &str, object: &str| {
             let object = format!(r#"{{"object":"{object}","id":"pi_1","payment_intent":"pi_1"}}"#);
-            intent_id(format!(r#"{{"type":"{kind}","data":{{"object":{object}}}}}"#).as_bytes())
+            IntentEvent::parse(format!(r#"{{"type":"{kind}","data":{{"object":{object}}}}}"#).as_bytes())
         };
         for kind in ["created", "amount_capturable_updated", "succeeded", "payment_failed", "canceled"] {
             let found = of(&format!("payment_intent.{kind}"), "payment_intent");
@@ -217,6 +243,24 @@ mod tests {
             [("succeeded", true), ("failed", true), ("captured", true), ("refunded", false), ("dispute.created", false)]
         {
             assert_eq!(of(&format!("charge.{kind}"), "charge").is_none(), is_redundant, "{kind}");
+        }
+    }
+
+    #[test]
+    fn only_what_this_service_was_told_itself_is_known() {
+        use PaymentStatus::{Authorized, Authorizing, Captured, Declined, Failed, RequiresAction, Voided};
+        for (kind, known_at) in [
+            ("payment_intent.amount_capturable_updated", &[Authorized, Captured][..]),
+            ("payment_intent.succeeded", &[Captured]),
+            ("payment_intent.canceled", &[]),
+            ("payment_intent.payment_failed", &[]),
+            ("charge.refunded", &[]),
+            ("charge.dispute.created", &[]),
+        ] {
+            let event = IntentEvent { reference: "pi_1".to_owned(), kind: kind.to_owned() };
+            for status in [Authorizing, RequiresAction, Authorized, Captured, Declined, Voided, Failed] {
+                assert_eq!(event.is_known_at(status), known_at.contains(&status), "{kind} {status:?}");
+            }
         }
     }
 }

@@ -1,13 +1,13 @@
-//! POST /api/payments/webhooks/stripe: an event triggers the synchronisation of its payment. Only its type and the
-//! intent's id are taken from the event, and the intent's state is read from Stripe: events may be late, repeated or
-//! out of order.
+//! POST /api/payments/webhooks/stripe: an event triggers the synchronisation of its payment, unless the payment already
+//! shows what the event reports. Only its type and the intent's id are taken from the event, and the intent's state is
+//! read from Stripe: events may be late, repeated or out of order.
 
 use axum::extract::State;
 use common::error::Error;
 use http::{HeaderMap, StatusCode};
 
 use crate::flows::sync_payment::sync_payment;
-use crate::providers::webhook;
+use crate::providers::webhook::{self, IntentEvent};
 use crate::state::AppState;
 use crate::store;
 
@@ -26,8 +26,9 @@ pub(super) async fn stripe_webhook(
         .map_err(|bad| Error::field("Stripe-Signature", bad.to_string()))?;
     // An event can arrive before the intent's id is stored. Then the request in progress or the reconciler reads the
     // intent.
-    if let Some(reference) = webhook::intent_id(body.as_bytes())
-        && let Some(payment) = store::by_reference(&state.payments, &reference).await?
+    if let Some(event) = IntentEvent::parse(body.as_bytes())
+        && let Some(payment) = store::by_reference(&state.payments, &event.reference).await?
+        && !event.is_known_at(payment.status_name())
     {
         sync_payment(&state, &payment).await?;
     }

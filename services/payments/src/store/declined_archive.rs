@@ -42,11 +42,6 @@ pub fn declined_index() -> IndexModel {
     index::partial("declined_v1", doc! { "state.updatedAt": 1 }, is_declined())
 }
 
-/// Indexes of the archive.
-pub fn archive_indexes() -> Vec<IndexModel> {
-    vec![index::named("order_v1", doc! { "orderId": 1 }), index::named("reference_v1", doc! { "providerRef": 1 })]
-}
-
 impl DeclinedArchive {
     /// The archive in the service's database.
     pub fn new(database: &Database) -> Self {

@@ -87,7 +87,7 @@ pub async fn latest_attempt(payments: &Store<Payment>, order: OrderId) -> Result
 
 /// The payment whose intent has this id at the provider.
 pub async fn by_reference(payments: &Store<Payment>, reference: &str) -> Result<Option<Versioned<Payment>>> {
-    payments.find_one(doc! { "state.providerRef": reference }).await
+    Ok(payments.find_by("state.providerRef", reference, Document::new()).await?.into_iter().next())
 }
 
 /// One page of the payments that are not final and have not changed for `idle_time`.

@@ -30,9 +30,9 @@ fn reference(payment: &Value) -> &str {
     payment["providerRef"].as_str().unwrap()
 }
 
-/// Sends a webhook about the payment's intent.
+/// Sends a webhook about the payment's charge.
 async fn send_webhook(shop: &Shop, payment: &Value) {
-    let body = webhooks::event(reference(payment));
+    let body = webhooks::event("charge.refunded", reference(payment));
     let signature = webhooks::sign(crate::support::SECRET, shop.app.clock.now().as_seconds(), &body);
     webhooks::post(shop, &signature, &body).await.expect(204);
 }

@@ -7,7 +7,8 @@ use testkit::app::eventually;
 
 use crate::support::{DECLINED, SECURE, Shop, VISA};
 
-async fn calls(shop: &Shop, operation: &str, outcome: &str) -> Option<f64> {
+/// Number of calls with this outcome, from the first read of the metrics on.
+pub(crate) async fn calls(shop: &Shop, operation: &str, outcome: &str) -> Option<f64> {
     let labels = format!("{{operation=\"{operation}\",outcome=\"{outcome}\",provider=\"stripe\"}}");
     shop.app.metric(&format!("provider_call_duration_seconds_count{labels}")).await
 }
