@@ -1,6 +1,6 @@
 //! Checks the change events of an entity against its stored aggregate: each version has exactly one event, the status
-//! changes only along legal transitions, the terms of an order never change, and no event has a version that the owner
-//! has not stored.
+//! changes only along legal transitions, and so do the statuses of the seats of a listing, the terms of an order never
+//! change, and no event has a version that the owner has not stored.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
@@ -9,6 +9,7 @@ use common::events::order::OrderStatus;
 use common::events::payment::PaymentStatus;
 use common::events::ticket::{TicketStatus, TicketTerms};
 use common::money::Money;
+use common::seats::MAX_SEATS;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,6 +28,8 @@ pub struct Step<'a> {
     pub status: &'a str,
     /// A digest of the terms, such as that of [`terms`]. It is equal for equal terms, and 0 for entities without terms.
     pub terms: u64,
+    /// The statuses of a listing's seats; none for other entities.
+    pub seats: SeatStatuses,
     /// Whether a raise wrote the entity at this version, after its owner was restored to an earlier moment. Its status
     /// may be any.
     pub is_raised: bool,
@@ -35,7 +38,82 @@ pub struct Step<'a> {
 impl<'a> Step<'a> {
     /// Extracts the checked parts of an event's payload. `entity` is the name of the entity.
     pub fn new(entity: &str, version: u64, payload: &'a Value, is_raised: bool) -> Self {
-        Self { version, status: text(&payload["status"]), terms: terms(entity, payload), is_raised }
+        let seats = if entity == "ticket" { SeatStatuses::of(payload) } else { SeatStatuses::default() };
+        Self { version, status: text(&payload["status"]), terms: terms(entity, payload), seats, is_raised }
+    }
+}
+
+/// The statuses of the seats of a listing, in the order of their slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SeatStatuses {
+    /// [`Self::BITS_PER_SEAT`] bits for each seat, the lowest for the first: one more than the index in
+    /// [`Self::STATUSES`], or [`Self::UNKNOWN`].
+    packed: u32,
+}
+
+impl SeatStatuses {
+    /// How many of the lowest bits of [`Self::packed`] are used.
+    #[expect(clippy::cast_possible_truncation, reason = "a listing has few seats")]
+    pub const BITS: u32 = Self::BITS_PER_SEAT * MAX_SEATS as u32;
+    const BITS_PER_SEAT: u32 = 3;
+    const SEAT_MASK: u32 = (1 << Self::BITS_PER_SEAT) - 1;
+    const STATUSES: [TicketStatus; 4] =
+        [TicketStatus::Available, TicketStatus::Reserved, TicketStatus::Sold, TicketStatus::Withdrawn];
+    /// A status of another release.
+    const UNKNOWN: u32 = Self::SEAT_MASK;
+
+    /// The statuses in the payload of a listing.
+    fn of(payload: &Value) -> Self {
+        let number = |seat: &Value| {
+            let status = text(&seat["status"]).parse::<TicketStatus>().ok();
+            (1..)
+                .zip(Self::STATUSES)
+                .find(|(_, known)| Some(*known) == status)
+                .map_or(Self::UNKNOWN, |(number, _)| number)
+        };
+        let seats = payload["seats"].as_array().into_iter().flatten().take(MAX_SEATS);
+        let shifts = (0..).map(|slot| slot * Self::BITS_PER_SEAT);
+        Self { packed: seats.zip(shifts).fold(0, |packed, (seat, shift)| packed | (number(seat) << shift)) }
+    }
+
+    /// The statuses as a number of [`Self::BITS`] bits.
+    pub fn packed(self) -> u32 {
+        self.packed
+    }
+
+    /// The statuses with this number.
+    pub fn from_packed(packed: u32) -> Self {
+        Self { packed }
+    }
+
+    /// The number of each seat, up to the last.
+    fn numbers(self) -> impl Iterator<Item = u32> {
+        let numbers = std::iter::successors(Some(self.packed), |rest| Some(rest >> Self::BITS_PER_SEAT));
+        numbers.map(|rest| rest & Self::SEAT_MASK).take_while(|number| *number > 0)
+    }
+
+    /// Describes the first seat that may not change so. One that is sold or withdrawn stays so, a free one is not sold
+    /// before it is reserved, and seats appear or disappear only while all are free.
+    fn wrong_change(self, next: Self) -> Option<String> {
+        use TicketStatus::{Available, Reserved, Sold, Withdrawn};
+        let status = |number: u32| Self::STATUSES.get(usize::try_from(number).ok()?.checked_sub(1)?).copied();
+        let are_free = |seats: Self| seats.numbers().all(|number| status(number) == Some(Available));
+        if self.numbers().count() != next.numbers().count() {
+            return (!are_free(self) || !are_free(next)).then(|| "the number of seats changed".to_owned());
+        }
+        let may_follow = |one: u32, other: u32| match (status(one), status(other)) {
+            (Some(one), Some(other)) => match one {
+                Available => other != Sold,
+                Reserved => true,
+                Sold | Withdrawn => other == one,
+            },
+            _ => one == other,
+        };
+        let mut changes = self.numbers().zip(next.numbers()).enumerate();
+        let (slot, (one, other)) = changes.find(|(_, (one, other))| !may_follow(*one, *other))?;
+        let name =
+            |number| status(number).map_or_else(|| "an unknown status".to_owned(), |status| status.as_ref().to_owned());
+        Some(format!("seat {slot} changed from {} to {}", name(one), name(other)))
     }
 }
 
@@ -137,7 +215,7 @@ pub fn check(
     let mut before: Option<&Step<'_>> = None;
     for step in steps {
         let earlier = match before {
-            Some(before) if before.version.checked_add(1) == Some(step.version) => Some(before.status),
+            Some(before) if before.version.checked_add(1) == Some(step.version) => Some(before),
             None if step.version == 0 => None,
             // The change can't be checked: there is no event of the preceding version, or this is another event of the
             // same version.
@@ -146,9 +224,15 @@ pub fn check(
                 continue;
             }
         };
-        if !step.is_raised && !may_follow(entity, earlier, step.status) {
-            let earlier = earlier.unwrap_or_default();
+        let earlier_status = earlier.map(|earlier| earlier.status);
+        if !step.is_raised && !may_follow(entity, earlier_status, step.status) {
+            let earlier = earlier_status.unwrap_or_default();
             report(TRANSITIONS, format!("{entity} {id} changed from {earlier} to {}", step.status));
+        }
+        if let Some(change) = earlier.and_then(|earlier| earlier.seats.wrong_change(step.seats))
+            && !step.is_raised
+        {
+            report(TRANSITIONS, format!("{entity} {id}, version {}: {change}", step.version));
         }
         before = Some(step);
     }
@@ -266,8 +350,14 @@ mod tests {
     }
 
     fn steps<'a>(steps: &[(u64, &'a str)]) -> Vec<Step<'a>> {
-        let step = |(version, status): &(u64, &'a str)| Step { version: *version, status, terms: 0, is_raised: false };
-        steps.iter().map(step).collect()
+        let payloads = steps.iter().map(|(version, status)| Step {
+            version: *version,
+            status,
+            terms: 0,
+            seats: SeatStatuses::default(),
+            is_raised: false,
+        });
+        payloads.collect()
     }
 
     fn found(kind: EntityKind, aggregate: Option<&Entity>, steps: &[Step<'_>], coverage: &Coverage) -> Vec<String> {
@@ -334,6 +424,45 @@ mod tests {
         let sold = steps(&[(0, "available"), (1, "reserved"), (2, "sold"), (3, "available")]);
         let expected = "11 transitions: ticket 1 changed from sold to available";
         assert_eq!(found(TICKETS, Some(&aggregate(3, "1", "1")), &sold, &all), [expected]);
+    }
+
+    #[test]
+    fn seats_change_along_legal_transitions() {
+        let payload = |seats: &[&str]| {
+            let seats: Vec<_> = seats.iter().map(|status| json!({ "status": status })).collect();
+            json!({ "status": "withdrawn", "seats": seats })
+        };
+        let check = |before: &[&str], after: &[&str], is_raised: bool| {
+            let (before, after) = (payload(before), payload(after));
+            let steps = [Step::new("ticket", 4, &before, false), Step::new("ticket", 5, &after, is_raised)];
+            let coverage = Coverage { begin: "9".to_owned(), end: None };
+            found(TICKETS, Some(&aggregate(5, "1", "1")), &steps, &coverage)
+        };
+        let none = Vec::<String>::new();
+        for (before, after) in [
+            (&["available", "reserved", "sold"][..], &["reserved", "sold", "sold"][..]),
+            (&["available", "reserved", "sold"], &["withdrawn", "withdrawn", "sold"]),
+            (&["withdrawn", "reserved", "brandNew"], &["withdrawn", "available", "brandNew"]),
+            (&["available"; 8], &["available"]),
+            (&["sold"; 8], &["sold"; 8]),
+        ] {
+            assert_eq!(check(before, after, false), none, "{before:?} {after:?}");
+        }
+        for (before, after, change) in [
+            (&["sold", "withdrawn"][..], &["sold", "reserved"][..], "seat 1 changed from withdrawn to reserved"),
+            (&["sold", "withdrawn"], &["available", "withdrawn"], "seat 0 changed from sold to available"),
+            (
+                &["available"; 8],
+                &["available", "sold", "sold", "sold", "sold", "sold", "sold", "sold"],
+                "seat 1 changed from available to sold",
+            ),
+            (&["reserved", "available"], &["reserved"], "the number of seats changed"),
+            (&["reserved"], &["brandNew"], "seat 0 changed from reserved to an unknown status"),
+        ] {
+            let expected = format!("11 transitions: ticket 1, version 5: {change}");
+            assert_eq!(check(before, after, false), [expected]);
+            assert_eq!(check(before, after, true), none, "a raise may return to any status");
+        }
     }
 
     #[test]

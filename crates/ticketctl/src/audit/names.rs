@@ -19,7 +19,7 @@ impl Display for Invariant {
     }
 }
 
-/// Every unique index that the services declare exists. Invariants 1, 3 and 10 rest on them.
+/// Every unique index that the services declare exists. Invariants 1 and 3 rest on them.
 pub const UNIQUE_INDEXES: Invariant = Invariant {
     number: 0,
     name: "unique-indexes",
@@ -82,7 +82,7 @@ pub const REPLICAS: Invariant = Invariant {
     name: "replicas",
     advice: "the owner has lost the entity, and its state is not in two databases: restore a newer backup of all",
 };
-/// Statuses change only along legal transitions, and only a payment that has won its order is captured.
+/// Statuses change only along legal transitions, also those of each seat.
 pub const TRANSITIONS: Invariant = Invariant {
     number: 11,
     name: "transitions",

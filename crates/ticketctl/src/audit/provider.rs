@@ -6,6 +6,7 @@
 //! a period are listed, at a limited rate. They are compared with the payments page by page, and only a digest of each
 //! intent's id stays in memory.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -177,8 +178,8 @@ pub(super) struct Provider {
     since: Timestamp,
     /// The end of the checked period.
     until: Timestamp,
-    /// The digests of the ids of the listed intents, sorted.
-    seen: Vec<u64>,
+    /// The digests of the ids of the listed intents.
+    seen: HashSet<u64>,
 }
 
 impl Provider {
@@ -191,7 +192,7 @@ impl Provider {
             .build()
             .context("STRIPE_URL or STRIPE_KEY is wrong")?;
         let since = now.minus(args.provider_period.unwrap_or(DEFAULT_PERIOD));
-        Ok(Self { client, rate_limit: ReadRateLimit::new(RATE), since, until: now, seen: Vec::new() })
+        Ok(Self { client, rate_limit: ReadRateLimit::new(RATE), since, until: now, seen: HashSet::new() })
     }
 
     /// The arguments of [`list`]: a client with the same connections, and the start of the checked period.
@@ -202,13 +203,12 @@ impl Provider {
     /// Records listed intents for [`Self::has_seen`]. Waits as long as the rate limit requires.
     pub(super) async fn see(&mut self, intents: &[Intent]) {
         self.seen.extend(intents.iter().map(|intent| digest(&[&intent.reference])));
-        self.seen.sort_unstable();
         self.rate_limit.count(intents.len()).await;
     }
 
     /// Whether the intent with this id was listed.
     pub(super) fn has_seen(&self, reference: &str) -> bool {
-        self.seen.binary_search(&digest(&[reference])).is_ok()
+        self.seen.contains(&digest(&[reference]))
     }
 
     /// The ids of the payments that were created in the checked period: from the first (inclusive) to the second

@@ -59,7 +59,11 @@ pub fn check_ticket(id: &str, ticket: Option<&Entity>, orders: &[&Entity], found
     check_seats(id, ticket, orders, found);
     // Orders that share seats were reported already, and at most one of them can have these seats.
     for order in orders.iter().filter(|order| needs_seats(order) && !sharing.contains(order.id.as_str())) {
-        let has = |slot: &Slot| seats(ticket).any(|seat| seat.slot == *slot && seat.order == order.id);
+        let has = |slot: &Slot| {
+            let is_taken =
+                |seat: StoredSeat<'_>| matches!(seat.status, Some(TicketStatus::Reserved | TicketStatus::Sold));
+            seats(ticket).any(|seat| seat.slot == *slot && seat.order == order.id && is_taken(seat))
+        };
         let missing: Vec<_> = slots(order).into_iter().filter(|slot| !has(slot)).collect();
         if !missing.is_empty() {
             let status = order.status_name();
@@ -298,6 +302,11 @@ mod tests {
                 Some(ticket("available", &[FREE, HELD])),
                 vec![order("o", "awaitingPayment", &[1]), order("p", "completed", &[0])],
                 "t p: order p is completed, but does not have the seats [0] of ticket t",
+            ),
+            (
+                Some(ticket("available", &[("available", Some("o"))])),
+                vec![order("o", "authorized", &[0])],
+                "t o: order o is authorized, but does not have the seats [0] of ticket t",
             ),
             (
                 Some(ticket("sold", &[("sold", Some("o"))])),

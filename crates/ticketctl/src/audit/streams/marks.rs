@@ -9,7 +9,8 @@
 use std::ops::Range;
 
 use super::event::Event;
-use crate::audit::history::{Step, digest};
+use crate::audit::entity::TICKETS;
+use crate::audit::history::{SeatStatuses, Step, digest};
 
 /// The digest of one event. Marks sort by entity, then by version, then by position in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +21,8 @@ struct Mark {
     version: u32,
     /// The position in the stream: the sequence number of the event minus [`Marks::first`].
     position: u32,
-    /// The number of the status in the lowest [`STATUS_BITS`] bits, then [`RAISED`], and a digest of the terms in the
-    /// other bits.
+    /// The number of the status in the lowest [`STATUS_BITS`] bits, then [`RAISED`]. In the other bits the statuses of
+    /// the seats of a listing, or a digest of the terms of another entity.
     content: u32,
 }
 
@@ -77,11 +78,12 @@ impl Marks {
         if number == self.statuses.len() && status < OTHER_STATUS {
             self.statuses.push(step.status.to_owned());
         }
+        let details = if self.entity == TICKETS.entity { step.seats.packed() } else { high(step.terms) };
         self.list.push(Mark {
             entity: key(&event.subject),
             version: u32::try_from(event.version).unwrap_or(u32::MAX),
             position: u32::try_from(sequence.saturating_sub(self.first)).unwrap_or(u32::MAX),
-            content: (high(step.terms) << (STATUS_BITS + 1)) | (if step.is_raised { RAISED } else { 0 }) | status,
+            content: (details << (STATUS_BITS + 1)) | (if step.is_raised { RAISED } else { 0 }) | status,
         });
     }
 
@@ -115,14 +117,19 @@ impl Marks {
         unowned
     }
 
-    /// The versions, statuses and terms of these marks, sorted by version. A status without a number is `?`.
+    /// The versions, statuses, terms and seats of these marks, sorted by version. A status without a number is `?`.
     pub(super) fn steps(&self, range: Range<usize>) -> Vec<Step<'_>> {
         let marks = self.list.get(range).unwrap_or_default();
         let step = |mark: &Mark| {
             let status = usize::try_from(mark.content & OTHER_STATUS).ok().and_then(|number| self.statuses.get(number));
             let status = status.map_or("?", String::as_str);
-            let terms = (mark.content >> (STATUS_BITS + 1)).into();
-            Step { version: mark.version.into(), status, terms, is_raised: mark.content & RAISED != 0 }
+            let details = mark.content >> (STATUS_BITS + 1);
+            let (terms, seats) = if self.entity == TICKETS.entity {
+                (0, SeatStatuses::from_packed(details))
+            } else {
+                (details.into(), SeatStatuses::default())
+            };
+            Step { version: mark.version.into(), status, terms, seats, is_raised: mark.content & RAISED != 0 }
         };
         marks.iter().map(step).collect()
     }
@@ -170,6 +177,19 @@ mod tests {
         assert!(marks.of_owned("q").is_empty());
         let unowned: Vec<_> = marks.unowned().into_iter().flat_map(|range| marks.sequences(range)).collect();
         assert_eq!(unowned, [101], "the owner does not have p");
+    }
+
+    #[test]
+    fn marks_of_listings_contain_the_statuses_of_all_seats() {
+        const { assert!(SeatStatuses::BITS < u32::BITS - STATUS_BITS) };
+        let mut marks = Marks::new("ticket", 1, 1);
+        let statuses = ["available", "reserved", "sold", "withdrawn", "sold", "brandNew", "available", "withdrawn"];
+        let seats: Vec<_> = statuses.iter().map(|status| json!({ "status": status })).collect();
+        let event = Event { raised: true, ..event("t", 0, json!({ "status": "withdrawn", "seats": seats })) };
+        marks.add(1, &event);
+        marks.sort();
+        let range = marks.of_owned("t");
+        assert_eq!(marks.steps(range), [event.step("ticket")]);
     }
 
     #[test]
