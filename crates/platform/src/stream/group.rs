@@ -24,10 +24,6 @@ impl Received {
     pub(super) fn delivered(&self) -> u32 {
         self.message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(1))
     }
-
-    fn is_snapshot(&self) -> bool {
-        self.key.as_ref().is_some_and(|key| key.is_snapshot)
-    }
 }
 
 /// Messages about one entity, ordered by version; the newest is the last.
@@ -59,9 +55,14 @@ impl Group {
     /// The properties of the remaining messages together, which the handler of the newest one needs.
     pub(super) fn summary(&self) -> GroupSummary {
         GroupSummary {
-            has_snapshot: self.messages.iter().any(Received::is_snapshot),
+            has_snapshot: self.has(|key| key.is_snapshot),
+            has_noted: self.has(|key| key.is_noted),
             is_redelivered: self.messages.iter().any(|received| received.delivered() > 1),
         }
+    }
+
+    fn has(&self, property: impl Fn(&EventKey) -> bool) -> bool {
+        self.messages.iter().filter_map(|received| received.key.as_ref()).any(property)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -56,6 +56,8 @@ pub struct Delivery<S> {
 pub struct GroupSummary {
     /// Whether one of the events is a snapshot.
     pub has_snapshot: bool,
+    /// Whether one of the events is the change of [`Subscription::noting`].
+    pub has_noted: bool,
     /// Whether one of the events has been delivered before.
     pub is_redelivered: bool,
 }
@@ -70,6 +72,11 @@ impl<S: Payload> Delivery<S> {
     /// service. If the newest state still waits, the service publishes its own state again.
     pub fn has_snapshot(&self) -> bool {
         self.group.has_snapshot || self.event.is_snapshot()
+    }
+
+    /// Whether the change of [`Subscription::noting`] is among the events.
+    pub fn has_noted(&self) -> bool {
+        self.group.has_noted
     }
 
     /// Whether this is the first delivery of a change. Then a change that can't cause a step of the service's aggregate
@@ -89,6 +96,8 @@ pub(super) struct EventKey {
     /// The entity's version.
     pub(super) version: u64,
     pub(super) is_snapshot: bool,
+    /// Whether it is the change of [`Subscription::noting`].
+    pub(super) is_noted: bool,
 }
 
 type Handler = Arc<dyn Fn(Vec<u8>, GroupSummary) -> BoxFuture<'static, Result<Applied, Failure>> + Send + Sync>;
@@ -119,6 +128,8 @@ pub struct Subscription {
     pub entity: &'static str,
     /// The type of the entity's snapshots.
     snapshot: &'static str,
+    /// The event type of the change that the handler must not miss.
+    noted: Option<&'static str>,
     handler: Handler,
 }
 
@@ -135,6 +146,7 @@ impl Subscription {
             source: S::Change::SOURCE,
             entity: S::Change::ENTITY,
             snapshot: S::Change::SNAPSHOT.event_type(),
+            noted: None,
             handler: Arc::new(move |message, group| {
                 let (state, handler) = (state.clone(), handler.clone());
                 Box::pin(async move {
@@ -146,9 +158,17 @@ impl Subscription {
         }
     }
 
+    /// Has [`Delivery::has_noted`] tell whether a change of this kind is among the events that are handled together:
+    /// for a handler that needs to know of the change itself, which the newest state does not show.
+    #[must_use]
+    pub fn noting<C: Change>(self, change: C) -> Self {
+        Self { noted: Some(change.event_type()), ..self }
+    }
+
     /// Handles one message, as on its first delivery.
     pub async fn handle(&self, message: &[u8]) -> Result<Applied, Failure> {
-        self.handle_newest(message, GroupSummary::default()).await
+        let has_noted = self.key(message).is_some_and(|key| key.is_noted);
+        self.handle_newest(message, GroupSummary { has_noted, ..GroupSummary::default() }).await
     }
 
     /// Handles the newest of the messages that are handled together.
@@ -166,7 +186,8 @@ impl Subscription {
             entityversion: u64,
         }
         let Head { kind, subject, entityversion } = serde_json::from_slice(message).ok()?;
-        Some(EventKey { subject, version: entityversion, is_snapshot: kind == self.snapshot })
+        let (is_snapshot, is_noted) = (kind == self.snapshot, self.noted == Some(&*kind));
+        Some(EventKey { subject, version: entityversion, is_snapshot, is_noted })
     }
 }
 
@@ -186,7 +207,8 @@ mod tests {
 
     #[test]
     fn change_is_first_if_it_was_stored_and_nothing_with_it_needs_more() {
-        let group = |has_snapshot, is_redelivered| GroupSummary { has_snapshot, is_redelivered };
+        let group =
+            |has_snapshot, is_redelivered| GroupSummary { has_snapshot, is_redelivered, ..GroupSummary::default() };
         for (change, applied, group, is_first) in [
             (ExpirationChange::Completed, Applied::Applied, group(false, false), true),
             (ExpirationChange::Completed, Applied::Stale, group(false, false), false),
@@ -201,6 +223,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn noted_change_is_told_to_the_handler() {
+        async fn handle((): (), delivery: Delivery<ExpirationState>) -> Result<Applied, Failure> {
+            Ok(if delivery.has_noted() { Applied::Applied } else { Applied::Stale })
+        }
+        let plain = Subscription::with((), handle);
+        let noting = plain.clone().noting(ExpirationChange::Completed);
+        for (subscription, change, expected) in [
+            (&noting, ExpirationChange::Completed, Applied::Applied),
+            (&noting, ExpirationChange::Snapshot, Applied::Stale),
+            (&plain, ExpirationChange::Completed, Applied::Stale),
+        ] {
+            let message = serde_json::to_vec(&event(change)).unwrap();
+            assert_eq!(subscription.handle(&message).await.unwrap(), expected, "{change:?}");
+        }
+        // The newest event is another one.
+        let newest = serde_json::to_vec(&event(ExpirationChange::Snapshot)).unwrap();
+        let group = GroupSummary { has_noted: true, ..GroupSummary::default() };
+        assert_eq!(noting.handle_newest(&newest, group).await.unwrap(), Applied::Applied);
+    }
+
+    #[tokio::test]
     async fn key_is_read_without_the_payload() {
         async fn handle((): (), delivery: Delivery<ExpirationState>) -> Result<Applied, Failure> {
             assert!(delivery.has_snapshot());
@@ -208,7 +251,7 @@ mod tests {
         }
         let subscription = Subscription::with((), handle);
         let snapshot = event(ExpirationChange::Snapshot);
-        let key = EventKey { subject: snapshot.subject.clone(), version: 3, is_snapshot: true };
+        let key = EventKey { subject: snapshot.subject.clone(), version: 3, is_snapshot: true, is_noted: false };
         let mut message = serde_json::to_value(&snapshot).unwrap();
         assert_eq!(subscription.handle(message.to_string().as_bytes()).await.unwrap(), Applied::Applied);
         message["data"] = "of another release".into();

@@ -67,6 +67,7 @@ impl Schedule<'_> {
         let summary = GroupSummary {
             has_snapshot: messages.iter().any(|message| message.is_snapshot),
             is_redelivered: messages.iter().any(|message| message.is_redelivered),
+            has_noted: false,
         };
         let payload = newest.payload.clone();
         let task = SteppedTask::new(async move { TaskOutput::Handled(handler.handle_newest(&payload, summary).await) });

@@ -1,7 +1,6 @@
 //! The subscription table. The handlers only store the state, since pages join entities when they are read; that of
 //! tickets also notes in the watches of a ticket that it is free again, which the state does not tell.
 
-use common::events::Change as _;
 use common::events::envelope::Envelope;
 use common::events::order::OrderState;
 use common::events::payment::PaymentState;
@@ -21,7 +20,7 @@ pub(crate) fn table(state: &AppState) -> Vec<Subscription> {
     let model = &state.model;
     vec![
         replicate::<UserState>(model),
-        Subscription::with((model.clone(), state.user_data.clone()), on_ticket),
+        Subscription::with((model.clone(), state.user_data.clone()), on_ticket).noting(TicketChange::Released),
         replicate::<OrderState>(model),
         replicate::<PaymentState>(model),
         replicate::<ShowState>(model),
@@ -39,19 +38,19 @@ async fn on_ticket(
     delivery: Delivery<TicketState>,
 ) -> Result<Applied, Failure> {
     let event = &delivery.event;
-    // This is stored before the state, so that watchers who see free seats are also notified of them. A release that is
-    // handled together with a later change is not seen here; after a later hold nobody needs to be notified of it.
-    if event.kind == TicketChange::Released.event_type() && had_no_free_seat(&model, event).await? {
+    // This is stored before the state, so that watchers who see free seats are also notified of them.
+    if delivery.has_noted() && is_free_again(&model, event).await? {
         user_data.mark_freed(event.data.terms.id, event.data.updated_at).await?;
     }
     Ok(model.put(event).await?)
 }
 
-/// Whether no seat was free before this release, as far as is known. One that others were left beside is no news.
-async fn had_no_free_seat(model: &ReadModel, event: &Envelope<TicketState>) -> Result<bool, StoreError> {
+/// Whether a seat is free after a release, and, as far as is known, none was free before. A seat is no news if others
+/// were left beside it.
+async fn is_free_again(model: &ReadModel, event: &Envelope<TicketState>) -> Result<bool, StoreError> {
     let ticket = &event.data;
-    if ticket.seats.len() == 1 {
-        return Ok(true);
+    if free_slots(ticket).is_empty() || ticket.seats.len() == 1 {
+        return Ok(!free_slots(ticket).is_empty());
     }
     let known = model.live().await?.tickets.get(ticket.terms.id).await?;
     Ok(known.is_none_or(|known| known.version < event.entityversion && free_slots(&known).is_empty()))

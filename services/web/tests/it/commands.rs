@@ -5,11 +5,15 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::events::order::{OrderChange, OrderStatus};
 use common::events::ticket::{TicketChange, TicketState, TicketStatus};
+use common::id::OrderId;
 use common::money::Money;
+use platform::stream::subscription::GroupSummary;
 use testkit::app::users::User;
 
 use crate::fake_services::{app_with_services, post_form};
-use crate::support::{assert_contains, assert_page, give, listing, order, order_json, path, publish_listing};
+use crate::support::{
+    app, assert_contains, assert_page, give, listing, order, order_json, page, path, publish_listing,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
@@ -22,7 +26,9 @@ async fn hold_redirects_to_checkout_and_rejection_shows_the_ticket() {
     assert!(response.header("location").starts_with("/signin?next=%2Ftickets%2F"), "{response:?}");
     // The buyer has not seen the current price.
     let html = post_form(&app, &hold, Some(&ben), &[("price", "1.00 USD")]).await.expect(409).text();
-    assert_contains(&html, &["The price has changed to $125.50. Nothing is held yet."]);
+    let at = format!("<body data-at=\"{}\"", path(&ticket));
+    assert_contains(&html, &["The price has changed to $125.50. Nothing is held yet.", &at]);
+    assert!(!page(&app, &path(&ticket)).await.contains("<body data-at"));
     assert!(services.take_requests().is_empty());
     let typed = [("price", "125.50 USD"), ("key", "the-key")];
     services.respond_with_problem("POST /api/orders", 409, "Someone else got this ticket first.", &[]);
@@ -67,6 +73,31 @@ async fn checkout_is_visible_to_its_buyer_only() {
     assert_contains(&response.text(), &["data-left=\"", "Pay $125.50", "https://js.stripe.com/v3/", "Release ticket"]);
     let policy = response.header("content-security-policy");
     assert!(policy.contains("https://js.stripe.com") && !policy.contains("unsafe"), "{policy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn release_that_is_handled_together_with_a_later_change_is_notified() {
+    let app = app().await;
+    let ben = app.signer.user();
+    let ticket = listing(&app, "Carmen", 0);
+    publish_listing(&app, &ticket).await;
+    app.wait_until_idle().await;
+    post_form(&app, &format!("{}/watch", path(&ticket)), Some(&ben), &[]).await.expect(303);
+    let mut held = ticket.clone();
+    give(&mut held, OrderId::new(), &[0], TicketStatus::Reserved);
+    app.publish(TicketChange::Reserved, ticket.terms.id, 1, held.clone()).await;
+    app.wait_until_idle().await;
+    app.clock.advance(Duration::from_secs(60));
+    let tickets = app.running.subscriptions.iter().find(|row| row.entity == "ticket").unwrap();
+    let with_release = GroupSummary { has_noted: true, ..GroupSummary::default() };
+    let notifications = async || app.request("GET", "/notifications").as_user(&ben).send().await.expect(200).text();
+    // The consumer has the release and a later change at once, and handles the later one for both.
+    for (version, later, is_free) in [(3, held, false), (5, ticket, true)] {
+        let later = TicketState { updated_at: app.clock.now(), ..later };
+        let event = app.event(TicketChange::Updated, later.terms.id, version, later);
+        tickets.handle_newest(&serde_json::to_vec(&event).unwrap(), with_release).await.unwrap();
+        assert_eq!(notifications().await.contains("Available again"), is_free, "version {version}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
