@@ -125,9 +125,10 @@ const apply = (message) => {
   });
 };
 
+// A connection that is not open yet reports once it is.
 const send = (timeout = ANSWER_TIMEOUT) => {
-  if (socket.readyState !== WebSocket.OPEN) return;
-  socket.send(JSON.stringify({ watch: versions() }));
+  if (socket.readyState > WebSocket.OPEN) return;
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ watch: versions() }));
   clearTimeout(patience);
   patience = setTimeout(lose, timeout);
 };
@@ -143,6 +144,7 @@ const connect = () => {
     apply(JSON.parse(data));
   };
   socket.onclose = lose;
+  send();
 };
 
 // Gives up the connection, whose closing handshake may take minutes, and makes another one.
@@ -160,6 +162,8 @@ function lose() {
 // While a device sleeps or has no network, and in the back/forward cache, nothing arrives and timers stand still.
 const wake = () => {
   if (document.hidden) return;
+  // The hold in the bar may have ended elsewhere.
+  if (document.querySelector('#hold:not([hidden])')) document.body.dispatchEvent(new CustomEvent('bell'));
   // What takes place today is something else tomorrow.
   if (day() !== openedOn && document.querySelector('[data-today]')) reloadAll();
   else if (socket.readyState > WebSocket.OPEN) connect();
@@ -174,8 +178,9 @@ export const listen = () => {
   document.addEventListener('visibilitychange', wake);
   for (const back of ['focus', 'online']) addEventListener(back, wake);
   addEventListener('pageshow', ({ persisted }) => {
+    if (!persisted) return;
     // A form that was sent before must not be sent with the same key again.
-    if (persisted) reload();
+    reload();
     wake();
   });
   // The server may end the hold slightly later than the countdown.

@@ -2,6 +2,10 @@
 import { countDown, say } from 'shop/countdown';
 import { listen } from 'shop/live';
 
+// The response to a form is at the form's address, which Back and a reload would send the form to again.
+const { at } = document.body.dataset;
+if (at) history.replaceState(history.state, '', at);
+
 countDown();
 listen();
 
@@ -62,6 +66,11 @@ on('shop:countdown-ended', ({ detail }) => {
   if (!bar) return;
   bar.hidden = true;
   document.body.dispatchEvent(new CustomEvent('bell'));
+});
+
+// While a year is typed, each of its digits changes the date.
+on('htmx:configRequest', (event) => {
+  if ([...event.detail.formData.values()].some((value) => /^0\d{3}-\d\d-/.test(value))) event.preventDefault();
 });
 
 // Announces new results, and shows them to whoever has sent the form. A rejected filter opens the page with the error.

@@ -1,6 +1,6 @@
 // What browsers do to an open page, and what people are used to.
 import { expect, test } from '../fixture.mjs';
-import { createListing, createPayableOrder } from '../users.mjs';
+import { cancelOrder, createListing, createPayableOrder } from '../users.mjs';
 import { fillSignIn, fillSignUp, isSameDocument, live, markDocument, nav } from '../steps.mjs';
 
 test('a page notices that its connection is dead once it is looked at again', async ({ page, newUser }) => {
@@ -29,6 +29,43 @@ test('a page notices that its connection is dead once it is looked at again', as
   await page.clock.fastForward(6_000);
   await expect(live(page, ticket)).toContainText('Held');
   expect(await isSameDocument(page)).toBe(true);
+});
+
+test('a page gives up a connection that does not open', async ({ page, newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const ticket = await createListing(seller);
+  let attempts = 0;
+  await page.routeWebSocket('**/live', (socket) => {
+    attempts += 1;
+    if (attempts === 1) return new Promise(() => {});
+    return socket.connectToServer();
+  });
+  await page.clock.install();
+  await page.goto(`/tickets/${ticket.id}`);
+  await markDocument(page);
+  await expect.poll(() => attempts).toBe(1);
+  await createPayableOrder(buyer, ticket);
+  await page.evaluate(() => { dispatchEvent(new Event('online')); });
+  await page.clock.fastForward(6_000);
+  await page.clock.fastForward(6_000);
+  await expect(live(page, ticket)).toContainText('Held');
+  expect(attempts).toBe(2);
+  expect(await isSameDocument(page)).toBe(true);
+});
+
+test('a hold that ended elsewhere leaves the bar once the page is looked at', async ({ newUser }) => {
+  const [seller, buyer] = [await newUser('Mara'), await newUser('Ben')];
+  const order = await createPayableOrder(buyer, await createListing(seller));
+  const { page } = buyer;
+  // The page is told of nothing.
+  await page.routeWebSocket('**/live', () => {});
+  await page.goto('/browse');
+  await expect(page.locator('#hold')).toBeVisible();
+  await cancelOrder(buyer, order);
+  await expect(async () => {
+    await page.evaluate(() => { dispatchEvent(new Event('focus')); });
+    await expect(page.locator('#hold')).toBeHidden({ timeout: 500 });
+  }).toPass();
 });
 
 test('a page that comes back from the cache has a new form, and one of yesterday a new day', async ({ page, newUser }) => {
@@ -74,6 +111,26 @@ test('signing in leads back, and keeps what was typed when the session had ended
   await expect(nav(page, 'Olu Latter')).toBeVisible();
 });
 
+test('Back from the page after a sign-in, and a reload, send no form again', async ({ newUser }) => {
+  const user = await newUser('Ivy');
+  const { page } = user;
+  await page.context().clearCookies();
+  const posts = [];
+  page.on('request', (request) => { if (request.method() === 'POST') posts.push(request.url()); });
+  await page.goto('/signin?next=/browse');
+  await fillSignIn(page, { ...user, password: 'not the password' });
+  await expect(page.getByRole('alert')).toBeFocused();
+  await page.reload();
+  await expect(page).toHaveURL(/\/signin\?next=/);
+  await fillSignIn(page, { ...user, password: 'not that one either' });
+  await expect(page.getByRole('alert')).toBeFocused();
+  await fillSignIn(page, user);
+  await expect(page).toHaveURL(/\/browse$/);
+  await page.goBack();
+  await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+  expect(posts.length).toBe(3);
+});
+
 test('the errors of a form have the focus, and lead to their fields', async ({ page }) => {
   await page.goto('/signup');
   await fillSignUp(page, { email: 'not an address', name: 'Ivy', password: 'short' });
@@ -92,6 +149,26 @@ test('Back undoes a filter', async ({ page }) => {
   await page.goBack();
   await expect(page).not.toHaveURL(/quantity/);
   await expect(page.getByLabel('Seats together')).toHaveValue('');
+});
+
+test('a date is a filter once its year is typed', async ({ page }) => {
+  await page.goto('/browse');
+  const from = page.locator('input[name="from"]');
+  const change = (date) => from.evaluate((input, value) => {
+    input.value = value;
+    input.dispatchEvent(new Event('change', { bubbles: true }));
+  }, date);
+  const asked = [];
+  page.on('request', (request) => { if (request.url().includes('from=0')) asked.push(request.url()); });
+  for (const year of ['0002', '0020', '0209', '2099']) {
+    await change(`${year}-05-01`);
+    // Each is a filter of its own if it has been still for that long.
+    await page.waitForTimeout(300);
+  }
+  await expect(page).toHaveURL(/from=2099-05-01/);
+  expect(asked).toEqual([]);
+  await page.goBack();
+  await expect(page).not.toHaveURL(/from=/);
 });
 
 test('the filters are open on a wide screen, also for the keyboard', async ({ page }) => {

@@ -8,6 +8,7 @@ account-save = Speichern
 account-name-unsaved = Dein neuer Name ist noch nicht gespeichert.
 account-password = Passwort
 account-password-changed = Dein Passwort wurde geändert. Deine anderen Geräte werden innerhalb weniger Minuten abgemeldet.
+account-password-unsaved = Dein Passwort wurde nicht geändert, weil du dich erst anmelden musstest. Gib es noch einmal ein.
 account-current-password = Aktuelles Passwort
 account-new-password = Neues Passwort
 account-new-password-hint = Mindestens 8 Zeichen. Deine anderen Geräte werden innerhalb weniger Minuten abgemeldet.

@@ -8,6 +8,7 @@ account-save = Save
 account-name-unsaved = Your new name is not saved yet.
 account-password = Password
 account-password-changed = Your password has been changed. Your other devices will be signed out within a few minutes.
+account-password-unsaved = Your password has not been changed, because you had to sign in first. Enter it again.
 account-current-password = Current password
 account-new-password = New password
 account-new-password-hint = At least 8 characters. Your other devices will be signed out within a few minutes.

@@ -72,12 +72,18 @@ pub(crate) struct AccountQuery {
     /// Whether the password has just been changed.
     #[serde(default)]
     password_changed: bool,
+    /// Whether the user had to sign in when changing the password, which is not stored meanwhile.
+    #[serde(default)]
+    password_unsaved: bool,
     /// The display name that was typed before the user had to sign in.
     #[serde(default)]
     #[validate(length(max = 200))]
     #[param(max_length = 200)]
     display_name: String,
 }
+
+/// Where a user goes who had to sign in when changing the password.
+const PASSWORD_UNSAVED: &str = "/account?password_unsaved=true";
 
 /// Sends a user whose session has ended to the sign-in form, which leads to this path.
 fn sign_in_first(next: &str, cookies: Vec<HeaderValue>) -> Response {
@@ -141,7 +147,8 @@ async fn page_with_name_errors(
     client: &ClientContext,
     (display_name, name_errors): (String, FormErrors),
 ) -> Result<Response, PageError> {
-    let page = AccountPage { display_name, name_errors, ..page(state, viewer, client).await? };
+    let page = page(state, viewer, client).await?;
+    let page = AccountPage { display_name, name_errors, layout: page.layout.at("/account"), ..page };
     Ok(layout::respond(StatusCode::BAD_REQUEST, &page.layout, &page)?)
 }
 
@@ -161,6 +168,9 @@ pub(super) async fn account(
     if !query.value.display_name.is_empty() {
         page.display_name = query.value.display_name;
         page.layout.notice.get_or_insert_with(msg::account_name_unsaved);
+    }
+    if query.value.password_unsaved {
+        page.layout.notice.get_or_insert_with(msg::account_password_unsaved);
     }
     Ok(layout::respond(StatusCode::OK, &page.layout, &page)?)
 }
@@ -207,14 +217,14 @@ pub(super) async fn change_password(
     client: ClientContext,
     SubmittedForm { request, .. }: SubmittedForm<PasswordForm>,
 ) -> Result<Response, PageError> {
-    viewer.require_user("/account")?;
+    viewer.require_user(PASSWORD_UNSAVED)?;
     let (status, password_errors, retry_after) = match request {
         Err(errors) => (StatusCode::BAD_REQUEST, errors, None),
         Ok(body) => match state.services.send(&ChangePassword { body }, &client).await {
             Ok(_) => return Ok(see_other("/account?password_changed=true")),
             // It is not about the password: the session has ended.
             Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
-                return Ok(sign_in_first("/account", error.cookies));
+                return Ok(sign_in_first(PASSWORD_UNSAVED, error.cookies));
             }
             Err(error) if error.status().is_client_error() => {
                 (error.status(), credential_errors(&error, field), error.retry_after)
@@ -222,7 +232,8 @@ pub(super) async fn change_password(
             Err(error) => return Err(error.into()),
         },
     };
-    let page = AccountPage { password_errors, ..page(&state, &viewer, &client).await? };
+    let page = page(&state, &viewer, &client).await?;
+    let page = AccountPage { password_errors, layout: page.layout.at("/account"), ..page };
     Ok(with_retry_after(layout::respond(status, &page.layout, &page)?, retry_after))
 }
 

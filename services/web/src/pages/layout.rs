@@ -27,6 +27,9 @@ pub(crate) struct Layout {
     pub viewer: Option<Viewer>,
     /// Where the links to sign-in and sign-up lead afterwards; `None` for the page that they are on.
     pub next: Option<String>,
+    /// The path of the page that the response to a form shows, so that neither Back nor a reload sends the form again;
+    /// `None` if the page was requested by its own address.
+    pub at: Option<String>,
     /// A message above the page's content.
     pub notice: Option<String>,
     /// Nonce of our inline scripts in this response.
@@ -51,6 +54,7 @@ impl Layout {
             canonical: None,
             viewer: None,
             next: None,
+            at: None,
             notice: None,
             nonce: BASE64_STANDARD.encode(rand::random::<[u8; 16]>()),
             script: None,
@@ -62,6 +66,12 @@ impl Layout {
     #[must_use]
     pub(crate) fn leading_to(self, next: &str) -> Self {
         Self { next: Some(next.to_owned()).filter(|next| next != "/"), ..self }
+    }
+
+    /// Names the path of the page, in the response to a form that was sent to another one, or that was rejected.
+    #[must_use]
+    pub(crate) fn at(self, path: impl Into<String>) -> Self {
+        Self { at: Some(path.into()), ..self }
     }
 
     /// Whether the viewer is known to be a guest.

@@ -33,7 +33,7 @@ use crate::i18n::msg;
 use crate::page_error::PageError;
 use crate::service_client::{RequestOptions, ServiceError, ServiceResponse};
 use crate::state::AppState;
-use crate::store::drafts::{Draft, DraftOwner};
+use crate::store::drafts::{Draft, DraftId, DraftOwner};
 use crate::viewer::Viewer;
 
 #[derive(Template)]
@@ -61,6 +61,11 @@ impl CheckPage {
     /// Whether buyers can take nothing but all seats.
     fn is_sold_together(&self) -> bool {
         self.listing.choices.len() == 1
+    }
+
+    /// The page in the response to its own form.
+    fn again(self, id: &DraftId) -> Self {
+        Self { layout: self.layout.at(check_path(id)), ..self }
     }
 
     /// The numbers of seats that buyers can take.
@@ -138,7 +143,7 @@ pub(super) async fn list(
         Some(msg::sell_check_other_tab())
     };
     if unseen.is_some() {
-        let page = page(&state, &viewer, user, &draft, listing, unseen).await?;
+        let page = page(&state, &viewer, user, &draft, listing, unseen).await?.again(&id);
         return Ok(layout::respond(StatusCode::CONFLICT, &page.layout, &page)?);
     }
     if !state.drafts.begin_listing(&draft, &DraftOwner::user(user), state.clock.now()).await? {
@@ -232,7 +237,7 @@ async fn not_listed(
     }
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         let text = msg::sell_check_try_again(detail(&error.problem));
-        let page = page(state, viewer, user, draft, listing, Some(text)).await?;
+        let page = page(state, viewer, user, draft, listing, Some(text)).await?.again(&draft.id);
         return Ok(with_retry_after(layout::respond(status, &page.layout, &page)?, error.retry_after));
     }
     if correctable_errors(&error.problem).is_none() {

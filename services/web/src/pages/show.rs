@@ -127,7 +127,8 @@ pub(super) async fn reject_watch(
 ) -> Result<Response, Error> {
     let params = LenientQuery { value: ShowParams::default(), rejected: Vec::new() };
     let page = load_page(state, viewer, found, params).await?;
-    let page = ShowPage { watch: page.watch.rejected(form, &message), ..page };
+    let (watch, layout) = (page.watch.rejected(form, &message), page.layout.at(page.show.path.clone()));
+    let page = ShowPage { layout, watch, ..page };
     layout::respond(status, &page.layout, &page)
 }
 
@@ -157,7 +158,7 @@ fn page(
     watch: Option<&ShowWatch>,
 ) -> ShowPage {
     let show = ShowView::new(found, state.clock.now());
-    let mut rejected = rejected_parameters_message(&rejected);
+    let mut rejected = Vec::from_iter(rejected_parameters_message(&rejected));
     let currencies = show_rows::currencies(tickets);
     let mut filter = RowFilter {
         quantity: params.quantity.map(usize::from),
@@ -166,7 +167,7 @@ fn page(
         max: None,
     };
     if filter.section.as_ref().is_some_and(|key| show_rows::sections(tickets).iter().all(|one| one.key != *key)) {
-        rejected = Some(msg::show_section_ignored(params.section.trim()));
+        rejected.push(msg::show_section_ignored(params.section.trim()));
         filter.section = None;
     }
     let typed = || named_currency(&params.max);
@@ -174,7 +175,7 @@ fn page(
     if let (Some(currency), false) = (&compared, params.max.trim().is_empty()) {
         match read_amount(&params.max, currency) {
             Ok(typed) => (filter.max, filter.currency) = (Some(typed.money.amount), Some(typed.money.currency)),
-            Err(message) => rejected = Some(format!("{} {message}", msg::form_ignored_max())),
+            Err(message) => rejected.push(format!("{} {message}", msg::form_ignored_max())),
         }
     }
     let set = [filter.quantity.is_some(), filter.section.is_some(), params.currency.is_some(), filter.max.is_some()];
@@ -202,7 +203,7 @@ fn page(
         currencies: if currencies.len() > 1 { currencies } else { Vec::new() },
         chosen_quantity: filter.quantity.unwrap_or_default(),
         chosen_section: filter.section.clone().unwrap_or_default(),
-        rejected,
+        rejected: Some(rejected.join(" ")).filter(|text| !text.is_empty()),
         filter_count: set.into_iter().filter(|is_set| *is_set).count(),
         rows,
         show,

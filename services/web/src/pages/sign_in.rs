@@ -16,7 +16,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use validator::{Validate, ValidationError};
 
-use super::layout::{self, Layout, see_other, with_retry_after};
+use super::layout::{self, Layout, see_other, with_parameters, with_retry_after};
 use super::{after_sign_in, hold_intention, sell_draft, typed_name};
 use crate::client_context::{ClientContext, with_cookies};
 use crate::domain::form::{Fault, FormErrors, safe_redirect_path};
@@ -104,6 +104,11 @@ impl SignInPage {
     fn faults(&self) -> Vec<Fault<'_>> {
         self.errors.of_fields(&[("email", msg::sign_email()), ("password", msg::sign_password())])
     }
+
+    fn rejected(self) -> Self {
+        let layout = self.layout.at(with_parameters("/signin", &[("next", &self.next)]));
+        Self { layout, ..self }
+    }
 }
 
 fn page(viewer: &Viewer, email: String, next: &str, errors: FormErrors, replaces_page: bool) -> SignInPage {
@@ -116,7 +121,8 @@ fn page(viewer: &Viewer, email: String, next: &str, errors: FormErrors, replaces
 
 /// The sign-in form, shown instead of a page that requires sign-in.
 pub(super) fn sign_in_required(next: &str) -> Response {
-    let page = page(&Viewer::Guest, String::new(), next, FormErrors::default(), true);
+    let mut page = page(&Viewer::Guest, String::new(), next, FormErrors::default(), true);
+    page.layout.at = Some(page.next.clone());
     layout::respond(StatusCode::UNAUTHORIZED, &page.layout, &page).unwrap_or_else(IntoResponse::into_response)
 }
 
@@ -147,7 +153,7 @@ pub(super) async fn sign_in(
     let body = match request {
         Ok(body) => body,
         Err(errors) => {
-            let page = page(&viewer, form.email, &form.next, errors, false);
+            let page = page(&viewer, form.email, &form.next, errors, false).rejected();
             return Ok(layout::respond(StatusCode::BAD_REQUEST, &page.layout, &page)?);
         }
     };
@@ -156,7 +162,7 @@ pub(super) async fn sign_in(
             Ok(after_sign_in::continue_to(&form.next, &state, client, response.body.id, response.cookies).await)
         }
         Err(error) if error.status().is_client_error() => {
-            let page = page(&viewer, form.email, &form.next, credential_errors(&error, field), false);
+            let page = page(&viewer, form.email, &form.next, credential_errors(&error, field), false).rejected();
             Ok(with_retry_after(layout::respond(error.status(), &page.layout, &page)?, error.retry_after))
         }
         Err(error) => Err(error.into()),

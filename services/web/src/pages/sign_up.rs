@@ -9,7 +9,7 @@ use common::text::Text;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::layout::{self, Layout, with_retry_after};
+use super::layout::{self, Layout, with_parameters, with_retry_after};
 use super::sign_in::NextQuery;
 use super::{after_sign_in, hold_intention};
 use crate::client_context::ClientContext;
@@ -66,6 +66,11 @@ impl SignUpPage {
         ];
         self.errors.of_fields(&fields)
     }
+
+    fn rejected(self) -> Self {
+        let layout = self.layout.at(with_parameters("/signup", &[("next", &self.next)]));
+        Self { layout, ..self }
+    }
 }
 
 fn page(viewer: &Viewer, form: SignUpForm, errors: FormErrors) -> SignUpPage {
@@ -102,7 +107,7 @@ pub(super) async fn sign_up(
     let body = match request {
         Ok(body) => body,
         Err(errors) => {
-            let page = page(&viewer, form, errors);
+            let page = page(&viewer, form, errors).rejected();
             return Ok(layout::respond(StatusCode::BAD_REQUEST, &page.layout, &page)?);
         }
     };
@@ -118,7 +123,7 @@ pub(super) async fn sign_up(
                 StatusCode::CONFLICT => FormErrors::new("email", detail(&error.problem)),
                 _ => FormErrors::from_problem(&error.problem, field),
             };
-            let page = page(&viewer, form, errors);
+            let page = page(&viewer, form, errors).rejected();
             Ok(with_retry_after(layout::respond(error.status(), &page.layout, &page)?, error.retry_after))
         }
         Err(error) => Err(error.into()),

@@ -129,7 +129,10 @@ async fn respond(
     notice: Option<String>,
 ) -> Result<Response, PageError> {
     let page = page(state, viewer, ticket, notice).await?;
-    let page = TicketPage { listing: page.listing.with_choice(quantity), ..page };
+    let mut page = TicketPage { listing: page.listing.with_choice(quantity), ..page };
+    if status != StatusCode::OK {
+        page.layout.at = Some(format!("/tickets/{}", ticket.terms.id));
+    }
     Ok(layout::respond(status, &page.layout, &page)?)
 }
 

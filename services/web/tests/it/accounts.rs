@@ -34,7 +34,12 @@ async fn sign_in_relays_cookies_and_redirects() {
     assert_page(&response);
     assert_contains(
         &response.text(),
-        &["No such address with that password.", "value=\" a@example.com \"", "value=\"/orders\""],
+        &[
+            "No such address with that password.",
+            "value=\" a@example.com \"",
+            "value=\"/orders\"",
+            "<body data-at=\"/signin?next=%2Forders\"",
+        ],
     );
     assert!(!response.text().contains("value=\" secret \""), "a password is not sent back");
     services.respond_with(
@@ -124,7 +129,13 @@ async fn password_is_changed_and_never_sent_back() {
     assert_contains(&html, &["A part of the link wasn’t valid and was ignored."]);
     assert!(!html.contains("Your password has been changed.") && !html.contains("utm_source"), "{html}");
     let html = post_form(&app, "/account/password", None, &[]).await.expect(401).text();
-    assert_contains(&html, &["Sign in to continue.", "value=\"/account\""]);
+    let next = "/account?password_unsaved=true";
+    assert_contains(
+        &html,
+        &["Sign in to continue.", &format!("value=\"{next}\""), &format!("<body data-at=\"{next}\"")],
+    );
+    let html = app.request("GET", next).as_user(&ana).send().await.expect(200).text();
+    assert_contains(&html, &["Your password has not been changed, because you had to sign in first."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,7 +175,8 @@ async fn what_was_posted_without_a_session_is_there_after_sign_in() {
     let (revoke, password) = (format!("/account/sessions/{session}/revoke"), "/account/password".to_owned());
     for (form, fields) in [(password, &[("current", "the old one"), ("new", "long enough")][..]), (revoke, &[])] {
         let response = post_form(&app, &form, Some(&ana), fields).await.expect(303);
-        assert_eq!(next_of(response.header("location")), "/account", "{form}");
+        let expected = if fields.is_empty() { "/account" } else { "/account?password_unsaved=true" };
+        assert_eq!(next_of(response.header("location")), expected, "{form}");
     }
 
     // A watch is begun and ended.
