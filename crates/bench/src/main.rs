@@ -11,6 +11,7 @@
 mod cases;
 mod catalogue;
 mod cpu;
+mod database;
 mod document;
 mod environment;
 mod http1;

@@ -50,13 +50,15 @@ fn throughput_table(results: &Results) -> Table {
         "p50 / p99 ms",
         "CPU of the service",
         "total CPU",
+        "MongoDB: commands / flushes",
         "Node: requests/s",
         "Node: p50 / p99 ms",
         "Node: total CPU",
         "CPU, in % of Node's",
     ];
     let rows = results.throughputs.iter().map(|((case, _), throughput)| {
-        let mut work = throughput.work.clone();
+        let (mut work, database) = (throughput.work.clone(), throughput.database);
+        let requests = f64::from(throughput.load.count.max(1));
         let mut cpu = three_digits(throughput.total_cpu());
         if let Some((page, per_row)) = throughput.page.zip(throughput.total_cpu_per_row()) {
             let _ = write!(work, " ({} bytes)", with_separators(page.bytes));
@@ -68,6 +70,7 @@ fn throughput_table(results: &Results) -> Table {
             quantiles(&throughput.load.latencies),
             three_digits(throughput.per_thousand(throughput.cpu.of(throughput.process.unwrap_or_default()))),
             cpu,
+            [database.commands, database.flushes].map(|count| three_digits(count / requests)).join(" / "),
         ];
         row.extend(node::result(*case).map_or_else(Default::default, |node| {
             let ratio = match throughput.total_cpu_per_row() {
@@ -101,7 +104,7 @@ fn propagation_table(propagations: &[Propagation], node: impl Fn(Option<u32>) ->
         let node = node(*rate).unwrap_or_default().to_owned();
         vec![arrivals, achieved, with_separators(load.latencies.count()), quantiles(&load.latencies), node]
     });
-    Table::new(["arrivals", "achieved per second", "sampled", "p50 / p99 ms", "Node: p50 / p99 ms"], rows)
+    Table::new(["arrivals", "achieved per second", "measured", "p50 / p99 ms", "Node: p50 / p99 ms"], rows)
 }
 
 fn pages_table(pages: &[Page]) -> Table {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 
 use crate::cpu::{CpuUsage, LOAD_GENERATOR};
+use crate::database::DatabaseWork;
 use crate::latency::Latencies;
 use crate::load::LoadResult;
 
@@ -84,6 +85,8 @@ pub(crate) struct Throughput {
     pub(crate) process: Option<&'static str>,
     pub(crate) load: LoadResult,
     pub(crate) cpu: CpuUsage,
+    /// MongoDB's work, including that of the idle fleet.
+    pub(crate) database: DatabaseWork,
     /// The size of each response, if the operation reads a list.
     pub(crate) page: Option<PageSize>,
 }
@@ -181,7 +184,14 @@ pub(crate) mod tests {
 
     pub(crate) fn throughput(work: &str, process: &'static str, count: u32, cpu: &[(&'static str, f64)]) -> Throughput {
         let cpu = CpuUsage::new(cpu.iter().copied());
-        Throughput { work: work.to_owned(), process: Some(process), load: load(count, 3), cpu, page: None }
+        Throughput {
+            work: work.to_owned(),
+            process: Some(process),
+            load: load(count, 3),
+            cpu,
+            database: DatabaseWork::default(),
+            page: None,
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use common::id::{OrderId, TicketId, UserId};
 use common::identity::Claims;
 use common::text::Text;
 use http::HeaderValue;
+use mongodb::Client;
 use testkit::app::users::Signer;
 use testkit::fleet::keys::Keys;
 use testkit::fleet::options::{FleetOptions, current_binary_dir};
@@ -32,6 +33,8 @@ const BUYERS: usize = 500;
 /// A running fleet, which ends when this is dropped.
 pub(crate) struct TestBed {
     pub(crate) fleet: Fleet,
+    /// Reads MongoDB's counters.
+    pub(crate) mongodb: Client,
     pub(crate) programs: PathBuf,
     /// The directory of the databases.
     pub(crate) data: PathBuf,
@@ -80,6 +83,7 @@ impl TestBed {
             sellers: sellers?,
             buyers: buyers?,
             next_buyer: Cell::default(),
+            mongodb: Client::with_uri_str(fleet.servers().mongodb.url()).await?,
             fleet,
             programs,
             data: options.data,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use crate::database::DatabaseWork;
 use crate::load::run_closed_loop;
 use crate::results::Throughput;
 use crate::testbed::TestBed;
@@ -84,11 +85,12 @@ impl Workload {
         run_closed_loop(workers, self.warm_up, &operation).await?;
         let processes = bed.processes()?;
         processes.wait_until_idle().await?;
-        let before = processes.read()?;
+        let (before, work_before) = (processes.read()?, DatabaseWork::now(&bed.mongodb).await?);
         let load = run_closed_loop(workers, self.duration, &operation).await?;
         processes.wait_until_idle().await?;
         let cpu = processes.read()?.since(&before);
+        let database = DatabaseWork::now(&bed.mongodb).await?.since(work_before);
         ensure!(load.count > 0, "nothing was left to measure after the warm-up");
-        Ok(Throughput { work: work.to_owned(), process, load, cpu, page: None })
+        Ok(Throughput { work: work.to_owned(), process, load, cpu, database, page: None })
     }
 }
