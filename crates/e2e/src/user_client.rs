@@ -79,6 +79,12 @@ impl Page {
 const TIMEOUT: Duration = Duration::from_secs(180);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 
+/// The pause before a request is repeated that has been repeated for this long: short at first, and then long enough that
+/// those who wait for a hold to end are not most of the load.
+fn pause_after(waited: Duration) -> Duration {
+    (waited / 4).clamp(Duration::from_millis(25), Duration::from_secs(1))
+}
+
 impl UserClient {
     pub(crate) fn new(base: String, token: Option<String>, responses: Arc<ResponseLog>) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().cookie_store(true).timeout(REQUEST_TIMEOUT).build()?;
@@ -117,7 +123,7 @@ impl UserClient {
                 }
                 definitive => return definitive,
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(pause_after(began.elapsed())).await;
         }
     }
 
@@ -224,7 +230,7 @@ impl UserClient {
         loop {
             match self.send(&request).await {
                 Err(error) if error.status() == Some(404) && began.elapsed() < TIMEOUT => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    tokio::time::sleep(pause_after(began.elapsed())).await;
                 }
                 result => return Ok(result?.body),
             }
@@ -273,7 +279,7 @@ impl UserClient {
                 let (path, expected, last) = (request.path(), format!("{expected:?}"), format!("{last:?}"));
                 anyhow::bail!(TimedOut { client: self.clone(), path, expected, last });
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(pause_after(began.elapsed())).await;
         }
     }
 }

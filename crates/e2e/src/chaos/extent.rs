@@ -14,8 +14,8 @@ use crate::user_client::TimedOut;
 
 /// Minimum number of faults per minute. A release build needs 200 in ten minutes.
 const FAULTS_PER_MINUTE: u64 = if cfg!(debug_assertions) { 15 } else { 20 };
-/// Minimum number of orders per visitor and minute. A release build with 100 visitors needs 5,000 in ten minutes.
-const ORDERS_PER_VISITOR_MINUTE: u64 = if cfg!(debug_assertions) { 2 } else { 5 };
+/// Minimum number of orders per minute: 5,000 in ten minutes, and a tenth of that in a debug build.
+const ORDERS_PER_MINUTE: u64 = if cfg!(debug_assertions) { 50 } else { 500 };
 /// At most one of this many journeys may be abandoned.
 const JOURNEYS_PER_ABANDONED: usize = 10;
 /// Maximum number of requests to the healed fleet for a page or an order, before it counts as missing.
@@ -30,9 +30,9 @@ pub(super) fn shortfalls(options: &ChaosOptions, faults: usize, orders: u64, jou
             shortfalls.push(format!("extent: {count} {what}, fewer than {minimum}"));
         }
     };
-    let (seconds, visitors) = (options.duration.as_secs(), options.visitors as u64);
+    let seconds = options.duration.as_secs();
     require("faults", faults as u64, seconds * FAULTS_PER_MINUTE / 60);
-    require("orders", orders, seconds * visitors * ORDERS_PER_VISITOR_MINUTE / 60);
+    require("orders", orders, seconds * ORDERS_PER_MINUTE / 60);
     let (abandoned, all) = (journeys.abandoned.len(), journeys.count());
     if abandoned * JOURNEYS_PER_ABANDONED > all {
         shortfalls.push(format!("extent: {abandoned} of {all} journeys were abandoned"));
