@@ -13,12 +13,12 @@ kubectl apply --server-side --filename "https://raw.githubusercontent.com/nginx/
 kubectl create namespace nginx-gateway --dry-run=client --output yaml | kubectl apply --filename -
 # The NodePort variant, because a local cluster has no load balancer.
 kubectl apply --server-side --filename "https://raw.githubusercontent.com/nginx/nginx-gateway-fabric/$GATEWAY/deploy/nodeport/deploy.yaml"
-kubectl apply --server-side --filename "https://github.com/kubernetes-sigs/metrics-server/releases/download/$METRICS_SERVER/components.yaml"
-# The kubelets of local clusters have certificates that no authority signed.
-kubectl --namespace kube-system get deployment metrics-server --output json \
-  | grep --quiet kubelet-insecure-tls \
-  || kubectl --namespace kube-system patch deployment metrics-server --type json \
-    --patch '[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--kubelet-insecure-tls"}]'
+# The kubelets of local clusters have certificates that no authority signed. The conflicts are with clusters whose metrics
+# server got this argument by a patch.
+kubectl create --dry-run=client --output yaml \
+  --filename "https://github.com/kubernetes-sigs/metrics-server/releases/download/$METRICS_SERVER/components.yaml" \
+  | sed 's/^\( *\)- --metric-resolution=.*/&\n\1- --kubelet-insecure-tls/' \
+  | kubectl apply --server-side --force-conflicts --filename -
 
 kubectl --namespace nginx-gateway rollout status deployment --timeout 5m
 kubectl --namespace kube-system rollout status deployment metrics-server --timeout 5m

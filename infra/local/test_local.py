@@ -2,6 +2,7 @@
 """Tests of the scripts of the local cluster, with fakes of the programs that they run: python3 infra/local/test_local.py"""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -99,6 +100,22 @@ class Cluster(Script):
         for version in ("0.33.1", "0.100.0", "1.0.0"):
             (self.root / "version").write_text(f"kind v{version} go1.26.0 linux/amd64\n")
             self.assertEqual(self.run_script("cluster.sh")[0], 0, version)
+
+
+class Kind(unittest.TestCase):
+    """The clusters of kind of a laptop and of CI."""
+
+    def test_ci_has_the_version_and_the_nodes_of_a_laptop(self) -> None:
+        script, workflow, laptop, ci = (
+            (HERE.parents[1] / path).read_text()
+            for path in ("infra/local/cluster.sh", ".github/workflows/cluster.yml", "infra/local/kind.yaml", "infra/cluster-test/kind.yaml")
+        )
+        version = re.search("^readonly KIND_VERSION=(.*)$", script, re.MULTILINE)
+        assert version is not None
+        self.assertIn(f"          version: v{version[1]}.0\n", workflow)
+        images = [re.findall("image: (.*)", config) for config in (laptop, ci)]
+        self.assertEqual((len(images[0]), len(images[1])), (1, ci.count("role:")))
+        self.assertEqual(set(images[0]), set(images[1]))
 
 
 class Deployed(Script):
