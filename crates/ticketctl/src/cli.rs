@@ -183,7 +183,7 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Void(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Release(args) => repair_one(args.into(), fleet, &services, output, yes).await?,
         Command::Follow(args) => output.print(&follow::follow(&args, &Fleet::connect(fleet).await?).await?)?,
-        Command::Role(command) => roles::run(command, &services, output).await?,
+        Command::Role(command) => roles::run(command, &services, output, yes).await?,
         Command::Audit(AuditArgs { options, repair, every, metrics_bind }) => {
             let fleet = Fleet::connect(fleet).await?;
             let connections = Connections::of(&fleet);

@@ -7,6 +7,7 @@ use common::identity::Role;
 use common::text::Text;
 use reqwest::Method;
 
+use crate::confirm::ask;
 use crate::output::{Output, Rejected};
 use crate::services::{RequestRejected, Services};
 
@@ -18,7 +19,8 @@ const OWNER: &str = "auth";
 pub(crate) enum RoleCommand {
     /// Give a user a role. The user has it from the next sign-in on, or once the access token is renewed.
     Give(RoleArgs),
-    /// Take a role from a user and end all sessions of the user. Access tokens with the role expire within minutes.
+    /// Take a role from a user and end all sessions of the user. Access tokens with the role expire within minutes. Asks
+    /// for confirmation first.
     Take(RoleArgs),
     /// List the users that have a role.
     List,
@@ -39,10 +41,17 @@ fn parse_role(name: &str) -> Result<Role, String> {
 }
 
 /// Runs the command and prints the roles that the user has then, or all users that have one.
-pub(crate) async fn run(command: RoleCommand, services: &Services, output: Output) -> Result<()> {
+///
+/// # Errors
+/// [`Rejected`] if there is no such user, or if taking a role is not confirmed. `yes` confirms it in advance.
+pub(crate) async fn run(command: RoleCommand, services: &Services, output: Output, yes: bool) -> Result<()> {
     let (path, args) = match command {
         RoleCommand::Give(args) => (GIVE_ROLE, args),
-        RoleCommand::Take(args) => (TAKE_ROLE, args),
+        RoleCommand::Take(args) => {
+            let (role, email) = (args.role.as_ref(), &args.email);
+            ask(&format!("{email} will lose the role {role} and be signed out everywhere."), yes)?;
+            (TAKE_ROLE, args)
+        }
         RoleCommand::List => return output.print(&services.send::<Staff>(Method::GET, OWNER, ROLES).await?),
     };
     let request = RoleChange { email: Text::new(&args.email), role: args.role };

@@ -67,7 +67,8 @@ async fn staff_cancels_a_show_and_refunds_the_payment() {
     eventually("the refund", async || to_refund(&staff).await.is_empty()).await;
 
     // The user loses the role and all sessions.
-    operator.run_ok(&["role", "take", "operator", &email]).await;
+    operator.run_rejected(&["role", "take", "operator", &email], "run the command again with --yes").await;
+    operator.run_ok(&["--yes", "role", "take", "operator", &email]).await;
     assert!(staff.send(&Refresh {}).await.is_err());
     invariants::assert_eventually(&fleet).await.unwrap();
     fleet.processes.stop().await.unwrap();

@@ -150,7 +150,7 @@ impl Check {
                     Self::Events(kind) => outside::check_events(kind, sources, only, max).await?,
                     Self::Reservations => outside::check_reservations(sources, only, max).await?,
                     Self::Backlogs => outside::check_backlogs(sources, only).await?,
-                    _ => outside::check_intents(sources, only).await?,
+                    _ => outside::check_intents(sources, only, max).await?,
                 };
                 for (key, finding) in outside.found {
                     suspects.add(self, &key, &mut vec![finding]);

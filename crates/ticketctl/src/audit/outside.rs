@@ -9,6 +9,7 @@ use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 
 use super::entity::{Entity, EntityKind, PAYMENTS, text};
+use super::finding::Finding;
 use super::join::Join;
 use super::provider::{self, Intent, PAGE_SIZE, Provider};
 use super::sources::{AuditSources, Read};
@@ -28,6 +29,17 @@ pub(super) struct Outside {
     pub(super) found: Found,
     /// Number of suspects beyond the maximum, which were not examined.
     pub(super) unlisted: u64,
+}
+
+impl Outside {
+    /// Adds a finding, or counts it if there are `max` already.
+    fn add(&mut self, max: usize, key: String, finding: Finding) {
+        if self.found.len() < max {
+            self.found.push((key, finding));
+        } else {
+            self.unlisted += 1;
+        }
+    }
 }
 
 /// Checks the change events of all entities of one kind: first by digests of all entities, then event by event for at
@@ -75,22 +87,27 @@ pub(super) async fn check_backlogs(sources: &AuditSources<'_>, only: Option<&[St
 }
 
 /// Compares the provider's intents with the payments: all of the checked period, or those with the keys in `only`.
-pub(super) async fn check_intents(sources: &mut AuditSources<'_>, only: Option<&[String]>) -> Result<Outside> {
+/// Returns at most `max` findings.
+pub(super) async fn check_intents(
+    sources: &mut AuditSources<'_>,
+    only: Option<&[String]>,
+    max: usize,
+) -> Result<Outside> {
     let Some(mut provider) = sources.provider.take() else { return Ok(Outside::default()) };
-    let mut found = Vec::new();
+    let mut outside = Outside::default();
     match only {
         None => {
-            check_listed(sources, &mut provider, &mut found).await?;
-            check_payments(sources, &provider, &mut found).await?;
+            check_listed(sources, &mut provider, &mut outside, max).await?;
+            check_payments(sources, &provider, &mut outside, max).await?;
         }
         Some(keys) => {
             for key in keys {
-                check_again(sources, &mut provider, key, &mut found).await?;
+                check_again(sources, &mut provider, key, &mut outside, max).await?;
             }
         }
     }
     sources.provider = Some(provider);
-    Ok(Outside { found, unlisted: 0 })
+    Ok(outside)
 }
 
 /// Reads payments by id, with the fields that are compared with their intents.
@@ -103,7 +120,12 @@ fn payments() -> Read<'static> {
 }
 
 /// Checks each intent of the period against its payment, page by page.
-async fn check_listed(sources: &mut AuditSources<'_>, provider: &mut Provider, found: &mut Found) -> Result<()> {
+async fn check_listed(
+    sources: &mut AuditSources<'_>,
+    provider: &mut Provider,
+    outside: &mut Outside,
+    max: usize,
+) -> Result<()> {
     let (client, since) = provider.period();
     let mut intents = provider::list(&client, since);
     loop {
@@ -120,19 +142,25 @@ async fn check_listed(sources: &mut AuditSources<'_>, provider: &mut Provider, f
         let ids: Vec<String> = page.iter().filter_map(|intent| intent.payment.clone()).collect();
         let payments = sources.get(payments(), &ids).await?;
         for intent in &page {
-            check_intent(intent, &payments, found);
+            check_intent(intent, &payments, outside, max);
         }
     }
 }
 
-fn check_intent(intent: &Intent, payments: &BTreeMap<String, Entity>, found: &mut Found) {
+fn check_intent(intent: &Intent, payments: &BTreeMap<String, Entity>, outside: &mut Outside, max: usize) {
     let payment = intent.payment.as_ref().and_then(|payment| payments.get(payment));
-    let finding = provider::check_intent(intent, payment);
-    found.extend(finding.map(|finding| (format!("{INTENT}{}", intent.reference), finding)));
+    if let Some(finding) = provider::check_intent(intent, payment) {
+        outside.add(max, format!("{INTENT}{}", intent.reference), finding);
+    }
 }
 
 /// Checks that the provider listed the intent of each payment that was created in the period.
-async fn check_payments(sources: &mut AuditSources<'_>, provider: &Provider, found: &mut Found) -> Result<()> {
+async fn check_payments(
+    sources: &mut AuditSources<'_>,
+    provider: &Provider,
+    outside: &mut Outside,
+    max: usize,
+) -> Result<()> {
     let (from, to) = provider.payment_ids();
     let filter: Document = doc! { "_id": { "$gte": from, "$lt": to }, "state.providerRef": { "$type": "string" } };
     let read = Read { filter, ..payments() };
@@ -141,7 +169,7 @@ async fn check_payments(sources: &mut AuditSources<'_>, provider: &Provider, fou
         let Some(payment) = joined.one(0) else { continue };
         let reference = text(&payment.state["providerRef"]);
         if !provider.has_seen(reference) {
-            found.push((format!("{PAYMENT}{}", payment.id), provider::missing(&payment.id, reference)));
+            outside.add(max, format!("{PAYMENT}{}", payment.id), provider::missing(&payment.id, reference));
         }
     }
     Ok(())
@@ -152,13 +180,14 @@ async fn check_again(
     sources: &mut AuditSources<'_>,
     provider: &mut Provider,
     key: &str,
-    found: &mut Found,
+    outside: &mut Outside,
+    max: usize,
 ) -> Result<()> {
     if let Some(reference) = key.strip_prefix(INTENT) {
         if let Some(intent) = provider.get(reference).await? {
             let ids: Vec<String> = intent.payment.iter().cloned().collect();
             let payments = sources.get(payments(), &ids).await?;
-            check_intent(&intent, &payments, found);
+            check_intent(&intent, &payments, outside, max);
         }
         return Ok(());
     }
@@ -166,7 +195,7 @@ async fn check_again(
     let payments = sources.get(payments(), std::slice::from_ref(&id)).await?;
     let reference = payments.get(&id).map(|payment| text(&payment.state["providerRef"])).unwrap_or_default();
     if !reference.is_empty() && provider.get(reference).await?.is_none() {
-        found.push((key.to_owned(), provider::missing(&id, reference)));
+        outside.add(max, key.to_owned(), provider::missing(&id, reference));
     }
     Ok(())
 }
@@ -174,4 +203,18 @@ async fn check_again(
 /// Creates the client of the payment provider; `None` if the options contain no key.
 pub(super) fn open_provider(options: &provider::ProviderArgs) -> Result<Option<Provider>> {
     options.stripe_key.as_deref().map(|key| Provider::new(key, options, SystemClock.now())).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_beyond_the_maximum_are_counted() {
+        let mut outside = Outside::default();
+        for number in 0..5 {
+            outside.add(3, format!("{INTENT}{number}"), provider::missing("p", "pi_1"));
+        }
+        assert_eq!((outside.found.len(), outside.unlisted), (3, 2));
+    }
 }

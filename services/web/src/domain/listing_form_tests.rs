@@ -41,7 +41,7 @@ fn new_form_has_the_readers_currency_and_time_zone() {
         [form.currency, form.time_zone]
     };
     let time_zone = Some(TimeZone::get("Europe/Berlin").unwrap());
-    assert_eq!(filled(Reader { locale: Locale::De, time_zone, ..Reader::default() }), ["EUR", "Europe/Berlin"]);
+    assert_eq!(filled(Reader { currency: Some("EUR"), time_zone, ..Reader::default() }), ["EUR", "Europe/Berlin"]);
     assert_eq!(filled(Reader { locale: Locale::EnGb, ..Reader::default() }), ["USD", "UTC"]);
 }
 

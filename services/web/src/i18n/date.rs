@@ -108,8 +108,8 @@ mod tests {
 
     fn read_by<R>(locale: Locale, zone: Option<&str>, render: impl FnOnce() -> R) -> R {
         let now: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-        Reader { locale, time_zone: zone.map(|zone| TimeZone::get(zone).unwrap()), now: Some(now), user: None }
-            .scope(render)
+        let time_zone = zone.map(|zone| TimeZone::get(zone).unwrap());
+        Reader { locale, time_zone, now: Some(now), ..Reader::default() }.scope(render)
     }
 
     #[test]

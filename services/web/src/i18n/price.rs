@@ -34,9 +34,6 @@ const SYMBOLS: [(&str, [&str; Locale::ALL.len()]); 18] = [
     ("XAF", ["FCFA", "FCFA", "FCFA"]),
 ];
 
-/// The currency of most readers of each locale; empty where that is not clear.
-const USUAL_CURRENCIES: [&str; Locale::ALL.len()] = ["", "GBP", "EUR"];
-
 thread_local! {
     static FORMATTERS: [Option<DecimalFormatter>; Locale::ALL.len()] = Locale::ALL.map(|locale| {
         let tag = locale.tag().parse::<icu_locale_core::Locale>().ok()?;
@@ -61,7 +58,7 @@ pub(crate) fn format_number(number: f64) -> String {
 
 /// The currency among these that most people of the reader's region use; `None` if it is not among them or not clear.
 pub(crate) fn usual_currency(currencies: &[Currency]) -> Option<&Currency> {
-    let usual = *reader::locale().choose(&USUAL_CURRENCIES);
+    let usual = reader::currency()?;
     currencies.iter().find(|currency| currency.to_string() == usual)
 }
 
@@ -92,15 +89,15 @@ mod tests {
     }
 
     #[test]
-    fn usual_currency_is_that_of_the_locale_if_it_is_offered() {
+    fn usual_currency_is_that_of_the_region_if_it_is_offered() {
         let all: Vec<Currency> = ["USD", "EUR", "GBP"].map(|code| code.parse().unwrap()).to_vec();
-        let usual = |locale, currencies: &[Currency]| {
-            let reader = Reader { locale, ..Reader::default() };
+        let usual = |currency, currencies: &[Currency]| {
+            let reader = Reader { currency, ..Reader::default() };
             reader.scope(|| usual_currency(currencies).map(ToString::to_string))
         };
-        let found = Locale::ALL.map(|locale| usual(locale, &all));
-        assert_eq!(found.each_ref().map(Option::as_deref), [None, Some("GBP"), Some("EUR")]);
-        assert_eq!(usual(Locale::De, &all[..1]), None);
+        assert_eq!(usual(Some("EUR"), &all).as_deref(), Some("EUR"));
+        assert_eq!(usual(Some("EUR"), &all[..1]), None);
+        assert_eq!(usual(None, &all), None);
     }
 
     #[test]

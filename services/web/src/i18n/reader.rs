@@ -82,23 +82,28 @@ impl Locale {
     }
 
     /// Chooses the locale for an `Accept-Language` header (RFC 9110, 12.5.4): that of the supported language range with
-    /// the highest weight, and of the first one among equals. `None` if no range is supported.
-    pub(crate) fn accepted(header: &str) -> Option<Self> {
+    /// the highest weight, and of the first one among equals; with the ISO 4217 code of the currency that most people of
+    /// its region use, where that is clear. `None` if no range is supported.
+    pub(crate) fn accepted(header: &str) -> Option<(Self, Option<&'static str>)> {
         let mut ranges: Vec<_> = header.split(',').take(MAX_RANGES).filter_map(weighted_range).collect();
         // Stable: ranges of the same weight keep their order.
         ranges.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         ranges.into_iter().filter(|(_, weight)| *weight > 0.0).find_map(|(range, _)| Self::of_range(range))
     }
 
-    /// Chooses the locale for a language range such as `en-GB`; `None` if its language is not supported.
-    fn of_range(range: &str) -> Option<Self> {
+    /// Like [`Self::accepted`], for a language range such as `en-GB`.
+    fn of_range(range: &str) -> Option<(Self, Option<&'static str>)> {
         let mut parts = range.split('-');
         let language = parts.next()?.to_ascii_lowercase();
         let region = parts.find(|part| part.len() == 2 || part.len() == 3).map(str::to_ascii_uppercase);
         match (language.as_str(), region.as_deref()) {
-            ("en" | "*", None) | ("en", Some("US")) => Some(Self::EnUs),
-            ("en", Some(_)) => Some(Self::EnGb),
-            ("de", _) => Some(Self::De),
+            // Also that of many who live elsewhere.
+            ("en" | "*", None) | ("en", Some("US")) => Some((Self::EnUs, None)),
+            ("en", Some("GB")) => Some((Self::EnGb, Some("GBP"))),
+            ("en", Some("IE")) => Some((Self::EnGb, Some("EUR"))),
+            ("en", Some(_)) => Some((Self::EnGb, None)),
+            ("de", Some("CH" | "LI")) => Some((Self::De, None)),
+            ("de", _) => Some((Self::De, Some("EUR"))),
             _ => None,
         }
     }
@@ -118,6 +123,8 @@ fn weighted_range(item: &str) -> Option<(&str, f32)> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reader {
     pub locale: Locale,
+    /// ISO 4217 code of the currency that most people of the reader's region use; `None` if that is not clear.
+    pub currency: Option<&'static str>,
     /// `None` if it is not known, as on the first visit.
     pub time_zone: Option<TimeZone>,
     /// When the page is rendered; `None` outside a request.
@@ -129,12 +136,12 @@ pub(crate) struct Reader {
 impl Reader {
     fn new(headers: &HeaderMap, now: Timestamp) -> Self {
         let accepted = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
-        let locale = Locale::accepted(&accepted.collect::<Vec<_>>().join(",")).unwrap_or_default();
+        let (locale, currency) = Locale::accepted(&accepted.collect::<Vec<_>>().join(",")).unwrap_or_default();
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut cookies = cookies.flat_map(|value| Cookie::split_parse_encoded(value.to_owned())).flatten();
         let named = cookies.find(|cookie| cookie.name() == TIME_ZONE_COOKIE);
         let time_zone = named.and_then(|cookie| TimeZone::get(cookie.value()).ok());
-        Self { locale, time_zone, now: Some(now), user: None }
+        Self { locale, currency, time_zone, now: Some(now), user: None }
     }
 
     /// The reader of the current request; the default outside one.
@@ -156,6 +163,11 @@ impl Reader {
 /// The locale of the current request.
 pub(crate) fn locale() -> Locale {
     READER.try_with(|reader| reader.locale).unwrap_or_default()
+}
+
+/// The currency that most people of the reader's region use; `None` if that is not clear.
+pub(super) fn currency() -> Option<&'static str> {
+    READER.try_with(|reader| reader.currency).ok().flatten()
 }
 
 /// The language of the current request.
@@ -217,7 +229,18 @@ mod tests {
             ("", None),
             (",;q=1, de;q=2, de;q=x, den", None),
         ] {
-            assert_eq!(Locale::accepted(header), expected, "{header}");
+            assert_eq!(Locale::accepted(header).map(|(locale, _)| locale), expected, "{header}");
+        }
+        for (header, expected) in [
+            ("en-GB", Some("GBP")),
+            ("en-IE,en;q=0.9", Some("EUR")),
+            ("en-AU", None),
+            ("en-US", None),
+            ("de", Some("EUR")),
+            ("de-AT", Some("EUR")),
+            ("de-CH,de;q=0.9", None),
+        ] {
+            assert_eq!(Locale::accepted(header).unwrap().1, expected, "{header}");
         }
         assert_eq!(Locale::accepted(&("fr,".repeat(MAX_RANGES) + "de")), None, "the rest is not read");
     }
@@ -232,7 +255,7 @@ mod tests {
             Reader::new(&headers, Timestamp::from_millis(1))
         };
         let known = reader("de", "c=d; timezone=Europe%2FBerlin");
-        assert_eq!(known.locale, Locale::De);
+        assert_eq!((known.locale, known.currency), (Locale::De, Some("EUR")));
         assert_eq!(known.time_zone, Some(TimeZone::get("Europe/Berlin").unwrap()));
         assert_eq!(reader("fr", "timezone=Atlantis/Capital").time_zone, None);
         assert_eq!(reader("fr", "timezone=Atlantis/Capital").locale, Locale::EnUs);

@@ -4,7 +4,7 @@ use super::reader::{Locale, Reader};
 
 /// Runs `render` for a German reader.
 pub(crate) fn in_german<R>(render: impl FnOnce() -> R) -> R {
-    Reader { locale: Locale::De, ..Reader::default() }.scope(render)
+    Reader { locale: Locale::De, currency: Some("EUR"), ..Reader::default() }.scope(render)
 }
 
 /// Asserts which texts a page has, and which it does not have.
