@@ -68,7 +68,7 @@ pub(super) async fn inject(
             wait_for_majority(fleet, target).await?;
             // A member that crashes before its first checkpoint has to copy the data again. That would fail if the next
             // fault crashed another member as well.
-            if matches!(target, Target::Mongodb(_)) { server.checkpoint().await } else { Ok(()) }
+            if matches!(target, Target::Mongodb(_)) { checkpoint(server).await } else { Ok(()) }
         }
         Fault::Flush => flush(fleet).await,
         Fault::Provider(fault) => {
@@ -198,6 +198,19 @@ pub(super) async fn restart(fleet: &TestFleet, timeline: &Timeline, target: Targ
         }
         _ => fleet.processes.restart_gateway().await,
     }
+}
+
+/// Has a member of MongoDB write a checkpoint. It can't do so until a majority has what was written while it copied the
+/// data.
+async fn checkpoint(server: &Server) -> Result<()> {
+    let began = Instant::now();
+    while let Err(error) = server.checkpoint().await {
+        if began.elapsed() > START_TIMEOUT {
+            return Err(error);
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    Ok(())
 }
 
 async fn start(timeline: &Timeline, instance: &Instance) -> Result<()> {

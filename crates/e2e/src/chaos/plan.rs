@@ -10,6 +10,8 @@ use rand::{Rng as _, SeedableRng as _};
 use testkit::fleet::SERVICES;
 use testkit::proxy::{Direction, Link};
 
+use super::HOLD;
+
 /// Bounds of the time between the starts of two faults, in milliseconds; the mean is 2.6 s.
 const PAUSE: std::ops::Range<u64> = 1_300..3_900;
 /// Clock offsets at the limit of what the services tolerate.
@@ -92,8 +94,8 @@ pub(super) enum Resource {
     Mongodb,
     /// The majority of the members of NATS.
     Nats,
-    /// The right to have a wrong clock, for one instance of all services at a time. Holds would end early if all
-    /// running instances of `orders` had fast clocks.
+    /// The right to have a wrong clock, for one instance of all services at a time and [`HOLD`] after it. A hold would
+    /// end early if an instance of `expiration` fired its timer early and one of `orders` then had a fast clock.
     Clock,
     /// A process outside MongoDB and NATS.
     Process(Target),
@@ -286,7 +288,8 @@ pub fn plan(seed: u64, duration: Duration, shape: Shape) -> Vec<Planned> {
         if let Some(fault) = fault {
             let lasts = Duration::from_millis(rng.random_range(fault.duration()));
             let until = at + lasts + fault.recovery(shape);
-            busy_until.extend(fault.resources(shape).into_iter().map(|resource| (resource, until)));
+            let until = |resource| if resource == Resource::Clock { until + HOLD } else { until };
+            busy_until.extend(fault.resources(shape).into_iter().map(|resource| (resource, until(resource))));
             missing.retain(|kind| *kind != fault.kind());
             planned.push(Planned { at, fault, lasts });
         }
