@@ -71,10 +71,9 @@ pub fn may_need_action(payment: &Payment) -> bool {
     }
 }
 
-/// Whether a change of an order to this state can make an action of any payment necessary: not while it is unpaid, and not
-/// when it is completed, which it is because its payment is captured. No other payment of it is live then.
+/// Whether this order can make an action of any payment necessary: not while it is unpaid.
 pub fn can_need_action(order: &OrderState) -> bool {
-    matches!(order.status, OrderStatus::Authorized | OrderStatus::Cancelled)
+    !matches!(order.status, OrderStatus::Created | OrderStatus::AwaitingPayment)
 }
 
 /// Whether the order is closed for this payment: it is cancelled, or another payment authorised it.

@@ -12,8 +12,7 @@ use crate::store;
 pub(super) async fn handle(state: AppState, delivery: Delivery<OrderState>) -> Result<Applied, Failure> {
     let event = &delivery.event;
     let stored = state.orders.put_and_read(event).await?;
-    // A raise may have left out a state that needed an action.
-    if delivery.is_first(&stored) && !event.raised && !reconcile::can_need_action(&stored.entity) {
+    if delivery.is_first(&stored) && !reconcile::can_need_action(&stored.entity) {
         return Ok(stored.applied);
     }
     for payment in store::affected_by(&state.payments, &stored.entity).await? {
