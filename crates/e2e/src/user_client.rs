@@ -79,8 +79,8 @@ impl Page {
 const TIMEOUT: Duration = Duration::from_secs(180);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// The pause before a request is repeated that has been repeated for this long: short at first, and then long enough that
-/// those who wait for a hold to end are not most of the load.
+/// The pause before a request is repeated, given how long it has been repeated. It grows, so that users who wait for a
+/// hold to end are not most of the load.
 fn pause_after(waited: Duration) -> Duration {
     (waited / 4).clamp(Duration::from_millis(25), Duration::from_secs(1))
 }

@@ -2,7 +2,7 @@
 import { countDown, say } from 'shop/countdown';
 import { listen } from 'shop/live';
 
-// The response to a form is at the form's address, which Back and a reload would send the form to again.
+// A page that responds to a form has the form's address, so Back and a reload would send the form again.
 const { at } = document.body.dataset;
 if (at) history.replaceState(history.state, '', at);
 

@@ -94,8 +94,9 @@ pub(super) enum Resource {
     Mongodb,
     /// The majority of the members of NATS.
     Nats,
-    /// The right to have a wrong clock, for one instance of all services at a time and [`HOLD`] after it. A hold would
-    /// end early if an instance of `expiration` fired its timer early and one of `orders` then had a fast clock.
+    /// The permission to have a wrong clock. Only one instance of all services has it at a time, and nobody has it for
+    /// [`HOLD`] afterwards. Otherwise an instance of `expiration` with a fast clock could fire a timer early, and then
+    /// an instance of `orders` with a fast clock could end the hold.
     Clock,
     /// A process outside MongoDB and NATS.
     Process(Target),

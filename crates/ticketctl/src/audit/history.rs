@@ -46,8 +46,8 @@ impl<'a> Step<'a> {
 /// The statuses of the seats of a listing, in the order of their slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SeatStatuses {
-    /// [`Self::BITS_PER_SEAT`] bits for each seat, the lowest for the first: one more than the index in
-    /// [`Self::STATUSES`], or [`Self::UNKNOWN`].
+    /// [`Self::BITS_PER_SEAT`] bits for each seat; the first seat has the lowest bits. They are 0 where there is no seat,
+    /// [`Self::UNKNOWN`] for an unknown status, and otherwise the index in [`Self::STATUSES`] plus one.
     packed: u32,
 }
 
@@ -76,12 +76,12 @@ impl SeatStatuses {
         Self { packed: seats.zip(shifts).fold(0, |packed, (seat, shift)| packed | (number(seat) << shift)) }
     }
 
-    /// The statuses as a number of [`Self::BITS`] bits.
+    /// The statuses, packed into the lowest [`Self::BITS`] bits.
     pub fn packed(self) -> u32 {
         self.packed
     }
 
-    /// The statuses with this number.
+    /// The inverse of [`Self::packed`].
     pub fn from_packed(packed: u32) -> Self {
         Self { packed }
     }

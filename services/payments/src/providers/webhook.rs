@@ -78,8 +78,8 @@ pub struct IntentEvent {
 }
 
 impl IntentEvent {
-    /// Parses an event about an intent, directly or through a charge; `None` for other events, and for those that need
-    /// no look-up, whatever the payment's status is.
+    /// Parses an event about an intent, or about the charge of one. Returns `None` for other events, and for types that
+    /// never need a look-up.
     pub fn parse(body: &[u8]) -> Option<Self> {
         let event: StripeEvent = serde_json::from_slice(body).ok()?;
         event.validate().ok()?;
@@ -96,8 +96,8 @@ impl IntentEvent {
         Some(Self { reference, kind })
     }
 
-    /// Whether a payment with this status already shows what the event reports: this service was told by the response
-    /// to its own call. What happens to the intent or its charge later is another event.
+    /// Whether a payment with this status already shows what the event reports, because the response to this service's
+    /// own call said the same. Later changes of the intent or of its charge have events of their own.
     pub fn is_known_at(&self, status: PaymentStatus) -> bool {
         match self.kind.as_str() {
             "payment_intent.amount_capturable_updated" => {

@@ -1,6 +1,6 @@
-//! POST /api/payments/webhooks/stripe: an event triggers the synchronisation of its payment, unless the payment already
-//! shows what the event reports. Only its type and the intent's id are taken from the event, and the intent's state is
-//! read from Stripe: events may be late, repeated or out of order.
+//! POST /api/payments/webhooks/stripe: synchronises the payment that an event is about, unless the payment already shows
+//! what the event reports. Of the event, only the type and the intent's id are used. The intent's state is read from
+//! Stripe, because events may be late, repeated or out of order.
 
 use axum::extract::State;
 use common::error::Error;

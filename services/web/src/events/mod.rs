@@ -38,7 +38,7 @@ async fn on_ticket(
     delivery: Delivery<TicketState>,
 ) -> Result<Applied, Failure> {
     let event = &delivery.event;
-    // This is stored before the state, so that watchers who see free seats are also notified of them.
+    // The release is noted before the state is stored: once a page shows free seats, their watchers are notified, too.
     if delivery.has_noted() && is_free_again(&model, event).await? {
         user_data.mark_freed(event.data.terms.id, event.data.updated_at).await?;
     }

@@ -91,7 +91,7 @@ impl Locale {
         ranges.into_iter().filter(|(_, weight)| *weight > 0.0).find_map(|(range, _)| Self::of_range(range))
     }
 
-    /// Like [`Self::accepted`], for a language range such as `en-GB`.
+    /// Like [`Self::accepted`], for a single language range such as `en-GB`.
     fn of_range(range: &str) -> Option<(Self, Option<&'static str>)> {
         let mut parts = range.split('-');
         let language = parts.next()?.to_ascii_lowercase();

@@ -82,7 +82,7 @@ pub(crate) struct AccountQuery {
     display_name: String,
 }
 
-/// Where a user goes who had to sign in when changing the password.
+/// The account page with the notice that the password was not changed, because its user had to sign in first.
 const PASSWORD_UNSAVED: &str = "/account?password_unsaved=true";
 
 /// Sends a user whose session has ended to the sign-in form, which leads to this path.

@@ -21,8 +21,8 @@ struct Mark {
     version: u32,
     /// The position in the stream: the sequence number of the event minus [`Marks::first`].
     position: u32,
-    /// The number of the status in the lowest [`STATUS_BITS`] bits, then [`RAISED`]. In the other bits the statuses of
-    /// the seats of a listing, or a digest of the terms of another entity.
+    /// The number of the status in the lowest [`STATUS_BITS`] bits, then [`RAISED`]. The other bits contain the statuses
+    /// of a listing's seats; for other entities, a digest of the terms.
     content: u32,
 }
 
