@@ -12,10 +12,9 @@
 # Unchanged objects keep their pods: the manifests contain nothing that differs between two deployments of the
 # same content, such as a run id or a tag in addition to the digest.
 #
-# Objects that were removed from the manifests stay in the cluster and have to be deleted manually, and routes, policies
-# and autoscalers stay as they are at a rollback. ConfigMaps of
-# earlier deployments stay too: their names end in a hash of their content, and what is rolled back reads its earlier
-# one.
+# Objects that were removed from the manifests stay in the cluster and have to be deleted manually, and so do, after a
+# rollback, objects that the failed deployment created. ConfigMaps of earlier deployments stay too: their names end in a
+# hash of their content, and what is rolled back reads its earlier one.
 set -euo pipefail
 
 readonly IMAGES=${1:?"usage: deploy.sh IMAGES ADDRESS"}
@@ -34,6 +33,9 @@ services() { k get deployments --selector app.kubernetes.io/component=service --
 # All that has pods: the services, MongoDB, NATS, Redis and the audit.
 workloads() { k get deployments,statefulsets --output name --selector app.kubernetes.io/part-of=ticketing; }
 
+# What has no revisions: at a rollback, its last configuration is applied again.
+settings() { k get cronjobs,horizontalpodautoscalers,httproutes,networkpolicies --output name; }
+
 # The revision of the pods: the number of a Deployment's, the name of a StatefulSet's.
 revision() {
   if [[ $1 == statefulset* ]]; then
@@ -51,6 +53,9 @@ images() { k get "$1" --output 'jsonpath={.spec.template.spec.containers[*].imag
 # The file that stores the last applied configuration of an object.
 applied() { echo "$scratch/${1//\//-}.json"; }
 
+# Fails for an object that was not created by `kubectl apply`.
+last_applied() { k apply view-last-applied "$1" --output json; }
+
 # Rendered before anything is changed, because it fails if an image is not pinned.
 "$here/render.py" "$IMAGES" "${OVERLAY:-$here/../k8s-prod}" > "$scratch/manifests.yaml"
 
@@ -61,9 +66,11 @@ for workload in $running; do
   revisions[$workload]=$(revision "$workload")
   generations[$workload]=$(generation "$workload")
   images_before[$workload]=$(images "$workload")
-  # Fails for an object that was not created by `kubectl apply`.
-  k apply view-last-applied "$workload" --output json > "$(applied "$workload")" || true
+  last_applied "$workload" > "$(applied "$workload")" || true
 done
+if [[ -n $running ]]; then
+  for setting in $(settings); do last_applied "$setting" > "$(applied "$setting")" || true; done
+fi
 
 is_changed() { [[ $(generation "$1") != "${generations[$1]:-}" ]]; }
 
@@ -135,7 +142,13 @@ delete_stuck_pods() {
 # Rolls back all that was changed, together: the services expect the configuration that they were released with. Only a
 # store whose image was changed stays as it is, because an older version may be unable to read what a newer one wrote.
 roll_back() {
-  local workload failed=0 now undone=()
+  local setting workload failed=0 now undone=()
+  # Before the workloads, because the earlier pods expect these routes, policies and limits.
+  for setting in $(settings); do
+    if [[ ! -s $(applied "$setting") || $(last_applied "$setting") == $(< "$(applied "$setting")") ]]; then continue; fi
+    echo "deploy.sh: $setting gets its earlier configuration again" >&2
+    k apply --filename "$(applied "$setting")" || failed=1
+  done
   for workload in "${!revisions[@]}"; do
     now=$(revision "$workload") || failed=1
     # Skip what this deployment did not change: undoing it would restore an even older revision. The status of a

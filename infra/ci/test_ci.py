@@ -209,6 +209,16 @@ class Render(unittest.TestCase):
             pulling = manifests.count("imagePullSecrets:\n- name: registry\n")
             self.assertEqual(pulling, len(re.findall("^kind: ServiceAccount$", manifests, re.MULTILINE)), overlay)
 
+    @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed")
+    def test_a_managed_mongodb_is_audited_too(self) -> None:
+        services = ["auth", "expiration", "orders", "payments", "ticketctl", "tickets", "web"]
+        entries = [pin(build) for build in images(**dict.fromkeys(services, "a"))["builds"]]
+        manifests = render(entries, str(HERE.parent / "k8s-prod-managed-mongodb"))
+        self.assertEqual(re.findall("mongodb-[0-9]", manifests), [], "MongoDB in the cluster")
+        audit = next(part for part in manifests.split("\n---\n") if "kind: Deployment\n" in part and "  name: mongodb-audit\n" in part)
+        self.assertIn("name: MONGODB_URL\n          valueFrom:\n            secretKeyRef:\n              key: MONGODB_URL\n              name: mongodb-audit\n", audit)
+        self.assertIn("mountPath: /database-authority\n", audit)
+
 
 class PinImages(unittest.TestCase):
     """pin_images.py, with a fake kubectl and a fake docker."""
@@ -263,7 +273,7 @@ image: ticketing/orders
 name: statefulset.apps/nats
 image: nats:2
 """
-# A fake kubectl. The file `cluster` contains its objects, each with a list of images, one per revision. Rollouts of
+# A fake kubectl. The file `cluster` contains its objects, each with a list of images or configurations, one per revision. Rollouts of
 # objects in the file `stuck` fail. If the file `unreachable` exists, an apply fails after one object.
 KUBECTL = """#!/usr/bin/env python3
 import json, os, re, sys
@@ -283,15 +293,17 @@ if arguments[0] == "kustomize":
         manifests = manifests.replace(image["name"] + "\\n", image["newName"] + "@" + image["digest"] + "\\n")
     print(manifests)
 elif said.startswith("apply --filename"):
-    for name, image in re.findall("name: (.*)\\n(?:image|config): (.*)", Path(arguments[2]).read_text()):
+    for name, image in re.findall("name: (.*)\\n(?:image|config): (.*)", Path(arguments[-1]).read_text()):
         if cluster.setdefault(name, [""])[-1] != image:
             cluster[name].append(image)
         if (state / "unreachable").exists():
             failed = True
             break
 elif said.startswith(("get deployments --selector app.kubernetes.io/component=service", "get deployments,statefulsets")):
-    is_all = "statefulsets" in said
-    print(*(name for name in cluster if is_all or name.startswith("deployment")), sep="\\n")
+    kinds = ("deployment", "statefulset") if "statefulsets" in said else "deployment"
+    print(*(name for name in cluster if name.startswith(kinds)), sep="\\n")
+elif said.startswith("get cronjobs"):
+    print(*(name for name in cluster if not name.startswith(("deployment", "statefulset"))), sep="\\n")
 elif said.startswith("get certificates"):
     # One line for each time that it is asked for; the last one stays.
     if not (state / "certificates").exists():
@@ -322,7 +334,8 @@ elif said.startswith("rollout undo"):
     if not arguments[2].startswith("statefulset"):
         (state / "stuck").write_text("")
 elif said.startswith("apply view-last-applied"):
-    print(arguments[2], "as it was")
+    is_workload = arguments[2].startswith(("deployment", "statefulset"))
+    print(arguments[2] + " as it was" if is_workload else "name: " + arguments[2] + "\\nconfig: " + cluster[arguments[2]][-1])
 elif said.startswith("apply set-last-applied"):
     with (state / "calls").open("a") as calls:
         print("restored", Path(arguments[3]).read_text().strip(), file=calls)
@@ -453,6 +466,16 @@ class Deploy(unittest.TestCase):
         deleted = [call.split()[4] for call in self.calls if "delete pod" in call]
         self.assertEqual(deleted, ["nats-2", "nats-1"], "those that are not ready")
         self.assertIn("failed and was rolled back", self.output)
+
+    def test_changed_settings_are_rolled_back_with_the_services(self) -> None:
+        policy, backup, route = "networkpolicy.networking.k8s.io/orders", "cronjob.batch/backup", "httproute.gateway.networking.k8s.io/shop"
+        self.cluster |= {policy: ["port 1"], backup: ["image 1"], route: ["host 1"]}
+        changed = f"name: {policy}\nconfig: port 2\nname: {backup}\nconfig: image 2\nname: {route}\nconfig: host 1\n"
+        (self.state / "manifests").write_text(MANIFESTS + changed)
+        self.shop.is_broken = True
+        self.assertEqual(self.deploy(auth="1", orders="0"), (1, "deployment.apps/auth@3"))
+        configured = {name: self.cluster[name] for name in (policy, backup, route)}
+        self.assertEqual(configured, {policy: ["port 1", "port 2", "port 1"], backup: ["image 1", "image 2", "image 1"], route: ["host 1"]})
 
     def test_first_certificate_is_awaited(self) -> None:
         (self.state / "certificates").write_text("ticketing:\nticketing:\nticketing:2027-02-01T00:00:00Z")
