@@ -9,6 +9,10 @@ use anyhow::{Context, Result, anyhow};
 
 use super::{NatsUsers, numbered};
 
+/// When WiredTiger writes modified pages, as in infra/k8s/mongodb/start.sh, which says why.
+const WIRED_TIGER: &str =
+    "eviction_dirty_target=30,eviction_dirty_trigger=50,eviction_updates_target=15,eviction_updates_trigger=25";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerKind {
     Mongodb,
@@ -58,6 +62,7 @@ impl ServerKind {
             Self::Mongodb => {
                 args.extend(["--replSet", "rs0", "--bind_ip", "127.0.0.1", "--port", &port].map(Into::into));
                 args.extend(["--nounixsocket", "--wiredTigerCacheSizeGB", "1", "--oplogSize", "512"].map(Into::into));
+                args.extend(["--wiredTigerEngineConfigString", WIRED_TIGER].map(Into::into));
                 args.extend(["--setParameter", "diagnosticDataCollectionEnabled=false"].map(Into::into));
                 // For the `failCommand` fail point, by which tests inject errors.
                 args.extend(["--setParameter", "enableTestCommands=1"].map(Into::into));
@@ -112,4 +117,16 @@ fn nats_cluster(member: &Member<'_>) -> String {
         ServerKind::Nats.member_name(member.index),
         routes.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::workspace_root;
+
+    #[test]
+    fn the_clusters_mongodb_writes_pages_at_the_same_thresholds() {
+        let script = fs::read_to_string(workspace_root().join("infra/k8s/mongodb/start.sh")).unwrap();
+        assert!(script.contains(WIRED_TIGER));
+    }
 }
