@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use testkit::fleet::SERVICES;
 
 use crate::cpu::LOAD_GENERATOR;
+use crate::database::DatabaseWork;
+use crate::load::LoadResult;
 use crate::node;
 use crate::results::{Footprint, LivePages, Page, Propagation, Results, Search};
 use crate::table::{Table, megabytes, quantiles, three_digits, whole, with_separators};
@@ -58,7 +60,6 @@ fn throughput_table(results: &Results) -> Table {
     ];
     let rows = results.throughputs.iter().map(|((case, _), throughput)| {
         let (mut work, database) = (throughput.work.clone(), throughput.database);
-        let requests = f64::from(throughput.load.count.max(1));
         let mut cpu = three_digits(throughput.total_cpu());
         if let Some((page, per_row)) = throughput.page.zip(throughput.total_cpu_per_row()) {
             let _ = write!(work, " ({} bytes)", with_separators(page.bytes));
@@ -70,7 +71,7 @@ fn throughput_table(results: &Results) -> Table {
             quantiles(&throughput.load.latencies),
             three_digits(throughput.per_thousand(throughput.cpu.of(throughput.process.unwrap_or_default()))),
             cpu,
-            [database.commands, database.flushes].map(|count| three_digits(count / requests)).join(" / "),
+            database_work(database, &throughput.load),
         ];
         row.extend(node::result(*case).map_or_else(Default::default, |node| {
             let ratio = match throughput.total_cpu_per_row() {
@@ -96,15 +97,29 @@ fn processes_table(results: &Results) -> Table {
 }
 
 fn propagation_table(propagations: &[Propagation], node: impl Fn(Option<u32>) -> Option<&'static str>) -> Table {
-    let rows = propagations.iter().map(|Propagation { rate, load }| {
+    let rows = propagations.iter().map(|Propagation { rate, load, database }| {
         let (arrivals, achieved) = match rate {
             None => ("idle, sequential".to_owned(), String::new()),
             Some(rate) => (format!("{rate} per second"), whole(load.rate())),
         };
         let node = node(*rate).unwrap_or_default().to_owned();
-        vec![arrivals, achieved, with_separators(load.latencies.count()), quantiles(&load.latencies), node]
+        let (measured, work) = (with_separators(load.latencies.count()), database_work(*database, load));
+        vec![arrivals, achieved, measured, quantiles(&load.latencies), work, node]
     });
-    Table::new(["arrivals", "achieved per second", "measured", "p50 / p99 ms", "Node: p50 / p99 ms"], rows)
+    let headers = [
+        "arrivals",
+        "achieved per second",
+        "measured",
+        "p50 / p99 ms",
+        "MongoDB: commands / flushes",
+        "Node: p50 / p99 ms",
+    ];
+    Table::new(headers, rows)
+}
+
+/// MongoDB's commands and flushes for each request.
+fn database_work(work: DatabaseWork, load: &LoadResult) -> String {
+    [work.commands, work.flushes].map(|count| three_digits(count / f64::from(load.count.max(1)))).join(" / ")
 }
 
 fn pages_table(pages: &[Page]) -> Table {
@@ -202,13 +217,14 @@ mod tests {
         let mut results = Results::default();
         let cpu = [("tickets", 1.0), ("mongod", 0.5), (LOAD_GENERATOR, 4.0)];
         results.throughputs.insert((Case::OneTicket, 0), throughput("one ticket", "tickets", 10_000, &cpu));
-        results.reserved.push(Propagation { rate: Some(150), load: load(1500, 12) });
+        let database = DatabaseWork { commands: 6000.0, flushes: 1500.0 };
+        results.reserved.push(Propagation { rate: Some(150), load: load(1500, 12), database });
         let text = markdown(&[("date", "2026-01-02".to_owned())], &results);
         let expected = [
             "- date: 2026-01-02\n",
             "| one ticket | 10,000 | 3.0 / 3.0 | 0.100 | 0.150 | 0.000 / 0.000 | 1,410–1,641 | 18–22 / 38–44 | 0.84–0.95 | 16–18 % |\n",
             "| one ticket | 0.000 | 0.100 |",
-            "| 150 per second | 1,500 | 1,500 | 12 / 12 | 38–310 / 144–3,010 |\n",
+            "| 150 per second | 1,500 | 1,500 | 12 / 12 | 4.00 / 1.00 | 38–310 / 144–3,010 |\n",
         ];
         for part in expected {
             assert!(text.contains(part), "{part}\nis not in\n{text}");

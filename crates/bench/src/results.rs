@@ -104,6 +104,8 @@ pub(crate) struct Propagation {
     /// Arrivals per second; `None` for sequential operations on an idle fleet.
     pub(crate) rate: Option<u32>,
     pub(crate) load: LoadResult,
+    /// MongoDB's work, including that of the idle fleet.
+    pub(crate) database: DatabaseWork,
 }
 
 /// The resources of one service.

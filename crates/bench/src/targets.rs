@@ -135,6 +135,7 @@ fn ready(results: &Results) -> Option<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database::DatabaseWork;
     use crate::results::tests::{load, throughput};
     use crate::results::{Footprint, LivePages, PageSize, Search};
 
@@ -153,7 +154,7 @@ mod tests {
         let mut results = Results::default();
         results.throughputs.insert((Case::CreateOrder, 0), throughput("order", "orders", 1000, &[("orders", 2.0)]));
         assert_eq!(met(&results), [("an order", true), ("an order", false)]);
-        results.reserved = vec![Propagation { rate: Some(150), load: load(150, 40) }];
+        results.reserved = vec![Propagation { rate: Some(150), load: load(150, 40), database: DatabaseWork::default() }];
         assert_eq!(
             met(&results)[2..],
             [("order sent to ticket shown as reserved", true), ("order sent to ticket shown as reserved", false)]
@@ -180,7 +181,7 @@ mod tests {
             results.throughputs.insert((Case::Pay, 0), cpu("paying", pick(11.9, 12.1)));
             let propagation = |rate, good, bad| {
                 let (count, millis) = if better { good } else { bad };
-                Propagation { rate: Some(rate), load: load(count, millis) }
+                Propagation { rate: Some(rate), load: load(count, millis), database: DatabaseWork::default() }
             };
             results.reserved = vec![propagation(150, (150, 25), (150, 61)), propagation(350, (333, 99), (332, 99))];
             results.sold = vec![propagation(50, (50, 150), (50, 151)), propagation(150, (143, 999), (142, 999))];

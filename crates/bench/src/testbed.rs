@@ -72,6 +72,7 @@ impl TestBed {
             // Neither expired holds nor snapshots of unchanged entities may disturb a measurement.
             .env("ORDER_TTL", "2h")
             .env("ANNOUNCE_AFTER", "2h")
+            .env("ANNOUNCE_PER_SECOND", "0")
             // A few hundred buyers hold all tickets.
             .env("HOLDS_PER_BUYER", "1000000");
         let fleet = Fleet::start(&options).await?;

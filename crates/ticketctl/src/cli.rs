@@ -64,7 +64,7 @@ enum Command {
     /// Back up all six databases at one point in time.
     #[command(after_help = EXIT_CODES)]
     Backup {
-        /// After the backup, delete backups that are older than this number of days.
+        /// After the backup, delete backups that are older than this number of days; asks for confirmation first.
         #[arg(long, env = "BACKUP_RETENTION_DAYS")]
         backup_retention_days: Option<u64>,
     },
@@ -173,7 +173,7 @@ pub async fn run(cli: Cli) -> Result<Outcome> {
         Command::Rebuild(args) => rebuild::run(args, &services, output, yes).await?,
         Command::Backup { backup_retention_days } => {
             let fleet = Fleet::connect(fleet).await?;
-            output.print(&backup::take::take(&fleet, &backups, backup_retention_days).await?)?;
+            output.print(&backup::take::take(&fleet, &backups, backup_retention_days, yes).await?)?;
         }
         Command::Backups => output.print(&backups.list()?)?,
         Command::Restore(step) => {

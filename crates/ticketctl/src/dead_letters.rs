@@ -79,11 +79,16 @@ fn plan(action: &str, letters: &[(u64, StreamMessage)]) -> Result<String> {
 }
 
 async fn get(stream: &Stream, number: u64) -> Result<StreamMessage> {
+    match get_if_present(stream, number).await? {
+        Some(letter) => Ok(letter),
+        None => bail!(Rejected(format!("there is no dead letter {number}"))),
+    }
+}
+
+async fn get_if_present(stream: &Stream, number: u64) -> Result<Option<StreamMessage>> {
     match stream.get_raw_message(number).await {
-        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
-            bail!(Rejected(format!("there is no dead letter {number}")))
-        }
-        found => found.with_context(|| format!("reading the dead letter {number}")),
+        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+        found => found.map(Some).with_context(|| format!("reading the dead letter {number}")),
     }
 }
 
@@ -117,21 +122,43 @@ fn summary(number: u64, letter: &StreamMessage) -> DeadLetter {
 }
 
 /// All dead letters, in the order in which they came.
-pub(crate) async fn list(stream: Stream) -> Result<DeadLetterList> {
-    Ok(DeadLetterList { dead_letters: find(stream, |_| true).await? })
+async fn list(mut stream: Stream) -> Result<DeadLetterList> {
+    Ok(DeadLetterList { dead_letters: find(&mut stream, usize::MAX, |_| true).await? })
 }
 
-/// The dead letters that `is_wanted`, in the order in which they came.
-pub(crate) async fn find(mut stream: Stream, is_wanted: impl Fn(&StreamMessage) -> bool) -> Result<Vec<DeadLetter>> {
-    let state = stream.info().await?.state.clone();
+/// The first `limit` dead letters, in the order in which they came, and the number of the others.
+pub(crate) async fn first(mut stream: Stream, limit: usize) -> Result<(Vec<DeadLetter>, u64)> {
+    let found = find(&mut stream, limit, |_| true).await?;
+    let others = stream.info().await?.state.messages.saturating_sub(found.len() as u64);
+    Ok((found, others))
+}
+
+/// Those of the dead letters with these numbers that still exist.
+pub(crate) async fn remaining(stream: &Stream, numbers: impl IntoIterator<Item = u64>) -> Result<Vec<DeadLetter>> {
     let mut dead_letters = Vec::new();
-    for number in state.first_sequence.max(1)..=state.last_sequence {
-        match stream.get_raw_message(number).await {
-            Ok(letter) if is_wanted(&letter) => dead_letters.push(summary(number, &letter)),
-            Ok(_) => {}
-            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {}
-            Err(error) => return Err(error.into()),
+    for number in numbers {
+        dead_letters.extend(get_if_present(stream, number).await?.map(|letter| summary(number, &letter)));
+    }
+    Ok(dead_letters)
+}
+
+/// The first `limit` dead letters that `is_wanted`, in the order in which they came.
+pub(crate) async fn find(
+    stream: &mut Stream,
+    limit: usize,
+    is_wanted: impl Fn(&StreamMessage) -> bool,
+) -> Result<Vec<DeadLetter>> {
+    let (first, last) = {
+        let state = &stream.info().await?.state;
+        (state.first_sequence.max(1), state.last_sequence)
+    };
+    let mut dead_letters = Vec::new();
+    for number in first..=last {
+        if dead_letters.len() >= limit {
+            break;
         }
+        let letter = get_if_present(stream, number).await?.filter(&is_wanted);
+        dead_letters.extend(letter.map(|letter| summary(number, &letter)));
     }
     Ok(dead_letters)
 }

@@ -72,9 +72,9 @@ pub(crate) async fn follow(args: &FollowArgs, fleet: &Fleet) -> Result<OrderHist
     }
     if fleet.args.nats_url.is_some() {
         let jetstream = streams::connect(&fleet.args).await?;
-        let stream = streams::dead_letters(&jetstream, &fleet.args.nats_prefix).await?;
+        let mut stream = streams::dead_letters(&jetstream, &fleet.args.nats_prefix).await?;
         let ids: BTreeSet<String> = entities.iter().map(|found| found.id.clone()).chain([order.clone()]).collect();
-        dead_letters = dead_letters::find(stream, |letter| {
+        dead_letters = dead_letters::find(&mut stream, usize::MAX, |letter| {
             let message = String::from_utf8_lossy(&letter.payload);
             ids.iter().any(|id| message.contains(id.as_str()))
         })

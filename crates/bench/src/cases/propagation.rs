@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::workload::Workload;
+use crate::database::DatabaseWork;
 use crate::http1::Pool;
 use crate::load::{LoadResult, run_open_loop};
 use crate::results::{Propagation, Results};
@@ -149,18 +150,28 @@ async fn measure<T>(
     for item in stock(workload.idle_orders / 4).await? {
         act(item, Instant::now()).await?;
     }
-    let mut idle = LoadResult::default();
-    for item in stock(workload.idle_orders).await? {
-        tokio::time::sleep(PAUSE).await;
-        idle.count += 1;
-        idle.latencies.record(act(item, Instant::now()).await.context("idle")?);
-    }
-    let mut propagations = vec![Propagation { rate: None, load: idle }];
-    for rate in rates.iter().copied() {
-        let items = stock(rate as usize * workload.arrival_seconds).await?;
-        let load = run_open_loop(items, rate, &act).await.with_context(|| format!("{rate} per second"))?;
-        propagations.push(Propagation { rate: Some(rate), load });
+    let idle = async |items: Vec<T>| {
+        let mut idle = LoadResult::default();
+        for item in items {
+            tokio::time::sleep(PAUSE).await;
+            idle.count += 1;
+            idle.latencies.record(act(item, Instant::now()).await.context("idle")?);
+        }
+        anyhow::Ok(idle)
+    };
+    let mut propagations = Vec::new();
+    for rate in std::iter::once(None).chain(rates.iter().copied().map(Some)) {
+        let count = rate.map_or(workload.idle_orders, |rate| rate as usize * workload.arrival_seconds);
+        let items = stock(count).await?;
         bed.processes()?.wait_until_idle().await?;
+        let before = DatabaseWork::now(&bed.mongodb).await?;
+        let load = match rate {
+            Some(rate) => run_open_loop(items, rate, &act).await.with_context(|| format!("{rate} per second"))?,
+            None => idle(items).await?,
+        };
+        bed.processes()?.wait_until_idle().await?;
+        let database = DatabaseWork::now(&bed.mongodb).await?.since(before);
+        propagations.push(Propagation { rate, load, database });
     }
     Ok(propagations)
 }

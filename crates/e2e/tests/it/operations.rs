@@ -172,6 +172,10 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     assert_eq!((listed.backups[0].name.as_str(), listed.backups[0].summary.as_ref()), (&*name, Some(&taken.summary)));
     let output = operator.run_ok(&["backups"]).await;
     assert!(output.starts_with(&format!("{name}  {}", taken.summary)), "{output}");
+    // Nobody has confirmed that the first backup may be deleted.
+    let rejected = operator.run(&["backup", "--backup-retention-days", "0"]).await;
+    assert_eq!(rejected.code, Some(4), "{rejected:?}");
+    assert!(rejected.stderr.contains(&format!("to be deleted once the new backup is complete: {name}")), "{rejected:?}");
 
     // These changes since the backup are lost: a sale, an order at the 3-D Secure step, and the result of the earlier
     // challenge.

@@ -149,7 +149,7 @@ impl Check {
                 let outside = match self {
                     Self::Events(kind) => outside::check_events(kind, sources, only, max).await?,
                     Self::Reservations => outside::check_reservations(sources, only, max).await?,
-                    Self::Backlogs => outside::check_backlogs(sources, only).await?,
+                    Self::Backlogs => outside::check_backlogs(sources, only, max).await?,
                     _ => outside::check_intents(sources, only, max).await?,
                 };
                 for (key, finding) in outside.found {

@@ -78,12 +78,15 @@ pub(super) async fn check_reservations(
     Ok(Outside { found: streams.unreserved(only), unlisted })
 }
 
-/// Reports consumers that do not progress, and dead letters: all, or those with the keys in `only`.
-pub(super) async fn check_backlogs(sources: &AuditSources<'_>, only: Option<&[String]>) -> Result<Outside> {
+/// Reports consumers that do not progress, and at most `max` dead letters, or those with the keys in `only`.
+pub(super) async fn check_backlogs(
+    sources: &AuditSources<'_>,
+    only: Option<&[String]>,
+    max: usize,
+) -> Result<Outside> {
     let Some(streams) = &sources.streams else { return Ok(Outside::default()) };
-    let mut found = streams.backlogs().await?;
-    found.retain(|(key, _)| only.is_none_or(|only| only.contains(key)));
-    Ok(Outside { found, unlisted: 0 })
+    let (found, unlisted) = streams.backlogs(only, max).await?;
+    Ok(Outside { found, unlisted })
 }
 
 /// Compares the provider's intents with the payments: all of the checked period, or those with the keys in `only`.

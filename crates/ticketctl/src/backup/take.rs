@@ -17,16 +17,28 @@ use mongodb::bson::{Document, RawDocumentBuf, doc};
 
 use super::files::{Metadata, Writer, write_metadata};
 use super::{Backups, MANIFEST, Manifest, UNFINISHED};
+use crate::confirm::ask;
 use crate::fleet::Fleet;
 use crate::reports::BackupTaken;
 
 /// MongoDB's snapshot history window during a backup, and its default, which is set afterwards.
 const SNAPSHOT_SECONDS: (i32, i32) = (4 * 3600, 300);
 
-/// Takes a backup, then deletes backups that are older than `backup_retention_days`.
-pub(crate) async fn take(fleet: &Fleet, backups: &Backups, backup_retention_days: Option<u64>) -> Result<BackupTaken> {
+/// Takes a backup, then deletes backups that are older than `backup_retention_days`, which the operator has confirmed
+/// before. `yes` confirms it in advance.
+pub(crate) async fn take(
+    fleet: &Fleet,
+    backups: &Backups,
+    backup_retention_days: Option<u64>,
+    yes: bool,
+) -> Result<BackupTaken> {
     crate::restore::ensure_not_in_progress(fleet).await.context("no backup was created")?;
     let started_at = SystemClock.now();
+    let limit = backup_retention_days.map(|days| started_at.minus(Duration::from_secs(days * 24 * 3600)));
+    let older = limit.map_or(Ok(Vec::new()), |limit| older_than(backups, limit))?;
+    if !older.is_empty() {
+        ask(&format!("to be deleted once the new backup is complete: {}", older.join(", ")), yes)?;
+    }
     let name = started_at.to_string().replace(':', "-").split_once('.').map(|(seconds, _)| format!("{seconds}Z"));
     let directory = backups.0.join(name.context("a time without a fraction")?);
     ensure!(!directory.exists(), "{} exists already", directory.display());
@@ -41,11 +53,10 @@ pub(crate) async fn take(fleet: &Fleet, backups: &Backups, backup_retention_days
     fs::rename(&unfinished, &directory)?;
     fs::File::open(&backups.0)?.sync_all()?;
     eprintln!("{} is complete", directory.display());
-    let deleted = match backup_retention_days {
-        Some(days) => delete_older(backups, started_at.minus(Duration::from_secs(days * 24 * 3600)))?,
-        None => Vec::new(),
-    };
-    Ok(BackupTaken { directory: directory.display().to_string(), summary: manifest.summary(), deleted })
+    for name in &older {
+        fs::remove_dir_all(backups.0.join(name)).with_context(|| format!("deleting {name}"))?;
+    }
+    Ok(BackupTaken { directory: directory.display().to_string(), summary: manifest.summary(), deleted: older })
 }
 
 /// Sets the snapshot history window. Best effort: a managed server may reject the parameter.
@@ -89,26 +100,50 @@ async fn write(fleet: &Fleet, directory: &Path, started_at: Timestamp) -> Result
     Ok(manifest)
 }
 
-/// Deletes backups, and unfinished ones of killed runs, that were started before `limit`, but never the newest backup.
-/// Returns the names of the deleted backups.
-fn delete_older(backups: &Backups, limit: Timestamp) -> Result<Vec<String>> {
-    let names = backups.names()?;
-    let (_, older) = names.split_last().context("the new backup does not exist")?;
-    let mut deleted = Vec::new();
-    for name in older {
-        let directory = backups.0.join(name);
-        if Manifest::read(&directory).is_ok_and(|manifest| manifest.started_at < limit) {
-            fs::remove_dir_all(&directory).with_context(|| format!("deleting {name}"))?;
-            deleted.push(name.clone());
-        }
+/// The backups that were started before `limit`, finished or not.
+fn older_than(backups: &Backups, limit: Timestamp) -> Result<Vec<String>> {
+    // Before the first backup there is no directory.
+    if !backups.0.exists() {
+        return Ok(Vec::new());
     }
+    let is_older = |name: &String| {
+        Manifest::read(&backups.0.join(name)).is_ok_and(|manifest| manifest.started_at < limit)
+    };
+    let mut older: Vec<String> = backups.names()?.into_iter().filter(is_older).collect();
+    // The name begins with the time.
     let limit = limit.to_string().replace(':', "-");
     for entry in fs::read_dir(&backups.0)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = entry?.file_name().to_string_lossy().into_owned();
         if name.ends_with(UNFINISHED) && name < limit {
-            fs::remove_dir_all(entry.path())?;
+            older.push(name);
         }
     }
-    Ok(deleted)
+    Ok(older)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn older_backups_and_unfinished_ones_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let backups = Backups(folder.path().join("backups"));
+        let limit = time("2026-03-10T00:00:00Z");
+        assert!(older_than(&backups, limit).unwrap().is_empty(), "there is no folder yet");
+        for (name, started_at) in [("old", "2026-03-09T23:59:59Z"), ("2026-03-01T00-00-00Z", "2026-03-10T00:00:00Z")] {
+            let directory = backups.0.join(name);
+            fs::create_dir_all(&directory).unwrap();
+            let manifest = Manifest::new("https://tickets.example.com", (7, 0), time(started_at));
+            fs::write(directory.join(MANIFEST), serde_json::to_string(&manifest).unwrap()).unwrap();
+        }
+        for name in ["2026-03-09T00-00-00Z.unfinished", "2026-03-10T01-00-00Z.unfinished", "2026-03-01T00-00-00Z.other"] {
+            fs::create_dir(backups.0.join(name)).unwrap();
+        }
+        assert_eq!(older_than(&backups, limit).unwrap(), ["old", "2026-03-09T00-00-00Z.unfinished"]);
+    }
 }

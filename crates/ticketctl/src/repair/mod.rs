@@ -152,8 +152,15 @@ pub(crate) async fn run(fleet: &Fleet, services: &Services, options: &AuditOptio
         eprintln!("{command}");
         commands.push(carry_out(command, remedies, fleet, services).await);
     }
-    let after = audit::run(Connections::of(fleet), options).await?;
-    Ok(RepairReport { before, commands, after: Some(after) })
+    match audit::run(Connections::of(fleet), options).await {
+        Ok(after) => Ok(RepairReport { before, commands, after: Some(after) }),
+        Err(error) => {
+            for command in commands {
+                eprintln!("{command}");
+            }
+            Err(error.context("the commands above were run, but not audited; run the audit again"))
+        }
+    }
 }
 
 /// Returns the text of the plan, and the remedies that have something to do, in the order in which they must run.

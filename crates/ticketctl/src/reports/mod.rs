@@ -124,6 +124,11 @@ impl Report for AuditReport {
 }
 
 impl AuditReport {
+    /// Whether suspects were not rechecked, and none of the others persisted.
+    pub(crate) fn is_inconclusive(&self) -> bool {
+        self.unlisted > 0 && self.findings.is_empty()
+    }
+
     fn text_of_findings(&self, to: &mut dyn Write) -> io::Result<()> {
         let audited: Vec<_> = self.audited.iter().map(|(collection, count)| format!("{count} {collection}")).collect();
         let audited = audited.join(", ");

@@ -109,3 +109,15 @@ async fn each_invariant_has_its_share_of_the_findings() {
     assert!(all > 0);
     assert_eq!(profile.count_documents(without_timeout).await.unwrap(), all);
 }
+
+/// If no suspect could be rechecked, the audit does not pass: it reads everything again from the primary, and then fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn suspects_beyond_the_maximum_do_not_pass_unseen() {
+    let sold = Sold::start().await;
+    let payments = sold.client.database("payments").collection::<Document>("payments");
+    payments.update_one(doc! {}, doc! { "$inc": { "state.ledger.0.debit": 1_i64 } }).await.unwrap();
+    let finished = sold.operator.run(&["audit", "--wait", "0", "--max-findings", "0"]).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stderr.contains("auditing again, on the primary"), "{finished:?}");
+    assert!(finished.stderr.contains("run the audit again"), "{finished:?}");
+}

@@ -236,8 +236,9 @@ impl Streams {
     }
 
     /// Reports consumers with unhandled messages, and dead letters. The text of a finding contains the consumer's ack
-    /// floor. If the consumer progresses, a recheck yields another text, and the audit drops the finding.
-    pub(super) async fn backlogs(&self) -> Result<Found> {
+    /// floor. If the consumer progresses, a recheck yields another text, and the audit drops the finding. Reads at most
+    /// `max` dead letters, and returns the number of the others; with `only`, those with these keys.
+    pub(super) async fn backlogs(&self, only: Option<&[String]>, max: usize) -> Result<(Found, u64)> {
         let mut all = Vec::new();
         let sources: BTreeSet<_> = ENTITIES.into_iter().map(|entity| entity.source).collect();
         for source in sources {
@@ -256,13 +257,21 @@ impl Streams {
                 all.push((format!("{name}/{of}"), Finding::new(NO_BACKLOG, service(of), [of.as_str()], text)));
             }
         }
+        all.retain(|(key, _)| only.is_none_or(|only| only.contains(key)));
         let stream = dead_letter_stream(&self.jetstream, &self.prefix).await?;
-        for letter in dead_letters::list(stream).await?.dead_letters {
+        let (letters, others) = match only {
+            None => dead_letters::first(stream, max).await?,
+            Some(keys) => {
+                let numbers = keys.iter().filter_map(|key| key.parse().ok());
+                (dead_letters::remaining(&stream, numbers).await?, 0)
+            }
+        };
+        for letter in letters {
             let number = letter.number.to_string();
             let text = format!("dead letter {number} of consumer {}: {}", letter.consumer, letter.reason);
             all.push((number.clone(), Finding::new(NO_BACKLOG, service(&letter.consumer), [number], text)));
         }
-        Ok(all)
+        Ok((all, others))
     }
 }
 
