@@ -120,7 +120,7 @@ enum Scenario {
     Expiry,
     /// The buyer's card asks for 3-D Secure.
     ThreeDSecure,
-    /// The buyer pays and cancels at the same time.
+    /// The buyer pays and cancels: at the same time, or as soon as the card is authorised, which is before the order is.
     PaymentAndCancellation,
 }
 
@@ -192,6 +192,10 @@ impl Sale {
             }
             Scenario::Expiry => {}
             Scenario::ThreeDSecure => self.pay_with_3ds(order).await?,
+            Scenario::PaymentAndCancellation if (self.n / SCENARIO_CYCLE).is_multiple_of(2) => {
+                pay(&self.buyer, order, "pm_card_visa").await?;
+                self.cancel(order).await?;
+            }
             Scenario::PaymentAndCancellation => {
                 let (paid, cancelled) = tokio::join!(pay(&self.buyer, order, "pm_card_visa"), self.cancel(order));
                 paid?;

@@ -1,6 +1,8 @@
 //! `ticketctl resync`: has a service announce the present state of the entities that it owns.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
 use clap::Args;
 use common::api::admin::Resync;
 use common::timestamp::Timestamp;
@@ -41,7 +43,11 @@ fn parse_owner(name: &str) -> Result<String, String> {
 
 pub(crate) async fn run(args: ResyncArgs, services: &Services, output: Output) -> Result<()> {
     let ResyncArgs { service, since, ids } = args;
+    let wanted = ids.iter().collect::<BTreeSet<_>>().len() as u64;
     let selection = Resync { all: since.is_none() && ids.is_empty(), since, ids };
     let announced = services.resync(&service, &selection).await?;
-    output.print(&Resynced { service, announced })
+    let count: u64 = announced.values().sum();
+    output.print(&Resynced { service: service.clone(), announced })?;
+    ensure!(wanted <= count, "{service} has {count} of the {wanted} entities; check the ids");
+    Ok(())
 }

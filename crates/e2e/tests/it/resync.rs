@@ -7,6 +7,7 @@ use common::api::orders::CancelOrder;
 use common::api::tickets::WithdrawListing;
 use common::events::order::OrderStatus;
 use common::events::ticket::TicketStatus;
+use common::id::TicketId;
 use e2e::invariants;
 use e2e::test_fleet::{TestFleet, listing};
 use e2e::user_client::UserClient;
@@ -123,6 +124,11 @@ async fn resync_restores_every_replica() {
         let finished = operator.run(&["resync", invalid]).await;
         assert!(finished.code == Some(2) && finished.stderr.contains(hint), "{finished:?}");
     }
+    let unknown = TicketId::new().to_string();
+    let finished = operator.run(&["resync", "tickets", "--ids", &format!("{ticket},{unknown}")]).await;
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    assert!(finished.stdout.contains("1 tickets announced"), "{finished:?}");
+    assert!(finished.stderr.contains("tickets has 1 of the 2 entities"), "{finished:?}");
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 
