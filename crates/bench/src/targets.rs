@@ -154,7 +154,8 @@ mod tests {
         let mut results = Results::default();
         results.throughputs.insert((Case::CreateOrder, 0), throughput("order", "orders", 1000, &[("orders", 2.0)]));
         assert_eq!(met(&results), [("an order", true), ("an order", false)]);
-        results.reserved = vec![Propagation { rate: Some(150), load: load(150, 40), database: DatabaseWork::default() }];
+        results.reserved =
+            vec![Propagation { rate: Some(150), load: load(150, 40), database: DatabaseWork::default() }];
         assert_eq!(
             met(&results)[2..],
             [("order sent to ticket shown as reserved", true), ("order sent to ticket shown as reserved", false)]

@@ -69,11 +69,11 @@ pub struct ChaosOptions {
 }
 
 impl ChaosOptions {
-    /// The default options with this seed. 100 visitors keep a development machine busy. In the time to settle, even
+    /// The default options with this seed. 160 visitors keep a development machine busy. In the time to settle, even
     /// the holds of an instance whose clock was two minutes fast expire.
     pub fn new(seed: u64, duration: Duration) -> Self {
         let faults = plan(seed, duration, SHAPE);
-        Self { seed, duration, faults, visitors: 100, settle: Duration::from_secs(240), next_release: None }
+        Self { seed, duration, faults, visitors: 160, settle: Duration::from_secs(240), next_release: None }
     }
 
     /// The folder of the run's files: `target/chaos/<seed>`.

@@ -141,6 +141,14 @@ async fn check_step_order(operator: &Operator, client: &Client) {
 const SETTINGS: [(&str, &str); 4] =
     [("ANNOUNCE_AFTER", "1h"), ("ANNOUNCE_PER_SECOND", "0"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")];
 
+/// A backup with a retention deletes nothing, and makes no backup, before the operator has confirmed it.
+async fn assert_backup_is_not_deleted_unasked(operator: &Operator, name: &str) {
+    let rejected = operator.run(&["backup", "--backup-retention-days", "0"]).await;
+    assert_eq!(rejected.code, Some(4), "{rejected:?}");
+    let question = format!("to be deleted once the new backup is complete: {name}");
+    assert!(rejected.stderr.contains(&question), "{rejected:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn restore_recovers_the_backup_and_refunds_later_charges() {
     let fleet = TestFleet::start(&SETTINGS).await.unwrap();
@@ -172,10 +180,7 @@ async fn restore_recovers_the_backup_and_refunds_later_charges() {
     assert_eq!((listed.backups[0].name.as_str(), listed.backups[0].summary.as_ref()), (&*name, Some(&taken.summary)));
     let output = operator.run_ok(&["backups"]).await;
     assert!(output.starts_with(&format!("{name}  {}", taken.summary)), "{output}");
-    // Nobody has confirmed that the first backup may be deleted.
-    let rejected = operator.run(&["backup", "--backup-retention-days", "0"]).await;
-    assert_eq!(rejected.code, Some(4), "{rejected:?}");
-    assert!(rejected.stderr.contains(&format!("to be deleted once the new backup is complete: {name}")), "{rejected:?}");
+    assert_backup_is_not_deleted_unasked(&operator, &name).await;
 
     // These changes since the backup are lost: a sale, an order at the 3-D Secure step, and the result of the earlier
     // challenge.

@@ -79,11 +79,7 @@ pub(super) async fn check_reservations(
 }
 
 /// Reports consumers that do not progress, and at most `max` dead letters, or those with the keys in `only`.
-pub(super) async fn check_backlogs(
-    sources: &AuditSources<'_>,
-    only: Option<&[String]>,
-    max: usize,
-) -> Result<Outside> {
+pub(super) async fn check_backlogs(sources: &AuditSources<'_>, only: Option<&[String]>, max: usize) -> Result<Outside> {
     let Some(streams) = &sources.streams else { return Ok(Outside::default()) };
     let (found, unlisted) = streams.backlogs(only, max).await?;
     Ok(Outside { found, unlisted })

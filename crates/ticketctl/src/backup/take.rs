@@ -106,9 +106,8 @@ fn older_than(backups: &Backups, limit: Timestamp) -> Result<Vec<String>> {
     if !backups.0.exists() {
         return Ok(Vec::new());
     }
-    let is_older = |name: &String| {
-        Manifest::read(&backups.0.join(name)).is_ok_and(|manifest| manifest.started_at < limit)
-    };
+    let is_older =
+        |name: &String| Manifest::read(&backups.0.join(name)).is_ok_and(|manifest| manifest.started_at < limit);
     let mut older: Vec<String> = backups.names()?.into_iter().filter(is_older).collect();
     // The name begins with the time.
     let limit = limit.to_string().replace(':', "-");
@@ -141,7 +140,8 @@ mod tests {
             let manifest = Manifest::new("https://tickets.example.com", (7, 0), time(started_at));
             fs::write(directory.join(MANIFEST), serde_json::to_string(&manifest).unwrap()).unwrap();
         }
-        for name in ["2026-03-09T00-00-00Z.unfinished", "2026-03-10T01-00-00Z.unfinished", "2026-03-01T00-00-00Z.other"] {
+        for name in ["2026-03-09T00-00-00Z.unfinished", "2026-03-10T01-00-00Z.unfinished", "2026-03-01T00-00-00Z.other"]
+        {
             fs::create_dir(backups.0.join(name)).unwrap();
         }
         assert_eq!(older_than(&backups, limit).unwrap(), ["old", "2026-03-09T00-00-00Z.unfinished"]);
