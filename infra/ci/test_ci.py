@@ -209,16 +209,6 @@ class Render(unittest.TestCase):
             pulling = manifests.count("imagePullSecrets:\n- name: registry\n")
             self.assertEqual(pulling, len(re.findall("^kind: ServiceAccount$", manifests, re.MULTILINE)), overlay)
 
-    @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not installed")
-    def test_a_managed_mongodb_is_audited_too(self) -> None:
-        services = ["auth", "expiration", "orders", "payments", "ticketctl", "tickets", "web"]
-        entries = [pin(build) for build in images(**dict.fromkeys(services, "a"))["builds"]]
-        manifests = render(entries, str(HERE.parent / "k8s-prod-managed-mongodb"))
-        self.assertEqual(re.findall("mongodb-[0-9]", manifests), [], "MongoDB in the cluster")
-        audit = next(part for part in manifests.split("\n---\n") if "kind: Deployment\n" in part and "  name: mongodb-audit\n" in part)
-        self.assertIn("name: MONGODB_URL\n          valueFrom:\n            secretKeyRef:\n              key: MONGODB_URL\n              name: mongodb-audit\n", audit)
-        self.assertIn("mountPath: /database-authority\n", audit)
-
 
 class PinImages(unittest.TestCase):
     """pin_images.py, with a fake kubectl and a fake docker."""
