@@ -12,9 +12,9 @@
 # Unchanged objects keep their pods: the manifests contain nothing that differs between two deployments of the
 # same content, such as a run id or a tag in addition to the digest.
 #
-# Objects that were removed from the manifests stay in the cluster and have to be deleted manually, and so do, after a
-# rollback, objects that the failed deployment created. ConfigMaps of earlier deployments stay too: their names end in a
-# hash of their content, and what is rolled back reads its earlier one.
+# Some objects stay in the cluster and have to be deleted manually: those that were removed from the manifests, and after a
+# rollback those that the failed deployment created. ConfigMaps of earlier deployments stay too. Their names end in a hash
+# of their content, and a workload that is rolled back reads its earlier one.
 set -euo pipefail
 
 readonly IMAGES=${1:?"usage: deploy.sh IMAGES ADDRESS"}
@@ -33,7 +33,7 @@ services() { k get deployments --selector app.kubernetes.io/component=service --
 # All that has pods: the services, MongoDB, NATS, Redis and the audit.
 workloads() { k get deployments,statefulsets --output name --selector app.kubernetes.io/part-of=ticketing; }
 
-# What has no revisions: at a rollback, its last configuration is applied again.
+# Objects without revisions. A rollback applies their earlier configuration again.
 settings() { k get cronjobs,horizontalpodautoscalers,httproutes,networkpolicies --output name; }
 
 # The revision of the pods: the number of a Deployment's, the name of a StatefulSet's.
@@ -53,7 +53,7 @@ images() { k get "$1" --output 'jsonpath={.spec.template.spec.containers[*].imag
 # The file that stores the last applied configuration of an object.
 applied() { echo "$scratch/${1//\//-}.json"; }
 
-# Fails for an object that was not created by `kubectl apply`.
+# The configuration that was last applied to an object. Fails if the object was not created by `kubectl apply`.
 last_applied() { k apply view-last-applied "$1" --output json; }
 
 # Rendered before anything is changed, because it fails if an image is not pinned.
@@ -68,9 +68,8 @@ for workload in $running; do
   images_before[$workload]=$(images "$workload")
   last_applied "$workload" > "$(applied "$workload")" || true
 done
-if [[ -n $running ]]; then
-  for setting in $(settings); do last_applied "$setting" > "$(applied "$setting")" || true; done
-fi
+configured=$(settings)
+for setting in $configured; do last_applied "$setting" > "$(applied "$setting")" || true; done
 
 is_changed() { [[ $(generation "$1") != "${generations[$1]:-}" ]]; }
 
@@ -143,8 +142,8 @@ delete_stuck_pods() {
 # store whose image was changed stays as it is, because an older version may be unable to read what a newer one wrote.
 roll_back() {
   local setting workload failed=0 now undone=()
-  # Before the workloads, because the earlier pods expect these routes, policies and limits.
-  for setting in $(settings); do
+  # The settings first, because the earlier pods need their routes and policies as soon as they start.
+  for setting in $configured; do
     if [[ ! -s $(applied "$setting") || $(last_applied "$setting") == $(< "$(applied "$setting")") ]]; then continue; fi
     echo "deploy.sh: $setting gets its earlier configuration again" >&2
     k apply --filename "$(applied "$setting")" || failed=1

@@ -263,8 +263,8 @@ image: ticketing/orders
 name: statefulset.apps/nats
 image: nats:2
 """
-# A fake kubectl. The file `cluster` contains its objects, each with a list of images or configurations, one per revision. Rollouts of
-# objects in the file `stuck` fail. If the file `unreachable` exists, an apply fails after one object.
+# A fake kubectl. The file `cluster` contains its objects, each with a list of images or configurations, one per revision.
+# Rollouts of objects in the file `stuck` fail. If the file `unreachable` exists, an apply fails after one object.
 KUBECTL = """#!/usr/bin/env python3
 import json, os, re, sys
 from pathlib import Path

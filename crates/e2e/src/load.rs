@@ -120,7 +120,8 @@ enum Scenario {
     Expiry,
     /// The buyer's card asks for 3-D Secure.
     ThreeDSecure,
-    /// The buyer pays and cancels: at the same time, or as soon as the card is authorised, which is before the order is.
+    /// The buyer pays and cancels. In half of these sales both happen at the same time; in the others the buyer cancels as
+    /// soon as the card is authorised, when the order usually is not yet.
     PaymentAndCancellation,
 }
 

@@ -64,7 +64,7 @@ enum Command {
     /// Back up all six databases at one point in time.
     #[command(after_help = EXIT_CODES)]
     Backup {
-        /// After the backup, delete backups that are older than this number of days; asks for confirmation first.
+        /// After the backup, delete backups that are older than this number of days. Asks for confirmation first.
         #[arg(long, env = "BACKUP_RETENTION_DAYS")]
         backup_retention_days: Option<u64>,
     },

@@ -85,6 +85,7 @@ async fn get(stream: &Stream, number: u64) -> Result<StreamMessage> {
     }
 }
 
+/// The dead letter with this number; `None` if it does not exist.
 async fn get_if_present(stream: &Stream, number: u64) -> Result<Option<StreamMessage>> {
     match stream.get_raw_message(number).await {
         Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
@@ -126,14 +127,14 @@ async fn list(mut stream: Stream) -> Result<DeadLetterList> {
     Ok(DeadLetterList { dead_letters: find(&mut stream, usize::MAX, |_| true).await? })
 }
 
-/// The first `limit` dead letters, in the order in which they came, and the number of the others.
-pub(crate) async fn first(mut stream: Stream, limit: usize) -> Result<(Vec<DeadLetter>, u64)> {
+/// The oldest `limit` dead letters, the oldest first, and the number of the others.
+pub(crate) async fn oldest(mut stream: Stream, limit: usize) -> Result<(Vec<DeadLetter>, u64)> {
     let found = find(&mut stream, limit, |_| true).await?;
     let others = stream.info().await?.state.messages.saturating_sub(found.len() as u64);
     Ok((found, others))
 }
 
-/// Those of the dead letters with these numbers that still exist.
+/// The dead letters with these numbers, without those that no longer exist.
 pub(crate) async fn remaining(stream: &Stream, numbers: impl IntoIterator<Item = u64>) -> Result<Vec<DeadLetter>> {
     let mut dead_letters = Vec::new();
     for number in numbers {
@@ -142,7 +143,7 @@ pub(crate) async fn remaining(stream: &Stream, numbers: impl IntoIterator<Item =
     Ok(dead_letters)
 }
 
-/// The first `limit` dead letters that `is_wanted`, in the order in which they came.
+/// The oldest `limit` of the dead letters that `is_wanted`, the oldest first.
 pub(crate) async fn find(
     stream: &mut Stream,
     limit: usize,

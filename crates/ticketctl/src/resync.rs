@@ -48,6 +48,6 @@ pub(crate) async fn run(args: ResyncArgs, services: &Services, output: Output) -
     let announced = services.resync(&service, &selection).await?;
     let count: u64 = announced.values().sum();
     output.print(&Resynced { service: service.clone(), announced })?;
-    ensure!(wanted <= count, "{service} has {count} of the {wanted} entities; check the ids");
+    ensure!(wanted <= count, "{service} has announced {count} of the {wanted} entities; check the ids");
     Ok(())
 }

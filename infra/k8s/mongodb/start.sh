@@ -18,8 +18,9 @@ trap - TERM INT
 
 # mongod rejects a key file that its group can read, and fsGroup makes all files of a Secret volume group-readable.
 install -m 0400 /keyfile/keyfile /tmp/keyfile
-# By default pages are written once 5 % of the cache is modified, and again when they change the next time. The documents
-# of a purchase change several times within seconds (docs/performance.md). Nothing is lost by waiting: the journal has it.
+# By default mongod writes modified pages to disk once they are 5 % of its cache. The documents of a purchase change several
+# times within seconds, so their pages would be written several times (docs/performance.md). Writing them later loses
+# nothing, because every change is in the journal.
 set -- --replSet rs0 --bind_ip_all --keyFile /tmp/keyfile --dbpath /data/db --nounixsocket --wiredTigerEngineConfigString \
   eviction_dirty_target=30,eviction_dirty_trigger=50,eviction_updates_target=15,eviction_updates_trigger=25
 if [ -e /tls/tls.crt ]; then

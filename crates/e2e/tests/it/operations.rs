@@ -141,7 +141,7 @@ async fn check_step_order(operator: &Operator, client: &Client) {
 const SETTINGS: [(&str, &str); 4] =
     [("ANNOUNCE_AFTER", "1h"), ("ANNOUNCE_PER_SECOND", "0"), ("ORDER_TTL", "25s"), ("RECONCILE_AFTER", "1s")];
 
-/// A backup with a retention deletes nothing, and makes no backup, before the operator has confirmed it.
+/// Without a confirmation, a backup that would delete older ones is rejected: it neither deletes nor creates any.
 async fn assert_backup_is_not_deleted_unasked(operator: &Operator, name: &str) {
     let rejected = operator.run(&["backup", "--backup-retention-days", "0"]).await;
     assert_eq!(rejected.code, Some(4), "{rejected:?}");

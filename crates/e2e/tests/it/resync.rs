@@ -128,7 +128,7 @@ async fn resync_restores_every_replica() {
     let finished = operator.run(&["resync", "tickets", "--ids", &format!("{ticket},{unknown}")]).await;
     assert_eq!(finished.code, Some(1), "{finished:?}");
     assert!(finished.stdout.contains("1 tickets announced"), "{finished:?}");
-    assert!(finished.stderr.contains("tickets has 1 of the 2 entities"), "{finished:?}");
+    assert!(finished.stderr.contains("tickets has announced 1 of the 2 entities"), "{finished:?}");
     invariants::assert_eventually(&fleet).await.unwrap();
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::{NatsUsers, numbered};
 
-/// When `WiredTiger` writes modified pages, as in infra/k8s/mongodb/start.sh, which says why.
+/// The thresholds from which `WiredTiger` writes modified pages: those of infra/k8s/mongodb/start.sh, which says why.
 const WIRED_TIGER: &str =
     "eviction_dirty_target=30,eviction_dirty_trigger=50,eviction_updates_target=15,eviction_updates_trigger=25";
 

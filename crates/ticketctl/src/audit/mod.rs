@@ -153,7 +153,7 @@ pub(crate) async fn run(connections: Connections<'_>, options: &AuditOptions) ->
     Ok(report)
 }
 
-/// Audits once, from a secondary if there is one, unless `is_on_primary`.
+/// Audits once. Reads from a secondary if there is one, or from the primary if `is_on_primary`.
 async fn audit(connections: Connections<'_>, options: &AuditOptions, is_on_primary: bool) -> Result<AuditReport> {
     let mut sources = AuditSources::new(connections.client, ReadRateLimit::new(options.rate));
     if is_on_primary {

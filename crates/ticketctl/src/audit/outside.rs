@@ -78,7 +78,8 @@ pub(super) async fn check_reservations(
     Ok(Outside { found: streams.unreserved(only), unlisted })
 }
 
-/// Reports consumers that do not progress, and at most `max` dead letters, or those with the keys in `only`.
+/// Reports consumers that do not progress, and the oldest dead letters, at most `max`. With `only`, rechecks those with
+/// these keys.
 pub(super) async fn check_backlogs(sources: &AuditSources<'_>, only: Option<&[String]>, max: usize) -> Result<Outside> {
     let Some(streams) = &sources.streams else { return Ok(Outside::default()) };
     let (found, unlisted) = streams.backlogs(only, max).await?;

@@ -24,8 +24,8 @@ use crate::reports::BackupTaken;
 /// MongoDB's snapshot history window during a backup, and its default, which is set afterwards.
 const SNAPSHOT_SECONDS: (i32, i32) = (4 * 3600, 300);
 
-/// Takes a backup, then deletes backups that are older than `backup_retention_days`, which the operator has confirmed
-/// before. `yes` confirms it in advance.
+/// Takes a backup, then deletes backups that are older than `backup_retention_days`. If there are any, asks the operator
+/// first, unless `yes`.
 pub(crate) async fn take(
     fleet: &Fleet,
     backups: &Backups,
@@ -109,7 +109,7 @@ fn older_than(backups: &Backups, limit: Timestamp) -> Result<Vec<String>> {
     let is_older =
         |name: &String| Manifest::read(&backups.0.join(name)).is_ok_and(|manifest| manifest.started_at < limit);
     let mut older: Vec<String> = backups.names()?.into_iter().filter(is_older).collect();
-    // The name begins with the time.
+    // The name of an unfinished backup begins with the time of its start.
     let limit = limit.to_string().replace(':', "-");
     for entry in fs::read_dir(&backups.0)? {
         let name = entry?.file_name().to_string_lossy().into_owned();

@@ -235,9 +235,11 @@ impl Streams {
         selected.map(|(order, finding)| (order.clone(), finding.clone())).collect()
     }
 
-    /// Reports consumers with unhandled messages, and dead letters. The text of a finding contains the consumer's ack
-    /// floor. If the consumer progresses, a recheck yields another text, and the audit drops the finding. Reads at most
-    /// `max` dead letters, and returns the number of the others; with `only`, those with these keys.
+    /// Reports consumers with unhandled messages, and the oldest dead letters, at most `max`. Returns the findings and the
+    /// number of the other dead letters. With `only`, reports the consumers and dead letters with these keys.
+    ///
+    /// The text of a consumer's finding contains its ack floor. If the consumer progresses, a recheck yields another
+    /// text, and the audit drops the finding.
     pub(super) async fn backlogs(&self, only: Option<&[String]>, max: usize) -> Result<(Found, u64)> {
         let mut all = Vec::new();
         let sources: BTreeSet<_> = ENTITIES.into_iter().map(|entity| entity.source).collect();
@@ -260,7 +262,7 @@ impl Streams {
         all.retain(|(key, _)| only.is_none_or(|only| only.contains(key)));
         let stream = dead_letter_stream(&self.jetstream, &self.prefix).await?;
         let (letters, others) = match only {
-            None => dead_letters::first(stream, max).await?,
+            None => dead_letters::oldest(stream, max).await?,
             Some(keys) => {
                 let numbers = keys.iter().filter_map(|key| key.parse().ok());
                 (dead_letters::remaining(&stream, numbers).await?, 0)
