@@ -144,7 +144,7 @@ roll_back() {
   local setting workload failed=0 now undone=()
   # The settings first, because the earlier pods need their routes and policies as soon as they start.
   for setting in $configured; do
-    if [[ ! -s $(applied "$setting") || $(last_applied "$setting") == $(< "$(applied "$setting")") ]]; then continue; fi
+    if [[ ! -s $(applied "$setting") || $(last_applied "$setting") == "$(< "$(applied "$setting")")" ]]; then continue; fi
     echo "deploy.sh: $setting gets its earlier configuration again" >&2
     k apply --filename "$(applied "$setting")" || failed=1
   done

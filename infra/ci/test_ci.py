@@ -459,13 +459,14 @@ class Deploy(unittest.TestCase):
 
     def test_changed_settings_are_rolled_back_with_the_services(self) -> None:
         policy, backup, route = "networkpolicy.networking.k8s.io/orders", "cronjob.batch/backup", "httproute.gateway.networking.k8s.io/shop"
-        self.cluster |= {policy: ["port 1"], backup: ["image 1"], route: ["host 1"]}
-        changed = f"name: {policy}\nconfig: port 2\nname: {backup}\nconfig: image 2\nname: {route}\nconfig: host 1\n"
+        self.cluster |= {policy: ["port 1"], backup: ["image 1"], route: ["hosts [1, *]"]}
+        changed = f"name: {policy}\nconfig: port 2\nname: {backup}\nconfig: image 2\nname: {route}\nconfig: hosts [1, *]\n"
         (self.state / "manifests").write_text(MANIFESTS + changed)
         self.shop.is_broken = True
         self.assertEqual(self.deploy(auth="1", orders="0"), (1, "deployment.apps/auth@3"))
         configured = {name: self.cluster[name] for name in (policy, backup, route)}
-        self.assertEqual(configured, {policy: ["port 1", "port 2", "port 1"], backup: ["image 1", "image 2", "image 1"], route: ["host 1"]})
+        self.assertEqual(configured, {policy: ["port 1", "port 2", "port 1"], backup: ["image 1", "image 2", "image 1"], route: ["hosts [1, *]"]})
+        self.assertNotIn(f"{route} gets its earlier configuration", self.output, "it has not changed")
 
     def test_first_certificate_is_awaited(self) -> None:
         (self.state / "certificates").write_text("ticketing:\nticketing:\nticketing:2027-02-01T00:00:00Z")
